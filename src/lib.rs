@@ -3,3 +3,6 @@
 //! The modules stand in dependency order, ground up: a module names only modules above
 //! its own line, and `tests/tidy.rs` fails when one does not. Read downwards to
 //! understand the server, upwards to see who uses what.
+
+/// Clock, strict numbers, glob patterns, hashes and random numbers.
+pub mod base;

@@ -1,0 +1,18 @@
+//! What every other module stands on, and what itself knows nothing of the server.
+
+/// The time, for the shells that hand it to everybody else.
+pub mod clock;
+
+/// Seedable random numbers.
+pub mod rng;
+
+/// Hashes: of keys, of cluster slots (CRC16), of files (CRC64).
+pub mod hash;
+
+/// Redis's glob patterns.
+pub mod glob;
+
+mod long_double;
+
+/// Numbers to and from text, as strictly as Redis reads and prints them.
+pub mod number;
