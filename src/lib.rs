@@ -6,3 +6,6 @@
 
 /// Clock, strict numbers, glob patterns, hashes and random numbers.
 pub mod base;
+
+/// The wire protocol: requests in, replies out, and the reply tree of links.
+pub mod resp;

@@ -466,7 +466,9 @@ mod tests {
         }
 
         #[test]
-        fn number_like_text_is_safe_to_parse(text in "[-+]?(0[xX])?[0-9a-f.]{0,30}([ep][-+]?[0-9]{0,12})?") {
+        fn number_like_text_is_safe_to_parse(
+            text in "[-+]?(0[xX])?[0-9a-f.]{0,30}([ep][-+]?[0-9]{0,12})?",
+        ) {
             let _ = (parse_f64(text.as_bytes()), LongDouble::parse(text.as_bytes()));
         }
     }

@@ -1,0 +1,515 @@
+//! The incremental parser of requests.
+//!
+//! ```text
+//!   *2\r\n $3\r\n GET\r\n $3\r\n key\r\n      a frame; arguments are given as ranges
+//!   GET key\r\n                               an inline command; arguments are copied
+//! ```
+//!
+//! A frame that is whole is parsed in one pass without allocating. Of an unfinished one
+//! the parser keeps how far it came, so that nothing is looked at twice, and the ranges
+//! found so far, so that the caller's vector can serve other connections meanwhile. No
+//! announced length reserves memory: what is kept is bounded by what has arrived.
+//!
+//! The answer depends on the bytes alone, never on how they were cut into reads.
+
+use thiserror::Error;
+
+pub use super::argv::{ArgRange, Argv, OwnedCommand, encode_command};
+use super::inline::split_args;
+use crate::base::number::parse_i64;
+
+/// A frame announces at most this many arguments.
+pub const MULTIBULK_LEN_MAX: i64 = i32::MAX as i64;
+
+/// Before authentication, at most this many arguments ...
+pub const UNAUTHENTICATED_MULTIBULK_LEN_MAX: i64 = 10;
+
+/// ... of at most this many bytes each.
+pub const UNAUTHENTICATED_BULK_LEN_BYTES_MAX: i64 = 16384;
+
+/// The longest inline command, and the longest text of a length.
+pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// `proto-max-bulk-len` unless configured.
+pub const BULK_LEN_BYTES_MAX: u64 = 512 << 20;
+
+/// What a client may send.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest argument, in bytes; `u64::MAX` for a link to the leader.
+    pub bulk_len_bytes_max: u64,
+    /// Whether the client has logged in; if not, little is taken from it.
+    pub authenticated: bool,
+    /// The longest inline command, and the longest text of a length.
+    pub inline_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            bulk_len_bytes_max: BULK_LEN_BYTES_MAX,
+            authenticated: true,
+            inline_bytes_max: INLINE_BYTES_MAX,
+        }
+    }
+}
+
+/// What a call of the parser found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// One command. Its frame is the first `consumed_bytes` of the input and its ranges
+    /// were appended to the vector; but if it was inline, or a frame whose lines do not
+    /// end as they should, it is `inline` and no range was appended.
+    Complete {
+        consumed_bytes: usize,
+        inline: Option<Box<OwnedCommand>>,
+    },
+    /// An empty line or a frame of no arguments: nothing to do, nothing to answer.
+    Empty { consumed_bytes: usize },
+    /// The input ends within the command; at least `want_bytes` more are needed.
+    Incomplete { want_bytes: usize },
+}
+
+/// Why the connection must be closed. The text is Redis's, without the leading `ERR `.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ProtocolError {
+    #[error("Protocol error: invalid multibulk length")]
+    InvalidMultibulkLength,
+    #[error("Protocol error: unauthenticated multibulk length")]
+    UnauthenticatedMultibulkLength,
+    #[error("Protocol error: invalid bulk length")]
+    InvalidBulkLength,
+    #[error("Protocol error: unauthenticated bulk length")]
+    UnauthenticatedBulkLength,
+    #[error("Protocol error: expected '$', got '{}'", char::from(*.0))]
+    ExpectedDollar(u8),
+    #[error("Protocol error: too big mbulk count string")]
+    TooBigMultibulkCount,
+    #[error("Protocol error: too big bulk count string")]
+    TooBigBulkCount,
+    #[error("Protocol error: too big inline request")]
+    TooBigInline,
+    #[error("Protocol error: unbalanced quotes in request")]
+    UnbalancedQuotes,
+}
+
+/// The parser of one connection. Idle, it owns nothing.
+#[derive(Debug, Default)]
+pub struct Parser {
+    progress: Progress,
+    /// The ranges of an unfinished frame.
+    partial: Vec<ArgRange>,
+}
+
+impl Parser {
+    /// A parser at the start of a frame.
+    pub fn new() -> Parser {
+        Parser::default()
+    }
+
+    /// Parses the command at the start of `input`. After `Incomplete` the next call must
+    /// have the same bytes and more; after anything else it begins anew with the bytes
+    /// behind `consumed_bytes`. The ranges count from the start of `input` and are
+    /// appended to `ranges` when the command is complete, so that the commands of one
+    /// read can share a vector; nothing else in it is touched.
+    #[inline]
+    pub fn parse(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+        ranges: &mut Vec<ArgRange>,
+    ) -> Result<Parsed, ProtocolError> {
+        match input.first() {
+            Some(b'*') if self.progress.at == 0 => self.begin(input, limits, ranges),
+            Some(b'*') => self.resume(input, limits, ranges),
+            Some(_) => self.inline(input, limits),
+            None => Ok(Parsed::Incomplete { want_bytes: 1 }),
+        }
+    }
+
+    /// Whether a frame has begun whose rest is still to come.
+    pub fn is_midway(&self) -> bool {
+        self.progress != Progress::default()
+    }
+
+    /// What the unfinished frame's ranges cost, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.partial.capacity() * size_of::<ArgRange>()
+    }
+
+    /// The hot path: a frame from its first byte, ranges straight into the caller's hands.
+    fn begin(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+        ranges: &mut Vec<ArgRange>,
+    ) -> Result<Parsed, ProtocolError> {
+        let base = ranges.len();
+        let mut progress = self.progress;
+        match progress.advance(input, limits, ranges) {
+            Ok(None) => {
+                self.progress = Progress::default();
+                Ok(finish(&progress, input, ranges, base))
+            }
+            Ok(Some(want_bytes)) => {
+                self.progress = progress;
+                self.partial.extend(ranges.drain(base..));
+                Ok(Parsed::Incomplete { want_bytes })
+            }
+            Err(error) => {
+                ranges.truncate(base);
+                *self = Parser::new();
+                Err(error)
+            }
+        }
+    }
+
+    #[cold]
+    fn resume(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+        ranges: &mut Vec<ArgRange>,
+    ) -> Result<Parsed, ProtocolError> {
+        match self.progress.advance(input, limits, &mut self.partial) {
+            Ok(Some(want_bytes)) => Ok(Parsed::Incomplete { want_bytes }),
+            Ok(None) => {
+                let Parser { progress, partial } = std::mem::take(self);
+                let base = ranges.len();
+                ranges.extend_from_slice(&partial);
+                Ok(finish(&progress, input, ranges, base))
+            }
+            Err(error) => {
+                *self = Parser::new();
+                Err(error)
+            }
+        }
+    }
+
+    #[cold]
+    fn inline(&mut self, input: &[u8], limits: &Limits) -> Result<Parsed, ProtocolError> {
+        let scanned = std::mem::take(&mut self.progress.scanned);
+        let unseen = input.get(scanned..).unwrap_or_default();
+        let newline = memchr::memchr(b'\n', unseen).map(|at| scanned + at);
+        if newline.unwrap_or(input.len()) > limits.inline_bytes_max {
+            return Err(ProtocolError::TooBigInline);
+        }
+        let Some(newline) = newline else {
+            self.progress.scanned = input.len();
+            return Ok(Parsed::Incomplete { want_bytes: 1 });
+        };
+        let consumed_bytes = newline + 1;
+        let line = &input[..newline];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let args = split_args(line).ok_or(ProtocolError::UnbalancedQuotes)?;
+        if args.is_empty() {
+            return Ok(Parsed::Empty { consumed_bytes });
+        }
+        Ok(Parsed::Complete {
+            consumed_bytes,
+            inline: Some(Box::new(OwnedCommand::from_args(&args))),
+        })
+    }
+}
+
+/// Where a frame's parsing stands. `at` 0 means that the frame's own header is not done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Progress {
+    /// All before this is parsed.
+    at: usize,
+    /// No line's end lies between `at` and this.
+    scanned: usize,
+    args_left: u32,
+    /// The length of the argument that begins at `at`, once its header is done.
+    bulk_len: Option<usize>,
+    /// A line ended in something else than CRLF. Redis does not look, so such a frame
+    /// passes, but it must not go into a log verbatim.
+    crooked: bool,
+}
+
+impl Progress {
+    /// Goes on to the frame's end (None), or to the input's end: then gives the least
+    /// number of bytes to wait for.
+    #[inline]
+    fn advance(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+        ranges: &mut Vec<ArgRange>,
+    ) -> Result<Option<usize>, ProtocolError> {
+        if self.at == 0 {
+            match self.header(input, limits, ProtocolError::TooBigMultibulkCount)? {
+                Some(line) => self.args_left = multibulk_len(line, limits)?,
+                None => return Ok(Some(1)),
+            }
+        }
+        while self.args_left > 0 {
+            let len = match self.bulk_len {
+                Some(len) => len,
+                None => match self.header(input, limits, ProtocolError::TooBigBulkCount)? {
+                    Some(line) => *self.bulk_len.insert(bulk_len(line, limits)?),
+                    None => return Ok(Some(1)),
+                },
+            };
+            let (start, end) = (self.at, self.at.saturating_add(len));
+            match input.get(end..) {
+                Some([cr, lf, ..]) => self.crooked |= (*cr, *lf) != (b'\r', b'\n'),
+                _ => return Ok(Some(end.saturating_add(2) - input.len())),
+            }
+            ranges.push(ArgRange { start, end });
+            self.bulk_len = None;
+            self.at = end + 2;
+            self.scanned = self.at;
+            self.args_left -= 1;
+        }
+        Ok(None)
+    }
+
+    /// Takes the line at `at`, without its end; None if its end is not there yet.
+    #[inline]
+    fn header<'a>(
+        &mut self,
+        input: &'a [u8],
+        limits: &Limits,
+        too_big: ProtocolError,
+    ) -> Result<Option<&'a [u8]>, ProtocolError> {
+        // Nearly every header is a few bytes long, so a plain loop beats a call.
+        const SHORT: usize = 8;
+        let line = input.get(self.at..).unwrap_or_default();
+        let short = line.iter().take(SHORT).position(|&c| c == b'\r');
+        let cr = match short {
+            Some(cr) => cr,
+            None => match self.find_cr(input) {
+                Some(cr) if cr <= limits.inline_bytes_max => cr,
+                None if line.len() <= limits.inline_bytes_max => return Ok(None),
+                _ => return Err(too_big),
+            },
+        };
+        let Some(after_cr) = line.get(cr + 1) else {
+            return Ok(None);
+        };
+        self.crooked |= *after_cr != b'\n';
+        self.at += cr + 2;
+        self.scanned = self.at;
+        Ok(Some(&line[..cr]))
+    }
+
+    /// The distance of the next CR from `at`.
+    #[cold]
+    fn find_cr(&mut self, input: &[u8]) -> Option<usize> {
+        let from = self.scanned.max(self.at);
+        let found = memchr::memchr(b'\r', input.get(from..).unwrap_or_default());
+        self.scanned = found.map_or(input.len(), |at| from + at);
+        found.map(|_| self.scanned - self.at)
+    }
+}
+
+/// How many arguments a frame's first line announces; none if that is negative.
+#[inline]
+fn multibulk_len(line: &[u8], limits: &Limits) -> Result<u32, ProtocolError> {
+    let len = line_number(line).ok_or(ProtocolError::InvalidMultibulkLength)?;
+    if len > MULTIBULK_LEN_MAX {
+        return Err(ProtocolError::InvalidMultibulkLength);
+    }
+    if len > UNAUTHENTICATED_MULTIBULK_LEN_MAX && !limits.authenticated {
+        return Err(ProtocolError::UnauthenticatedMultibulkLength);
+    }
+    Ok(u32::try_from(len).unwrap_or(0))
+}
+
+/// The length of an argument, in bytes.
+#[inline]
+fn bulk_len(line: &[u8], limits: &Limits) -> Result<usize, ProtocolError> {
+    match line.first() {
+        Some(b'$') => (),
+        // An empty line: what stands where the dollar should is its end.
+        first => return Err(ProtocolError::ExpectedDollar(*first.unwrap_or(&b'\r'))),
+    }
+    let len = line_number(line).ok_or(ProtocolError::InvalidBulkLength)?;
+    if len < 0 || len as u64 > limits.bulk_len_bytes_max {
+        return Err(ProtocolError::InvalidBulkLength);
+    }
+    if len > UNAUTHENTICATED_BULK_LEN_BYTES_MAX && !limits.authenticated {
+        return Err(ProtocolError::UnauthenticatedBulkLength);
+    }
+    usize::try_from(len).map_err(|_| ProtocolError::InvalidBulkLength)
+}
+
+/// The number behind a line's first byte; one and two digits without a loop.
+#[inline]
+fn line_number(line: &[u8]) -> Option<i64> {
+    match *line {
+        [_, c @ b'0'..=b'9'] => Some(i64::from(c - b'0')),
+        [_, ten @ b'1'..=b'9', one @ b'0'..=b'9'] => {
+            Some(i64::from(ten - b'0') * 10 + i64::from(one - b'0'))
+        }
+        [_, ref digits @ ..] => parse_i64(digits),
+        [] => None,
+    }
+}
+
+/// A complete frame as the caller gets it.
+#[inline]
+fn finish(progress: &Progress, input: &[u8], ranges: &mut Vec<ArgRange>, base: usize) -> Parsed {
+    let consumed_bytes = progress.at;
+    if ranges.len() == base {
+        return Parsed::Empty { consumed_bytes };
+    }
+    let mut inline = None;
+    if progress.crooked {
+        let args: Vec<&[u8]> = ranges
+            .drain(base..)
+            .map(|range| &input[range.start..range.end])
+            .collect();
+        inline = Some(Box::new(OwnedCommand::from_args(&args)));
+    }
+    Parsed::Complete {
+        consumed_bytes,
+        inline,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ProtocolError::*;
+
+    type Outcome = Result<Option<Vec<Vec<u8>>>, ProtocolError>;
+
+    /// Parses to the end; `Ok(None)` if the rest is incomplete, else all commands' words.
+    fn run(input: &[u8], limits: &Limits) -> Outcome {
+        let (mut parser, mut ranges, mut at, mut words) =
+            (Parser::new(), Vec::new(), 0, Vec::new());
+        while at < input.len() {
+            ranges.clear();
+            match parser.parse(&input[at..], limits, &mut ranges)? {
+                Parsed::Complete {
+                    consumed_bytes,
+                    inline,
+                } => {
+                    let bytes = &input[at..at + consumed_bytes];
+                    let argv = Argv {
+                        bytes,
+                        ranges: &ranges,
+                    };
+                    let argv = inline.as_ref().map_or(argv, |command| command.argv());
+                    words.extend(argv.iter().map(<[u8]>::to_vec));
+                    assert!(argv.raw().is_some());
+                    at += consumed_bytes;
+                }
+                Parsed::Empty { consumed_bytes } => at += consumed_bytes,
+                Parsed::Incomplete { .. } => return Ok(None),
+            }
+        }
+        Ok(Some(words))
+    }
+
+    fn check(input: &[u8], expect: &[&str]) {
+        let expect = expect.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let shown = String::from_utf8_lossy(input);
+        assert_eq!(
+            run(input, &Limits::default()),
+            Ok(Some(expect)),
+            "{shown:?}"
+        );
+    }
+
+    fn check_error(input: &[u8], expect: ProtocolError) {
+        let shown = String::from_utf8_lossy(&input[..input.len().min(40)]);
+        assert_eq!(run(input, &Limits::default()), Err(expect), "{shown:?}");
+    }
+
+    #[test]
+    fn frames_and_lines() {
+        check(b"*1\r\n$4\r\nPING\r\n", &["PING"]);
+        check(
+            b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n*1\r\n$1\r\nx\r\n",
+            &["GET", "", "x"],
+        );
+        check(
+            b"*-5\r\n*0\r\nPING\r\n\r\n  \nECHO 'a b'\n",
+            &["PING", "ECHO", "a b"],
+        );
+        check(b"*1\r\n$12\r\nabcdefghijkl\r\n", &["abcdefghijkl"]);
+        check(b"*1\rX$4\rXPINGxx*1\r\n$1\r\ny\r\n", &["PING", "y"]);
+        check(b"PING a\rb\r\n", &["PING", "a", "b"]);
+    }
+
+    #[test]
+    fn errors_are_those_of_redis() {
+        for text in ["*+1\r\n", "*01\r\n", "*\r\n", "*x\r\n", "*2147483648\r\n"] {
+            check_error(text.as_bytes(), InvalidMultibulkLength);
+        }
+        for text in [
+            "$x",
+            "$-1",
+            "$",
+            "$536870913",
+            "$01",
+            "$99999999999999999999",
+        ] {
+            check_error(format!("*1\r\n{text}\r\n").as_bytes(), InvalidBulkLength);
+        }
+        check_error(b"*1\r\nXab\r\n", ExpectedDollar(b'X'));
+        check_error(b"*1\r\n\r\n", ExpectedDollar(b'\r'));
+        check_error(b"PING \"a\r\n", UnbalancedQuotes);
+        let long = vec![b'1'; INLINE_BYTES_MAX + 1];
+        check_error(&long, TooBigInline);
+        check_error(&[b"*", &long[..]].concat(), TooBigMultibulkCount);
+        check_error(&[b"*1\r\n$", &long[..]].concat(), TooBigBulkCount);
+        let shown = ExpectedDollar(b'X').to_string();
+        assert_eq!(shown, "Protocol error: expected '$', got 'X'");
+    }
+
+    #[test]
+    fn strangers_get_little() {
+        let limits = Limits {
+            authenticated: false,
+            ..Limits::default()
+        };
+        assert_eq!(run(b"*10\r\n", &limits), Ok(None));
+        assert_eq!(
+            run(b"*11\r\n", &limits),
+            Err(UnauthenticatedMultibulkLength)
+        );
+        assert_eq!(run(b"*1\r\n$16384\r\n", &limits), Ok(None));
+        assert_eq!(
+            run(b"*1\r\n$16385\r\n", &limits),
+            Err(UnauthenticatedBulkLength)
+        );
+    }
+
+    #[test]
+    fn unfinished_frames_say_what_they_want() {
+        fn check(input: &str, expect: usize) {
+            let mut ranges = Vec::new();
+            let got = Parser::new().parse(input.as_bytes(), &Limits::default(), &mut ranges);
+            assert_eq!(
+                got,
+                Ok(Parsed::Incomplete { want_bytes: expect }),
+                "{input:?}"
+            );
+            assert!(ranges.is_empty());
+        }
+        check("", 1);
+        check("*1", 1);
+        check("*2147483647\r\n", 1);
+        check("*1\r\nX", 1);
+        check("*1\r\n$100\r\nabc", 99);
+        check("*2\r\n$1\r\na\r\n$536870912\r\n", 536870914);
+        check("PING", 1);
+    }
+
+    #[test]
+    fn commands_of_one_read_share_a_vector() {
+        let input = b"*1\r\n$1\r\na\r\n*2\r\n$1\r\nb\r\n$1\r\nc\r\n*3\r\n$1\r\nd\r\n$1";
+        let (mut parser, mut ranges) = (Parser::new(), Vec::new());
+        let limits = Limits::default();
+        for (at, expect) in [(0, 1), (11, 3), (29, 3)] {
+            let _ = parser.parse(&input[at..], &limits, &mut ranges).unwrap();
+            assert_eq!(ranges.len(), expect);
+        }
+        assert!(parser.is_midway());
+        assert!(parser.memory_bytes() > 0);
+    }
+}
