@@ -196,7 +196,7 @@ fn check_digits(text: &[u8], is_digit: fn(&u8) -> bool, exponent: u8) -> Option<
 /// Prints a double as Redis 8 replies with it: integers plainly, others with the fewest
 /// digits that read back to the same double, `inf`, `-inf`, `nan`.
 pub fn format_f64(value: f64, out: &mut Vec<u8>) {
-    const PLAIN_INTEGER_MAX: f64 = (1u64 << 52) as f64;
+    const PLAIN_INTEGER_MAX: f64 = (1u64 << 62) as f64;
     if value.is_nan() {
         out.extend_from_slice(b"nan");
     } else if value.is_infinite() {
@@ -411,7 +411,9 @@ mod tests {
         check(0.1, "0.1");
         check(-2.5, "-2.5");
         check(1e15, "1000000000000000");
-        check(1e17, "1e+17");
+        check(1e17, "100000000000000000");
+        check(1e19, "1e+19");
+        check(43356481142574512.0, "43356481142574512");
         check(9007199254740993.0, "9007199254740992");
         check(1.5e300, "1.5e+300");
         check(5e-324, "5e-324");

@@ -27,6 +27,9 @@ pub const UNAUTHENTICATED_MULTIBULK_LEN_MAX: i64 = 10;
 /// ... of at most this many bytes each.
 pub const UNAUTHENTICATED_BULK_LEN_BYTES_MAX: i64 = 16384;
 
+/// A short header is within every limit up to this many arguments.
+const SHORT_LEN_MAX: u32 = UNAUTHENTICATED_MULTIBULK_LEN_MAX as u32;
+
 /// The longest inline command, and the longest text of a length.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -238,15 +241,22 @@ impl Progress {
         ranges: &mut Vec<ArgRange>,
     ) -> Result<Option<usize>, ProtocolError> {
         if self.at == 0 {
-            match self.header(input, limits, ProtocolError::TooBigMultibulkCount)? {
-                Some(line) => self.args_left = multibulk_len(line, limits)?,
-                None => return Ok(Some(1)),
+            match short_header(input, 0, b'*') {
+                Some((len @ 0..=SHORT_LEN_MAX, next)) => (self.args_left, self.at) = (len, next),
+                _ => match self.header(input, limits, ProtocolError::TooBigMultibulkCount)? {
+                    Some(line) => self.args_left = multibulk_len(line, limits)?,
+                    None => return Ok(Some(1)),
+                },
             }
         }
         while self.args_left > 0 {
-            let len = match self.bulk_len {
-                Some(len) => len,
-                None => match self.header(input, limits, ProtocolError::TooBigBulkCount)? {
+            let len = match (self.bulk_len, short_header(input, self.at, b'$')) {
+                (Some(len), _) => len,
+                (None, Some((len, next))) if u64::from(len) <= limits.bulk_len_bytes_max => {
+                    self.at = next;
+                    len as usize
+                }
+                _ => match self.header(input, limits, ProtocolError::TooBigBulkCount)? {
                     Some(line) => *self.bulk_len.insert(bulk_len(line, limits)?),
                     None => return Ok(Some(1)),
                 },
@@ -254,7 +264,10 @@ impl Progress {
             let (start, end) = (self.at, self.at.saturating_add(len));
             match input.get(end..) {
                 Some([cr, lf, ..]) => self.crooked |= (*cr, *lf) != (b'\r', b'\n'),
-                _ => return Ok(Some(end.saturating_add(2) - input.len())),
+                _ => {
+                    self.bulk_len = Some(len);
+                    return Ok(Some(end.saturating_add(2) - input.len()));
+                }
             }
             ranges.push(ArgRange { start, end });
             self.bulk_len = None;
@@ -273,7 +286,7 @@ impl Progress {
         limits: &Limits,
         too_big: ProtocolError,
     ) -> Result<Option<&'a [u8]>, ProtocolError> {
-        // Nearly every header is a few bytes long, so a plain loop beats a call.
+        // Most headers are a few bytes long, for which a plain loop beats a call.
         const SHORT: usize = 8;
         let line = input.get(self.at..).unwrap_or_default();
         let short = line.iter().take(SHORT).position(|&c| c == b'\r');
@@ -335,16 +348,28 @@ fn bulk_len(line: &[u8], limits: &Limits) -> Result<usize, ProtocolError> {
     usize::try_from(len).map_err(|_| ProtocolError::InvalidBulkLength)
 }
 
-/// The number behind a line's first byte; one and two digits without a loop.
-#[inline]
+/// The number behind a line's first byte.
 fn line_number(line: &[u8]) -> Option<i64> {
-    match *line {
-        [_, c @ b'0'..=b'9'] => Some(i64::from(c - b'0')),
-        [_, ten @ b'1'..=b'9', one @ b'0'..=b'9'] => {
-            Some(i64::from(ten - b'0') * 10 + i64::from(one - b'0'))
+    parse_i64(line.get(1..)?)
+}
+
+/// A whole header line of one or two digits, which nearly all are: its number, and where
+/// the next line begins.
+#[inline(always)]
+fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(u32, usize)> {
+    match *input.get(at..)? {
+        [first, one @ b'0'..=b'9', b'\r', b'\n', ..] if first == kind => {
+            Some((u32::from(one - b'0'), at + 4))
         }
-        [_, ref digits @ ..] => parse_i64(digits),
-        [] => None,
+        [
+            first,
+            ten @ b'1'..=b'9',
+            one @ b'0'..=b'9',
+            b'\r',
+            b'\n',
+            ..,
+        ] if first == kind => Some((u32::from(ten - b'0') * 10 + u32::from(one - b'0'), at + 5)),
+        _ => None,
     }
 }
 
