@@ -249,14 +249,11 @@ impl Progress {
                 },
             }
         }
+        self.whole_args(input, limits, ranges);
         while self.args_left > 0 {
-            let len = match (self.bulk_len, short_header(input, self.at, b'$')) {
-                (Some(len), _) => len,
-                (None, Some((len, next))) if u64::from(len) <= limits.bulk_len_bytes_max => {
-                    self.at = next;
-                    len as usize
-                }
-                _ => match self.header(input, limits, ProtocolError::TooBigBulkCount)? {
+            let len = match self.bulk_len {
+                Some(len) => len,
+                None => match self.header(input, limits, ProtocolError::TooBigBulkCount)? {
                     Some(line) => *self.bulk_len.insert(bulk_len(line, limits)?),
                     None => return Ok(Some(1)),
                 },
@@ -264,18 +261,40 @@ impl Progress {
             let (start, end) = (self.at, self.at.saturating_add(len));
             match input.get(end..) {
                 Some([cr, lf, ..]) => self.crooked |= (*cr, *lf) != (b'\r', b'\n'),
-                _ => {
-                    self.bulk_len = Some(len);
-                    return Ok(Some(end.saturating_add(2) - input.len()));
-                }
+                _ => return Ok(Some(end.saturating_add(2) - input.len())),
             }
             ranges.push(ArgRange { start, end });
             self.bulk_len = None;
             self.at = end + 2;
             self.scanned = self.at;
             self.args_left -= 1;
+            self.whole_args(input, limits, ranges);
         }
         Ok(None)
+    }
+
+    /// The arguments with short headers that are all there: nearly always all of them.
+    #[inline]
+    fn whole_args(&mut self, input: &[u8], limits: &Limits, ranges: &mut Vec<ArgRange>) {
+        if self.bulk_len.is_some() {
+            return;
+        }
+        let (mut at, mut args_left) = (self.at, self.args_left);
+        while args_left > 0 {
+            let Some((len, start)) = short_header(input, at, b'$') else {
+                break;
+            };
+            let end = start + len as usize;
+            match input.get(end..) {
+                Some([b'\r', b'\n', ..]) if u64::from(len) <= limits.bulk_len_bytes_max => (),
+                _ => break,
+            }
+            ranges.push(ArgRange { start, end });
+            at = end + 2;
+            args_left -= 1;
+        }
+        (self.at, self.args_left) = (at, args_left);
+        self.scanned = self.scanned.max(at);
     }
 
     /// Takes the line at `at`, without its end; None if its end is not there yet.
