@@ -6,3 +6,12 @@
 
 /// Clock, strict numbers, glob patterns, hashes and random numbers.
 pub mod base;
+
+/// The segment table: hash tables that grow without pauses and can be walked.
+pub mod table;
+
+/// The value types as pure data.
+pub mod types;
+
+/// The keyspace.
+pub mod store;
