@@ -9,3 +9,11 @@ pub mod base;
 
 /// The wire protocol: requests in, replies out, and the reply tree of links.
 pub mod resp;
+/// The segment table: hash tables that grow without pauses and can be walked.
+pub mod table;
+
+/// The value types as pure data.
+pub mod types;
+
+/// The keyspace.
+pub mod store;

@@ -1,1 +1,6 @@
+use lockstep::base::memory::Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
 fn main() {}

@@ -16,3 +16,6 @@ mod long_double;
 
 /// Numbers to and from text, as strictly as Redis reads and prints them.
 pub mod number;
+
+/// The process's allocator and what it has in use.
+pub mod memory;
