@@ -6,3 +6,6 @@
 
 /// Clock, strict numbers, glob patterns, hashes and random numbers.
 pub mod base;
+
+/// The RDB format as a codec: files and DUMP payloads, without I/O.
+pub mod rdb;
