@@ -17,3 +17,5 @@ pub mod types;
 
 /// The keyspace.
 pub mod store;
+/// The RDB format as a codec: files and DUMP payloads, without I/O.
+pub mod rdb;

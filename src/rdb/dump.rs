@@ -1,0 +1,119 @@
+//! The payload of DUMP and RESTORE: one value and a footer.
+//!
+//! ```text
+//!   type byte | value as in a file | version, 2 bytes, low first | CRC64 of all before it
+//! ```
+//!
+//! There is no magic, so the version alone says whose type bytes these are. What is written
+//! carries the oldest version whose loaders know the type, so that as many servers as
+//! possible take it: Valkey 9 refuses 12 to 79 and Redis all above its own.
+
+use super::cursor::{Cursor, Stop};
+use super::decode::Text;
+use super::encode::{Encoder, version_that_knows};
+use super::format::{Dialect, REDIS_VERSION_MAX, VALKEY_VERSION, type_byte};
+use super::frame::{Frame, grammar};
+use crate::base::hash::Crc64;
+
+const VERSION_LEN_BYTES: usize = 2;
+const FOOTER_LEN_BYTES: usize = VERSION_LEN_BYTES + 8;
+
+/// Why a payload is refused; the texts are RESTORE's replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DumpError {
+    #[error("DUMP payload version or checksum are wrong")]
+    VersionOrChecksum,
+    #[error("Bad data format")]
+    BadFormat,
+}
+
+/// A payload without its footer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Body<'p> {
+    /// Type byte and value.
+    pub bytes: &'p [u8],
+    pub version: u16,
+}
+
+/// A value that was dumped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Restored<'p> {
+    String(Vec<u8>),
+    /// Framed but not decoded.
+    Unsupported {
+        type_byte: u8,
+        dialect: Dialect,
+        raw: &'p [u8],
+    },
+}
+
+/// The payload of a string.
+pub fn encode_string(encoder: &mut Encoder, value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 + 9 + value.len() + FOOTER_LEN_BYTES);
+    out.push(type_byte::STRING);
+    encoder.put_string(&mut out, value);
+    seal(out, Dialect::Redis)
+}
+
+/// Puts the footer behind a type byte and a value.
+pub fn seal(mut body: Vec<u8>, dialect: Dialect) -> Vec<u8> {
+    let type_byte = body.first().copied().unwrap_or(type_byte::STRING);
+    body.extend_from_slice(&version_that_knows(type_byte, dialect).to_le_bytes());
+    let mut crc = Crc64::new();
+    crc.update(&body);
+    body.extend_from_slice(&crc.value().to_le_bytes());
+    body
+}
+
+/// Checks the footer. `check_crc` is false only where DEBUG turned the check off.
+pub fn verify(payload: &[u8], check_crc: bool) -> Result<Body<'_>, DumpError> {
+    let refused = DumpError::VersionOrChecksum;
+    let body_len = payload.len().checked_sub(FOOTER_LEN_BYTES).ok_or(refused)?;
+    let (bytes, footer) = payload.split_at(body_len);
+    let (version, crc) = footer
+        .split_first_chunk::<VERSION_LEN_BYTES>()
+        .ok_or(refused)?;
+    let version = u16::from_le_bytes(*version);
+    if version > REDIS_VERSION_MAX && version != VALKEY_VERSION {
+        return Err(refused);
+    }
+    if check_crc {
+        let mut expected = Crc64::new();
+        expected.update(&payload[..body_len + VERSION_LEN_BYTES]);
+        if crc != expected.value().to_le_bytes() {
+            return Err(refused);
+        }
+    }
+    Ok(Body { bytes, version })
+}
+
+/// Reads the value of a body. Bytes behind the value are ignored, as Redis does.
+pub fn decode<'p>(body: &Body<'p>) -> Result<Restored<'p>, DumpError> {
+    read(body)
+        .map_err(|_| DumpError::BadFormat)?
+        .ok_or(DumpError::BadFormat)
+}
+
+fn read<'p>(body: &Body<'p>) -> Result<Option<Restored<'p>>, Stop> {
+    let mut cursor = Cursor::new(body.bytes, 0, u64::MAX);
+    let type_byte = cursor.byte()?;
+    if type_byte == type_byte::STRING {
+        let raw = cursor.string()?;
+        let mut text = Text::default();
+        text.load(raw)?;
+        return Ok(Some(Restored::String(text.take(raw))));
+    }
+    let dialect = match body.version {
+        VALKEY_VERSION => Dialect::Valkey,
+        _ => Dialect::Redis,
+    };
+    let Some(ops) = grammar(type_byte, dialect) else {
+        return Ok(None);
+    };
+    let end = Frame::new(ops, 1).walk(body.bytes, u64::MAX)?;
+    Ok(Some(Restored::Unsupported {
+        type_byte,
+        dialect,
+        raw: &body.bytes[1..end],
+    }))
+}
