@@ -19,3 +19,8 @@ pub mod types;
 pub mod store;
 /// The RDB format as a codec: files and DUMP payloads, without I/O.
 pub mod rdb;
+/// The write log: segments addressed by replication offset, replication ids, readers.
+pub mod oplog;
+
+/// Leading and following: the handshake, the link, PSYNC's answer.
+pub mod replication;
