@@ -8,4 +8,3 @@ pub mod server;
 
 pub use client::{Client, check, check_all};
 pub use server::{Peer, Server, wait_until};
-pub use value::Value;
