@@ -69,6 +69,12 @@ proc harness_change_body {name old new} {
     proc $name $arguments $changed
 }
 
+# A test that broke off inside of MULTI would take the next ones with it.
+proc harness_after_failure {} {
+    if {[llength $::servers] > 0} {catch {r discard}}
+}
+
+harness_change_body test {incr ::num_failed} {incr ::num_failed; harness_after_failure}
 harness_change_body start_server {uplevel 1 $code} {harness_each_command 2 $code}
 harness_change_body tags {uplevel 1 $code} {harness_each_command 2 $code}
 
