@@ -1,0 +1,16 @@
+//! The server seen from outside: what a client sends, what it gets back.
+//!
+//! One file per command family or concern; each test starts a server of its own. Replies
+//! are compared in the notation of `support::value`, a line of data per expectation:
+//!
+//! ```text
+//! check(&mut client, "SET greeting hello", "+OK");
+//! check(&mut client, "GET greeting", "\"hello\"");
+//! ```
+//!
+//! `SERVER_BIN=/usr/bin/redis-server cargo test --test suite` runs the same tests against
+//! another server, which is how an expectation is proved to be Redis's own.
+
+mod support;
+
+mod smoke;

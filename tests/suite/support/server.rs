@@ -1,0 +1,217 @@
+//! Servers to test: ours, and a real redis-server as the oracle and the other end of a link.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::client::Client;
+
+/// How long a server may take to start or to stop: generous, tests share two cores.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A running server on a port and in a folder of its own; it is killed when dropped.
+pub struct Server {
+    child: Child,
+    program: PathBuf,
+    args: Vec<String>,
+    pub port: u16,
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts the server that is being tested, as `server --port P --dir D --save "" args`.
+    /// Directives given twice count as the last one says.
+    #[track_caller]
+    pub fn start(args: &[&str]) -> Server {
+        let ours = PathBuf::from(env!("CARGO_BIN_EXE_server"));
+        let program = std::env::var_os("SERVER_BIN").map_or(ours, PathBuf::from);
+        Server::start_program(program, args)
+    }
+
+    #[track_caller]
+    fn start_program(program: PathBuf, args: &[&str]) -> Server {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = free_port();
+        let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
+        let child = spawn(&program, port, folder.path(), &args);
+        let mut server = Server {
+            child,
+            program,
+            args,
+            port,
+            folder,
+        };
+        server.wait_until_it_answers();
+        server
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(("127.0.0.1", self.port))
+    }
+
+    /// The server's working folder, where its files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the server has logged since its first start.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by its name without `SIG`: `TERM`, `STOP`, `CONT`, `KILL` ...
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .expect("kill runs");
+        assert!(status.success(), "kill -s {name} {pid}");
+    }
+
+    /// Waits until the process has ended.
+    #[track_caller]
+    pub fn wait_for_exit(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_until(START_DEADLINE, "the server has ended", || {
+            status = self.child.try_wait().expect("a child process");
+            status.is_some()
+        });
+        status.expect("waited for")
+    }
+
+    /// Starts the ended (or else killed) server again: same port, same folder, same arguments.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.kill();
+        self.child = spawn(&self.program, self.port, self.folder.path(), &self.args);
+        self.wait_until_it_answers();
+    }
+
+    pub fn kill(&mut self) {
+        // Fails only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    #[track_caller]
+    fn wait_until_it_answers(&mut self) {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child process") {
+                panic!(
+                    "{} ended with {status}:\n{}",
+                    self.program.display(),
+                    self.log()
+                );
+            }
+            if self.answers() {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no answer; its log:\n{}",
+                self.log()
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Any answer will do (a password may be asked for), but that it is still loading.
+    fn answers(&self) -> bool {
+        let Ok(mut client) = Client::try_connect(("127.0.0.1", self.port)) else {
+            return false;
+        };
+        !client.run("PING").to_string().starts_with("-LOADING")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            let log = self.log();
+            let tail = log.lines().rev().take(40).collect::<Vec<_>>();
+            let tail: Vec<&str> = tail.into_iter().rev().collect();
+            eprintln!("log of {}:\n{}", self.program.display(), tail.join("\n"));
+        }
+    }
+}
+
+fn spawn(program: &Path, port: u16, folder: &Path, args: &[String]) -> Child {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"));
+    let log = log.expect("a log file");
+    Command::new(program)
+        .args(["--port", &port.to_string(), "--dir"])
+        .arg(folder)
+        .args(["--save", ""])
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("another handle"))
+        .stderr(log)
+        .spawn()
+        .unwrap_or_else(|e| panic!("cannot start {}: {e}", program.display()))
+}
+
+/// A real redis-server: `PEER_SERVER`, or the one that Debian installs.
+pub struct Peer;
+
+impl Peer {
+    /// `None`, after a word about it, where there is none; in CI that is a failure.
+    #[track_caller]
+    pub fn start(args: &[&str]) -> Option<Server> {
+        let program = std::env::var_os("PEER_SERVER").unwrap_or("/usr/bin/redis-server".into());
+        let program = PathBuf::from(program);
+        if program.exists() {
+            return Some(Server::start_program(program, args));
+        }
+        let missing = format!(
+            "{} is missing: apt-get install redis-server",
+            program.display()
+        );
+        assert!(std::env::var_os("CI").is_none(), "{missing}");
+        eprintln!("skipped: {missing}");
+        None
+    }
+}
+
+/// A port nobody listens on, of those the system does not hand out by itself. Each test
+/// process begins somewhere else, so that two at once seldom try the same.
+fn free_port() -> u16 {
+    const FIRST: u16 = 12_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = std::process::id().wrapping_mul(397) % u32::from(COUNT);
+    loop {
+        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let place = (start + step) % u32::from(COUNT);
+        let port = FIRST + u16::try_from(place).expect("below COUNT");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Asks again and again until `condition` holds; panics, naming `what`, after `time`.
+#[track_caller]
+pub fn wait_until(time: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + time;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {time:?}: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
