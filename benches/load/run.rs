@@ -90,12 +90,7 @@ impl<'a> Run<'a> {
                     self.send_batch(number)?;
                 }
             }
-            let warmed_up = !warm && self.now_ns() >= self.options.warmup_ms * 1_000_000;
-            if warmed_up || epoll::take_begin_asked() {
-                warm = true;
-                self.begin_window()?;
-            }
-            if warm && self.seconds() >= self.options.seconds {
+            if self.is_over(&mut warm)? {
                 break;
             }
         }
@@ -121,12 +116,7 @@ impl<'a> Run<'a> {
             }
             let pause_ns = (due_ns - self.now_ns() as f64).max(0.0) as u64;
             self.serve_ready(pause_ns.min(SLEEP_NS_MAX))?;
-            let warmed_up = !warm && self.now_ns() >= self.options.warmup_ms * 1_000_000;
-            if warmed_up || epoll::take_begin_asked() {
-                warm = true;
-                self.begin_window()?;
-            }
-            if warm && self.seconds() >= self.options.seconds {
+            if self.is_over(&mut warm)? {
                 break;
             }
         }
@@ -182,6 +172,16 @@ impl<'a> Run<'a> {
                 .watch_room(&link.socket, number, waits_for_room)?;
         }
         Ok(())
+    }
+
+    /// Begins the window when the warm-up is over or a signal asks; says if its time is over.
+    fn is_over(&mut self, warm: &mut bool) -> Result<bool> {
+        let warmed_up = !*warm && self.now_ns() >= self.options.warmup_ms * 1_000_000;
+        if warmed_up || epoll::take_begin_asked() {
+            *warm = true;
+            self.begin_window()?;
+        }
+        Ok(*warm && self.seconds() >= self.options.seconds)
     }
 
     fn begin_window(&mut self) -> Result<()> {
