@@ -1,4 +1,29 @@
-//! The keyspace.
+//! The keyspace: entries in tables, behind locks. Knows keys, time and what changes must
+//! tell others; knows no commands.
 
 /// One key with its value: a single allocation.
 pub mod entry;
+
+/// What a command leaves behind besides its reply.
+pub mod effects;
+
+/// Who wants to know that a key changed.
+pub mod watch;
+
+/// Gates, shard locks and the line in front of them.
+pub mod lock;
+
+/// Point-in-time snapshots without a fork.
+pub mod snapshot;
+
+/// Databases, cut into shards.
+pub mod keyspace;
+
+/// The keyspace under locks.
+pub mod locked;
+
+/// Keys under locks, as commands see them.
+pub mod view;
+
+/// Going through the keyspace: SCAN, counts, random keys, expiry rounds.
+pub mod walk;

@@ -1,0 +1,48 @@
+//! The inside door: runs one command under locks that are held already.
+//!
+//! EXEC comes through here for each queued command, and scripts will; whoever calls has
+//! done the checks of the outside door (`exec`).
+
+use super::args::Args;
+use super::cx::{Cx, Outcome};
+use super::error::CmdError;
+use super::spec::{Spec, flag};
+use crate::resp::request::Argv;
+
+/// Runs `spec` with `argv`; leaves the reply in `cx.reply`, an error's text included, and
+/// what is to be logged in the effects. The error is returned for those who count them.
+pub fn call(
+    cx: &mut Cx,
+    spec: &Spec,
+    argv: Argv,
+    first_key: Option<(usize, u64)>,
+    skip: usize,
+) -> Result<Outcome, CmdError> {
+    let mut args = Args::new(argv, cx.store.keyspace.hasher, first_key);
+    args.skip(skip);
+    let before = cx.reply.len_bytes();
+    let effects = cx.store.effects();
+    effects.dirty = 0;
+    effects.rewritten = false;
+    let db = cx.session.db;
+    let result = (spec.handler)(cx, args);
+    let effects = cx.store.effects();
+    if effects.dirty > 0 && !effects.rewritten && effects.logging {
+        debug_assert!(
+            spec.has(flag::WRITE | flag::MAY_REPLICATE | flag::ADMIN),
+            "{}",
+            spec.name
+        );
+        match argv.raw() {
+            Some(raw) => effects.log_raw(db, raw),
+            None => {
+                let args: Vec<&[u8]> = argv.iter().collect();
+                effects.log(db, &args);
+            }
+        }
+    }
+    result.inspect_err(|error| {
+        cx.reply.truncate(before);
+        error.write(cx.reply);
+    })
+}

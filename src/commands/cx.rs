@@ -1,0 +1,129 @@
+//! What a handler works with, and what it may leave for others to do.
+
+use super::registry::Registry;
+use crate::resp::reply::ReplyBuf;
+use crate::shared::Shared;
+use crate::shared::session::Session;
+use crate::store::keyspace::Key;
+use crate::store::locked::Locked;
+
+/// The world of one call: the locked keyspace, the connection's session, the reply.
+pub struct Cx<'a, 'k> {
+    pub store: &'a mut Locked<'k>,
+    pub session: &'a mut Session,
+    pub reply: &'a mut ReplyBuf,
+    pub shared: &'a Shared,
+    pub registry: &'a Registry,
+    /// Inside EXEC: nothing may block, and nothing may leave the transaction.
+    pub in_transaction: bool,
+}
+
+impl Cx<'_, '_> {
+    #[inline]
+    pub fn now_ms(&self) -> i64 {
+        self.store.now_ms
+    }
+
+    /// Counts `n` changes: a command that changed nothing is not logged.
+    #[inline]
+    pub fn dirty(&mut self, n: u64) {
+        self.store.effects().dirty += n;
+    }
+
+    /// A keyspace event on a key of the selected database.
+    #[inline]
+    pub fn event(&mut self, class: u32, name: &'static str, key: Key) {
+        let db = self.session.db;
+        self.store.effects().event(class, name, db, key.bytes);
+    }
+
+    /// Logs these arguments in place of the request.
+    pub fn log_instead(&mut self, args: &[&[u8]]) {
+        let db = self.session.db;
+        let effects = self.store.effects();
+        effects.log(db, args);
+        effects.instead_of_request();
+    }
+}
+
+/// What is left to do when a handler returns.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Nothing: the reply is written.
+    Done,
+    /// Run the queued commands, at once and as one unit.
+    Exec,
+    /// Reply with the number of followers that have acknowledged the session's last write,
+    /// when there are `followers` of them or the deadline has come (`None`: never).
+    Wait {
+        followers: usize,
+        deadline_ms: Option<i64>,
+    },
+    /// Have a task do it, which also writes the reply.
+    Ask(Job),
+    /// The connection becomes something else.
+    Become(Role),
+    /// Close when the reply is sent.
+    Close,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Role {
+    Monitor,
+    /// A follower that asks for the log: the arguments of its PSYNC or SYNC.
+    Follower {
+        request: Vec<Box<[u8]>>,
+    },
+}
+
+/// What a handler cannot do under locks, or not at all: it belongs to tasks.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Job {
+    Save,
+    BackgroundSave {
+        schedule: bool,
+    },
+    Shutdown(Shutdown),
+    CancelShutdown,
+    /// Follow this leader, or none.
+    ReplicaOf(Option<(String, u16)>),
+    Failover(Failover),
+    RewriteConfig,
+    /// DEBUG RELOAD: save and load again.
+    Reload {
+        save: bool,
+        flush: bool,
+        merge: bool,
+    },
+    /// DEBUG SLEEP: stand still for so long, with everything locked.
+    Sleep {
+        microseconds: u64,
+    },
+    /// DEBUG RESTART and CRASH-AND-RECOVER.
+    Restart {
+        crash: bool,
+        delay_ms: u64,
+    },
+    /// DEBUG SEGFAULT and its like: end at once, without saving.
+    Crash,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shutdown {
+    pub save: bool,
+    pub no_save: bool,
+    pub now: bool,
+    pub force: bool,
+    /// Asked for by a signal, not by a client.
+    pub by_signal: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failover {
+    Begin {
+        to: Option<(String, u16)>,
+        force: bool,
+        timeout_ms: Option<i64>,
+    },
+    Abort,
+}

@@ -1,0 +1,34 @@
+//! The commands. A family is one file or folder: its table of `Spec`s on top, one function
+//! per command below. Adding a command is one line and one function, in one file.
+//!
+//! Handlers are plain functions on the locked keyspace and the session; they know nothing
+//! of sockets and tasks. What cannot be done under locks they return as an `Outcome`.
+
+/// Every error text that a command can answer.
+pub mod error;
+
+/// A cursor over arguments whose first error sticks.
+pub mod args;
+
+/// What a handler works with, and what it may leave for others to do.
+pub mod cx;
+
+/// What a command is, as one line of its family's table.
+pub mod spec;
+
+/// Finds a command by its name.
+pub mod registry;
+
+/// The inside door.
+pub mod call;
+
+/// MONITOR's lines, and what must not be seen in them.
+pub mod monitor;
+
+/// MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+pub mod transaction;
+
+use spec::Spec;
+
+/// Every family's table.
+pub const FAMILIES: &[&[Spec]] = &[transaction::COMMANDS];

@@ -1,0 +1,130 @@
+//! The directives that choose one of several names, as Rust types.
+
+/// A directive whose value is one of a few names.
+pub trait Choice: Copy + 'static {
+    /// Every accepted name with the number its value is kept as. Two names may share a
+    /// number; the first one is what `CONFIG GET` shows.
+    const NAMES: &'static [(&'static str, i64)];
+
+    /// Every value, at the position that is its number.
+    const VALUES: &'static [Self];
+
+    /// The value kept as `number`; the first one of the type if there is no such number.
+    fn from_number(number: i64) -> Self {
+        let position = usize::try_from(number).unwrap_or(0);
+        *Self::VALUES.get(position).unwrap_or(&Self::VALUES[0])
+    }
+}
+
+macro_rules! choices {
+    ($(
+        $(#[$doc:meta])*
+        $type:ident {
+            $first:ident $(= $first_name:literal)+
+            $(, $(#[$value_doc:meta])* $value:ident $(= $name:literal)+)* $(,)?
+        }
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $type {
+            $first,
+            $($(#[$value_doc])* $value,)*
+        }
+
+        impl Choice for $type {
+            const NAMES: &'static [(&'static str, i64)] = &[
+                $(($first_name, $type::$first as i64),)+
+                $($(($name, $type::$value as i64),)+)*
+            ];
+
+            const VALUES: &'static [Self] = &[$type::$first, $($type::$value,)*];
+        }
+    )*};
+}
+
+choices! {
+    /// The least important lines that still reach the log.
+    LogLevel {
+        Debug = "debug",
+        Verbose = "verbose",
+        Notice = "notice",
+        Warning = "warning",
+        Nothing = "nothing",
+    }
+
+    /// Which service manager waits to be told that the server is ready.
+    Supervised {
+        Upstart = "upstart",
+        Systemd = "systemd",
+        Auto = "auto",
+        No = "no",
+    }
+
+    /// Whether a follower loads what it is sent straight from the socket.
+    DisklessLoad {
+        Disabled = "disabled",
+        OnEmptyDb = "on-empty-db",
+        SwapDb = "swapdb",
+    }
+
+    /// Who may do what is protected.
+    ProtectedAction {
+        No = "no",
+        Yes = "yes",
+        Local = "local",
+    }
+
+    /// How the kernel's out-of-memory score of the process is steered.
+    OomScoreAdj {
+        No = "no",
+        Relative = "yes" = "relative",
+        Absolute = "absolute",
+    }
+
+    /// What happens when a replicated command fails.
+    PropagationError {
+        Ignore = "ignore",
+        Panic = "panic",
+        PanicOnReplicas = "panic-on-replicas",
+    }
+
+    /// Whether restored payloads are verified in full.
+    SanitizeDump {
+        No = "no",
+        Yes = "yes",
+        Clients = "clients",
+    }
+
+    /// When the append-only file is forced to the disk.
+    Fsync {
+        EverySec = "everysec",
+        Always = "always",
+        No = "no",
+    }
+
+    /// A feature that is not built: off is all it can be.
+    Off {
+        No = "no",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<C: Choice + PartialEq + std::fmt::Debug>(name: &str, expect: C) {
+        let (_, number) = C::NAMES.iter().find(|(known, _)| *known == name).unwrap();
+        assert_eq!(C::from_number(*number), expect);
+    }
+
+    #[test]
+    fn names_lead_to_their_values() {
+        check("notice", LogLevel::Notice);
+        check("no", Supervised::No);
+        check("yes", OomScoreAdj::Relative);
+        check("relative", OomScoreAdj::Relative);
+        check("absolute", OomScoreAdj::Absolute);
+        check("disabled", DisklessLoad::Disabled);
+        assert_eq!(OomScoreAdj::from_number(77), OomScoreAdj::No);
+    }
+}

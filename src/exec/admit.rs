@@ -1,0 +1,155 @@
+//! What is decided under the locks. Role, loading and failed saves change only while
+//! everything is locked, so what is true here stays true until the command has run.
+
+use std::sync::atomic::Ordering;
+
+use super::Engine;
+use crate::commands::error::CmdError;
+use crate::commands::registry::{CommandId, Known};
+use crate::commands::spec::flag;
+use crate::config::{Param, ProtectedAction};
+use crate::shared::session::{Origin, Session};
+
+/// Why a command does not run now.
+pub enum Refusal {
+    Error(CmdError),
+    /// CLIENT PAUSE: try again then, or when the pause ends early.
+    Paused {
+        until_ms: i64,
+    },
+}
+
+/// The flags that count: for EXEC those of the queued commands too.
+fn effective_flags(engine: &Engine, session: &Session, known: &Known) -> u32 {
+    let mut flags = known.spec.flags;
+    if known.spec.name == "exec"
+        && let Some(transaction) = &session.transaction
+    {
+        for queued in &transaction.commands {
+            flags |= engine.registry.get(queued.id).spec.flags
+                & (flag::WRITE | flag::MAY_REPLICATE | flag::DENYOOM);
+        }
+    }
+    flags
+}
+
+/// Checks one command of a client. `now_ms` is the group's.
+#[inline]
+pub fn admit(
+    engine: &Engine,
+    session: &Session,
+    id: CommandId,
+    now_ms: i64,
+) -> Result<(), Refusal> {
+    if session.origin == Origin::Leader {
+        return Ok(());
+    }
+    let shared = &engine.shared;
+    let known = engine.registry.get(id);
+    let quiet = !shared.jobs.loading.is_active() && !shared.role.is_follower();
+    let writes = known.spec.has(flag::WRITE | flag::MAY_REPLICATE);
+    if quiet && !writes && known.spec.name != "exec" && shared.pause.holds(false, now_ms).is_none()
+    {
+        return Ok(());
+    }
+    check_all(engine, session, known, now_ms)
+}
+
+fn check_all(
+    engine: &Engine,
+    session: &Session,
+    known: &Known,
+    now_ms: i64,
+) -> Result<(), Refusal> {
+    let shared = &engine.shared;
+    let flags = effective_flags(engine, session, known);
+    let has = |wanted: u32| flags & wanted != 0;
+    let config = &shared.config;
+    let writes = has(flag::WRITE);
+    let loading = &shared.jobs.loading;
+    if loading.is_active() {
+        let aside = loading.is_aside.load(Ordering::Relaxed);
+        if !has(flag::LOADING) || (aside && has(flag::NO_ASYNC_LOADING)) {
+            return Err(Refusal::Error(CmdError::Loading));
+        }
+    }
+    let role = &shared.role;
+    if role.is_follower() {
+        if writes && config.get_bool(Param::ReplicaReadOnly) {
+            return Err(Refusal::Error(CmdError::ReadOnly));
+        }
+        let stale = !role.is_link_up() && !config.get_bool(Param::ReplicaServeStaleData);
+        if stale && !has(flag::STALE) {
+            return Err(Refusal::Error(CmdError::MasterDown));
+        }
+    } else if writes {
+        let wanted = config.get_int(Param::MinReplicasToWrite);
+        let lag_is_bounded = config.get_int(Param::MinReplicasMaxLag) > 0;
+        let good = shared.followers.good.load(Ordering::Relaxed) as i64;
+        if wanted > 0 && lag_is_bounded && good < wanted {
+            return Err(Refusal::Error(CmdError::NoReplicas));
+        }
+    }
+    if (writes || known.spec.name == "ping")
+        && !role.is_follower()
+        && shared.jobs.saves.last_failed()
+        && config.get_bool(Param::StopWritesOnBgsaveError)
+        && !config.save_points().is_empty()
+    {
+        return Err(Refusal::Error(CmdError::text(
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to \
+             persist to disk. Commands that may modify the data set are disabled, because this \
+             instance is configured to report errors during writes if RDB snapshotting fails \
+             (stop-writes-on-bgsave-error option). Please check the Redis logs for details about \
+             the RDB error.",
+        )));
+    }
+    let replicates = writes || has(flag::MAY_REPLICATE);
+    match shared.pause.holds(replicates, now_ms) {
+        Some(until_ms) if !is_exempt(known) => Err(Refusal::Paused { until_ms }),
+        _ => Ok(()),
+    }
+}
+
+/// Whoever paused must be able to end it; and replication goes on.
+fn is_exempt(known: &Known) -> bool {
+    const EXEMPT: &[&str] = &[
+        "pause",
+        "unpause",
+        "replconf",
+        "psync",
+        "sync",
+        "failover",
+        "replicaof",
+        "slaveof",
+    ];
+    EXEMPT.contains(&known.spec.name)
+}
+
+/// DEBUG and MODULE are refused unless the configuration allows them.
+pub fn protected(engine: &Engine, session: &Session, name: &str) -> Result<(), CmdError> {
+    let container = name.split('|').next().unwrap_or(name);
+    let allowed = match container {
+        "debug" => engine
+            .shared
+            .config
+            .choice::<ProtectedAction>(Param::EnableDebugCommand),
+        _ => return Ok(()),
+    };
+    let local = is_local(&session.facts.address) || session.facts.address.is_empty();
+    if allowed == ProtectedAction::Yes || (allowed == ProtectedAction::Local && local) {
+        return Ok(());
+    }
+    let upper = container.to_uppercase();
+    Err(CmdError::err(format!(
+        "{upper} command not allowed. If the enable-{container}-command option is set to \
+         \"local\", you can run it from a local connection, otherwise you need to set this \
+         option in the configuration file, and then restart the server."
+    )))
+}
+
+/// Whether an address as CLIENT LIST prints it is of this machine.
+pub fn is_local(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.starts_with("127.") || host == "[::1]" || host == "::1" || host.starts_with('/')
+}

@@ -1,0 +1,192 @@
+//! The leader's stream, applied in order: in groups, a transaction as one group, and its
+//! bytes appended to our own log as they are, so that our followers see the same offsets.
+
+use super::Engine;
+use super::commit::commit;
+use super::dispatch::prepare;
+use super::plan::{Plan, Verdict};
+use super::step::Step;
+use crate::commands::registry::CommandId;
+use crate::oplog::Audience;
+use crate::resp::argv::Argv;
+use crate::resp::reply::ReplyBuf;
+use crate::resp::request::{Limits, Parsed, Parser, ProtocolError};
+use crate::shared::session::Session;
+use crate::store::locked::Locker;
+
+/// What applying some of the stream came to.
+#[derive(Debug, Default)]
+pub struct Applied {
+    pub consumed_bytes: usize,
+    /// The leader asked for an acknowledgement; its offset does not count this request.
+    pub wants_ack: bool,
+    /// Error texts that commands of the stream were answered with, by command.
+    pub errors: Vec<(String, String)>,
+}
+
+/// The follower's means to apply: one thread's.
+pub struct Applier {
+    locker: Locker,
+    plan: Plan,
+    reply: ReplyBuf,
+    parser: Parser,
+}
+
+impl Applier {
+    pub fn new(locker: Locker) -> Applier {
+        Applier {
+            locker,
+            plan: Plan::default(),
+            reply: ReplyBuf::new(),
+            parser: Parser::new(),
+        }
+    }
+
+    pub fn locker(&mut self) -> &mut Locker {
+        &mut self.locker
+    }
+
+    /// Forgets a request that was cut off: the link starts anew.
+    pub fn reset(&mut self) {
+        self.parser = Parser::new();
+    }
+
+    /// Applies one group of what is whole of the input, a transaction only when it is whole.
+    /// Nothing was consumed when the result says 0 bytes.
+    pub fn apply(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        input: &[u8],
+    ) -> Result<Applied, ProtocolError> {
+        let planned = self.plan(engine, session, input)?;
+        if planned == 0 {
+            return Ok(Applied::default());
+        }
+        let shared = &engine.shared;
+        let gate = self.locker.gate();
+        let mut locked = shared.keyspace.lock(&mut self.locker, self.plan.want());
+        prepare(engine, session, &mut locked);
+        let mut applied = Applied {
+            consumed_bytes: planned,
+            ..Applied::default()
+        };
+        let mut step = Step {
+            engine,
+            locked: &mut locked,
+            session,
+            reply: &mut self.reply,
+            gate,
+        };
+        for request in &self.plan.requests {
+            let argv = self.plan.argv(request, input);
+            match &request.verdict {
+                Verdict::Run(id) | Verdict::Queue(id) => {
+                    run_one(&mut step, *id, argv, request.first_key, &mut applied);
+                }
+                Verdict::Reject(error, _) => {
+                    applied
+                        .errors
+                        .push((name_of(argv), error.message().into_owned()));
+                }
+            }
+            step.reply.clear();
+        }
+        let db = Some(session.db);
+        let end = shared
+            .oplog
+            .append_verbatim(&input[..planned], Audience::All, db);
+        shared
+            .role
+            .applied_offset
+            .store(end, std::sync::atomic::Ordering::Release);
+        commit(engine, &mut locked, gate);
+        drop(locked);
+        shared.oplog.wake_readers();
+        Ok(applied)
+    }
+
+    /// Plans a group: up to a group's worth of requests, but all of a transaction. Returns
+    /// its length in bytes, 0 if the input holds no whole one.
+    fn plan(
+        &mut self,
+        engine: &Engine,
+        session: &Session,
+        input: &[u8],
+    ) -> Result<usize, ProtocolError> {
+        self.plan.clear();
+        let limits = Limits {
+            authenticated: true,
+            ..Limits::default()
+        };
+        let (mut at, mut whole, mut in_transaction) = (0, 0, false);
+        while at < input.len() {
+            let from = self.plan.ranges_len();
+            let parsed = self
+                .parser
+                .parse(&input[at..], &limits, self.plan.ranges_of_next())?;
+            let (consumed_bytes, inline) = match parsed {
+                Parsed::Incomplete { .. } => break,
+                Parsed::Empty { consumed_bytes } => {
+                    at += consumed_bytes;
+                    continue;
+                }
+                Parsed::Complete {
+                    consumed_bytes,
+                    inline,
+                } => (consumed_bytes, inline),
+            };
+            let frame = (at, at + consumed_bytes);
+            self.plan
+                .add_always(engine, session, input, frame, from, inline);
+            at += consumed_bytes;
+            match self.plan.last_name(input) {
+                name if name.eq_ignore_ascii_case(b"multi") => in_transaction = true,
+                name if name.eq_ignore_ascii_case(b"exec") => in_transaction = false,
+                _ => {}
+            }
+            if !in_transaction {
+                whole = at;
+                if self.plan.is_full() {
+                    break;
+                }
+            }
+        }
+        if whole < at {
+            // The rest of a transaction is still to come: it is parsed again then.
+            self.plan.cut_at(whole);
+            self.parser = Parser::new();
+        }
+        Ok(whole)
+    }
+}
+
+fn run_one(
+    step: &mut Step,
+    id: CommandId,
+    argv: Argv,
+    first_key: Option<(usize, u64)>,
+    applied: &mut Applied,
+) {
+    let name = step.engine.registry.get(id).spec.name;
+    match name {
+        // The group is the transaction: its bounds need no more than to be passed on.
+        "multi" | "exec" => return,
+        "replconf" => {
+            applied.wants_ack |= argv.get(1).eq_ignore_ascii_case(b"getack");
+            return;
+        }
+        _ => {}
+    }
+    step.call(id, argv, first_key, true);
+    if step.reply.bytes().first() == Some(&b'-') {
+        let text = String::from_utf8_lossy(step.reply.bytes())
+            .trim()
+            .to_owned();
+        applied.errors.push((name.to_owned(), text));
+    }
+}
+
+fn name_of(argv: Argv) -> String {
+    String::from_utf8_lossy(argv.get(0)).into_owned()
+}

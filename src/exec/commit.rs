@@ -1,0 +1,68 @@
+//! What the commands of a group leave behind is carried out while their locks are held:
+//! first the log, then keyspace events, then the counters.
+
+use std::sync::atomic::Ordering;
+
+use super::Engine;
+use crate::shared::Garbage;
+use crate::shared::session::Session;
+use crate::store::effects::{Event, event};
+use crate::store::locked::Locked;
+
+/// Appends the finished units to the log and tells those who listen. Returns the log's end
+/// behind them if something was appended.
+#[inline]
+pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize) -> Option<u64> {
+    let effects = locked.effects();
+    let mut end_offset = None;
+    if !effects.records.is_empty() {
+        end_offset = Some(engine.shared.oplog.append(&mut effects.records));
+        effects.records.clear();
+    }
+    if !effects.events.is_empty() {
+        for happened in effects.events.drain(..) {
+            announce(engine, effects.notify, &happened);
+        }
+    }
+    let stats = engine.shared.stats.thread(gate);
+    if effects.hits + effects.misses + effects.expired > 0 {
+        stats.hits.add(std::mem::take(&mut effects.hits));
+        stats.misses.add(std::mem::take(&mut effects.misses));
+        stats.expired.add(std::mem::take(&mut effects.expired));
+    }
+    let dirty = std::mem::take(&mut effects.group_dirty);
+    if dirty > 0 {
+        engine
+            .shared
+            .stats
+            .dirty
+            .fetch_add(dirty, Ordering::Relaxed);
+    }
+    if !effects.garbage.is_empty() {
+        let entries = std::mem::take(&mut effects.garbage);
+        // If nobody takes it any more the server is ending, and the entries end here.
+        let _ = engine.shared.garbage.send(Garbage::Entries(entries));
+    }
+    end_offset
+}
+
+/// The same, remembering for WAIT how far the session has written.
+#[inline]
+pub fn commit_for(engine: &Engine, locked: &mut Locked, gate: usize, session: &mut Session) {
+    if let Some(end_offset) = commit(engine, locked, gate) {
+        session.written_offset = end_offset;
+    }
+}
+
+fn announce(engine: &Engine, notify: u32, happened: &Event) {
+    let pubsub = &engine.shared.pubsub;
+    if notify & event::KEYSPACE != 0 {
+        let mut channel = format!("__keyspace@{}__:", happened.db).into_bytes();
+        channel.extend_from_slice(&happened.key);
+        pubsub.publish(&channel, happened.name.as_bytes());
+    }
+    if notify & event::KEYEVENT != 0 {
+        let channel = format!("__keyevent@{}__:{}", happened.db, happened.name);
+        pubsub.publish(channel.as_bytes(), &happened.key);
+    }
+}

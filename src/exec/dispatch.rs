@@ -1,0 +1,315 @@
+//! The requests of one read, group by group.
+
+use std::sync::atomic::Ordering;
+
+use super::Engine;
+use super::commit::commit_for;
+use super::plan::{Plan, Verdict};
+use super::step::{Halt, Step};
+use crate::base::clock;
+use crate::commands::cx::Outcome;
+use crate::commands::spec::flag;
+use crate::config::Param;
+use crate::resp::argv::Argv;
+use crate::resp::reply::ReplyBuf;
+use crate::resp::request::{Limits, Parsed, Parser, ProtocolError};
+use crate::shared::session::{Origin, Session};
+use crate::shared::slowlog::{SlowCommand, trimmed};
+use crate::store::locked::{Expiry, Locked, Locker};
+
+/// Replies are sent before more commands run once they take this much.
+const REPLY_BYTES_MAX: usize = 1 << 20;
+
+/// Below this threshold of the slow log commands run one by one, to be timed one by one.
+const SLOW_MICROSECONDS_ALONE: i64 = 1000;
+
+/// Why `dispatch` returned.
+#[derive(Debug)]
+pub enum Stop {
+    /// The rest of the input is no whole request.
+    NeedInput,
+    /// Enough replies are waiting: send them, and come again.
+    Flush,
+    /// The locks were not to be had in time: wait in the line, and come again.
+    Contended,
+    /// CLIENT PAUSE: come again then, or when it ends.
+    Paused { until_ms: i64 },
+    /// A command leaves something to do before the next one.
+    Outcome(Outcome),
+    /// The stream cannot be read any further.
+    Protocol(ProtocolError),
+}
+
+pub struct Progress {
+    /// How much of the input was used up.
+    pub consumed_bytes: usize,
+    pub stop: Stop,
+}
+
+/// A thread's means to run commands.
+pub struct Executor {
+    pub locker: Locker,
+    plan: Plan,
+}
+
+impl Executor {
+    pub fn new(locker: Locker) -> Executor {
+        Executor {
+            locker,
+            plan: Plan::default(),
+        }
+    }
+
+    /// Runs what is whole of the input. `parser` is the connection's; replies go behind
+    /// what `reply` holds.
+    pub fn dispatch(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        parser: &mut Parser,
+        input: &[u8],
+        reply: &mut ReplyBuf,
+    ) -> Progress {
+        let mut consumed_bytes = 0;
+        loop {
+            let (planned_bytes, ended) =
+                self.plan_group(engine, session, parser, &input[consumed_bytes..]);
+            let rest = &input[consumed_bytes..];
+            let mut stop = None;
+            if self.plan.requests.is_empty() {
+                consumed_bytes += planned_bytes;
+            } else {
+                let (used, halt) = self.run_group(engine, session, rest, reply, planned_bytes);
+                consumed_bytes += used;
+                stop = halt;
+            }
+            if session.facts.has_pushes() {
+                session.facts.take_pushes(reply);
+            }
+            let stop = match (stop, ended) {
+                (Some(stop), _) => stop,
+                (None, Some(Ended::Protocol(error))) => Stop::Protocol(error),
+                _ if session.closing => Stop::Outcome(Outcome::Close),
+                (None, Some(Ended::Input)) => Stop::NeedInput,
+                (None, None) if reply.len_bytes() >= REPLY_BYTES_MAX => Stop::Flush,
+                (None, None) => continue,
+            };
+            return Progress {
+                consumed_bytes,
+                stop,
+            };
+        }
+    }
+
+    /// Parses and checks requests until the group is complete. Returns how many bytes they
+    /// take, and why there are no more.
+    fn plan_group(
+        &mut self,
+        engine: &Engine,
+        session: &Session,
+        parser: &mut Parser,
+        input: &[u8],
+    ) -> (usize, Option<Ended>) {
+        self.plan.clear();
+        let config = &engine.shared.config;
+        let limits = Limits {
+            bulk_len_bytes_max: config.get_bytes(Param::ProtoMaxBulkLen),
+            authenticated: session.authenticated,
+            ..Limits::default()
+        };
+        let alone = slow_threshold(engine).is_some_and(|us| us < SLOW_MICROSECONDS_ALONE);
+        let mut at = 0;
+        loop {
+            if at == input.len() {
+                return (at, Some(Ended::Input));
+            }
+            let from = self.plan.ranges_len();
+            let parsed = parser.parse(&input[at..], &limits, self.plan.ranges_of_next());
+            match parsed {
+                Ok(Parsed::Incomplete { .. }) => {
+                    return (at, Some(Ended::Input));
+                }
+                Ok(Parsed::Empty { consumed_bytes }) => at += consumed_bytes,
+                Ok(Parsed::Complete {
+                    consumed_bytes,
+                    inline,
+                }) => {
+                    let frame = (at, at + consumed_bytes);
+                    if !self.plan.add(engine, session, input, frame, from, inline) {
+                        self.plan.forget_ranges(from);
+                        return (at, None);
+                    }
+                    at += consumed_bytes;
+                    if alone || !self.plan.is_open(engine) {
+                        return (at, None);
+                    }
+                }
+                Err(error) => return (at, Some(Ended::Protocol(error))),
+            }
+        }
+    }
+
+    /// Locks, runs and commits the planned group. Returns how much input it used up.
+    fn run_group(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        input: &[u8],
+        reply: &mut ReplyBuf,
+        planned_bytes: usize,
+    ) -> (usize, Option<Stop>) {
+        let shared = &engine.shared;
+        let gate = self.locker.gate();
+        let Ok(mut locked) = shared.keyspace.try_lock(&mut self.locker, self.plan.want()) else {
+            return (0, Some(Stop::Contended));
+        };
+        let begun_us = prepare(engine, session, &mut locked);
+        prefetch(&self.plan, &locked, session.db);
+        let plan = &self.plan;
+        let mut ran = 0;
+        let mut stop = None;
+        let mut step = Step {
+            engine,
+            locked: &mut locked,
+            session,
+            reply,
+            gate,
+        };
+        for request in &plan.requests {
+            match step.request(request, plan.argv(request, input)) {
+                Ok(()) => ran += 1,
+                Err(Halt::Paused { until_ms }) => {
+                    stop = Some(Stop::Paused { until_ms });
+                    break;
+                }
+                Err(Halt::Outcome(outcome)) => {
+                    ran += 1;
+                    stop = Some(Stop::Outcome(outcome));
+                    break;
+                }
+            }
+        }
+        commit_for(engine, &mut locked, gate, session);
+        drop(locked);
+        shared.oplog.wake_readers();
+        let used = match plan.requests.get(ran) {
+            Some(request) => request.start(),
+            None => planned_bytes,
+        };
+        self.account(engine, session, input, ran, begun_us);
+        (used, stop)
+    }
+
+    /// Shares out the time that the group took, and notes what was slow.
+    fn account(&self, engine: &Engine, session: &Session, input: &[u8], ran: usize, begun_us: i64) {
+        if ran == 0 {
+            return;
+        }
+        let took_us = (clock::unix_us() - begun_us).max(0) as u64;
+        let stats = engine.shared.stats.thread(self.locker.gate());
+        stats.commands.add(ran as u64);
+        let mut last = 0;
+        let (share, mut rest) = (took_us / ran as u64, took_us % ran as u64);
+        for request in &self.plan.requests[..ran] {
+            if let Verdict::Run(id) = request.verdict {
+                stats.costs[id as usize]
+                    .microseconds
+                    .add(share + std::mem::take(&mut rest));
+                last = id + 1;
+            }
+        }
+        if last != 0 {
+            session
+                .facts
+                .last_command
+                .store(u32::from(last), Ordering::Relaxed);
+        }
+        if slow_threshold(engine).is_some_and(|limit_us| share as i64 >= limit_us) {
+            self.note_slow(engine, session, input, ran, share);
+        }
+    }
+
+    #[cold]
+    fn note_slow(
+        &self,
+        engine: &Engine,
+        session: &Session,
+        input: &[u8],
+        ran: usize,
+        microseconds: u64,
+    ) {
+        for request in &self.plan.requests[..ran] {
+            let Verdict::Run(id) = request.verdict else {
+                continue;
+            };
+            if engine.registry.get(id).spec.has(flag::SKIP_SLOWLOG) {
+                continue;
+            }
+            let argv = self.plan.argv(request, input);
+            let entry = slow_command(session, argv, microseconds);
+            let len_max = engine.shared.config.get_int(Param::SlowlogMaxLen).max(0) as usize;
+            engine.shared.slowlog.add(entry, len_max);
+        }
+    }
+}
+
+enum Ended {
+    Input,
+    Protocol(ProtocolError),
+}
+
+fn slow_threshold(engine: &Engine) -> Option<i64> {
+    let microseconds = engine.shared.config.get_int(Param::SlowlogLogSlowerThan);
+    (microseconds >= 0).then_some(microseconds)
+}
+
+fn slow_command(session: &Session, argv: Argv, microseconds: u64) -> SlowCommand {
+    let sensitive = crate::commands::monitor::redacted(argv);
+    let args: Vec<&[u8]> = match &sensitive {
+        Some(args) => args.iter().map(|arg| &arg[..]).collect(),
+        None => argv.iter().collect(),
+    };
+    SlowCommand {
+        id: 0,
+        unix_seconds: clock::unix_ms() / 1000,
+        microseconds,
+        args: trimmed(args.into_iter()),
+        client_address: session.facts.address.clone(),
+        client_name: session.facts.text.lock().name.clone(),
+    }
+}
+
+/// Sets what a group needs to know of its moment; returns the time in microseconds.
+#[inline]
+pub fn prepare(engine: &Engine, session: &Session, locked: &mut Locked) -> i64 {
+    let shared = &engine.shared;
+    let now_us = clock::unix_us();
+    locked.now_ms = now_us / 1000;
+    locked.expiry = match session.origin {
+        Origin::Leader => Expiry::Ignore,
+        Origin::Client if shared.role.is_follower() => Expiry::Hide,
+        Origin::Client if shared.pause.is_on(locked.now_ms) => Expiry::Hide,
+        Origin::Client => Expiry::Delete,
+    };
+    locked.touch_access = !session.no_touch;
+    let local_write = session.origin == Origin::Client && shared.role.is_follower();
+    let effects = locked.effects();
+    effects.logging = shared.oplog.is_active() && !local_write && session.origin == Origin::Client;
+    effects.notify = shared.config.notify_events() as u32;
+    now_us
+}
+
+/// Fetches all buckets of a group, then all entries, before the first is looked at.
+#[inline]
+fn prefetch(plan: &Plan, locked: &Locked, db: u32) {
+    if plan.requests.len() < 2 {
+        return;
+    }
+    let hashes = || plan.requests.iter().filter_map(|request| request.first_key);
+    for (_, hash) in hashes() {
+        locked.prefetch_bucket(db, hash);
+    }
+    for (_, hash) in hashes() {
+        locked.prefetch_entry(db, hash);
+    }
+}

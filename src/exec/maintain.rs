@@ -1,0 +1,93 @@
+//! Bounded rounds of housekeeping on the keyspace: deleting what is due.
+
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use super::commit::commit;
+use crate::base::clock;
+use crate::shared::session::Session;
+use crate::store::locked::{Expiry, Locker};
+
+/// How long a round of the expiry task holds one shard at most is bounded by a segment; so
+/// long does it go on before it pauses.
+const ROUND: Duration = Duration::from_millis(1);
+
+/// The expiry task's place in the keyspace.
+#[derive(Default)]
+pub struct ExpiryCursor {
+    db: u32,
+    shard: usize,
+    order: u64,
+}
+
+impl ExpiryCursor {
+    /// Goes on through the keyspace for `ROUND` at most. True at the end of a whole pass.
+    pub fn round(&mut self, engine: &Engine, locker: &mut Locker) -> bool {
+        let keyspace = &engine.shared.keyspace;
+        let started = Instant::now();
+        loop {
+            self.step(engine, locker);
+            if self.db as usize == keyspace.database_count() {
+                *self = ExpiryCursor::default();
+                return true;
+            }
+            if started.elapsed() > ROUND {
+                return false;
+            }
+        }
+    }
+
+    /// One segment of one shard.
+    fn step(&mut self, engine: &Engine, locker: &mut Locker) {
+        let shared = &engine.shared;
+        let gate = locker.gate();
+        let mut locked = shared.keyspace.lock_shards(locker, &[self.shard as u16]);
+        if !locked.is_used(self.db, self.shard) {
+            (self.db, self.shard, self.order) = (self.db + 1, 0, 0);
+            return;
+        }
+        locked.now_ms = clock::unix_ms();
+        locked.expiry = Expiry::Delete;
+        let effects = locked.effects();
+        effects.logging = shared.oplog.is_active();
+        effects.notify = shared.config.notify_events() as u32;
+        // Whether keys may be deleted at all is decided under the lock, like any admission.
+        let may = !shared.role.is_follower() && !shared.pause.is_on(locked.now_ms);
+        let next = match may {
+            true => locked.expire_round(self.db, self.shard, self.order),
+            false => None,
+        };
+        commit(engine, &mut locked, gate);
+        drop(locked);
+        shared.oplog.wake_readers();
+        match next {
+            Some(order) => self.order = order,
+            None => (self.shard, self.order) = (self.shard + 1, 0),
+        }
+        if self.shard == shared.keyspace.shard_count() {
+            (self.db, self.shard, self.order) = (self.db + 1, 0, 0);
+        }
+    }
+}
+
+/// Ends what a session holds of the keyspace and the register when its connection closes.
+pub fn forget(engine: &Engine, session: &mut Session, locker: &mut Locker) {
+    let shared = &engine.shared;
+    if !session.watched.is_empty() {
+        let shard = |hash| shared.keyspace.shard_of(hash) as u16;
+        let shards: Vec<u16> = session.watched.iter().map(|key| shard(key.hash)).collect();
+        let mut locked = shared.keyspace.lock_shards(locker, &shards);
+        crate::commands::transaction::unwatch_all(&mut locked, session);
+    }
+    let id = session.facts.id;
+    for channel in std::mem::take(&mut session.channels) {
+        shared.pubsub.unsubscribe(&channel, id);
+    }
+    for pattern in std::mem::take(&mut session.patterns) {
+        shared.pubsub.unsubscribe_pattern(&pattern, id);
+    }
+    for channel in std::mem::take(&mut session.shard_channels) {
+        shared.pubsub.unsubscribe_shard(&channel, id);
+    }
+    shared.clients.remove(id);
+}

@@ -1,0 +1,39 @@
+//! The outside door: from bytes that a client sent to commands that were run.
+//!
+//! `dispatch` takes the requests of one read in groups. What belongs to the connection
+//! alone is checked while a group is planned (`plan`); then the group's locks are taken,
+//! what may change under others' hands is checked (`admit`), the commands run through the
+//! inside door, and what they leave behind is carried out before the unlock (`commit`).
+
+use crate::commands::registry::Registry;
+use crate::shared::Shared;
+
+/// Groups: which requests run under one lock set, and which shards that is.
+pub mod plan;
+
+/// What is decided under the locks: role, pause, loading, failed saves.
+pub mod admit;
+
+/// What the commands of a group leave behind is carried out.
+pub mod commit;
+
+/// One command after another under one lock set.
+pub mod step;
+
+/// MULTI's queue, run as one unit.
+pub mod transaction;
+
+/// The requests of one read, group by group.
+pub mod dispatch;
+
+/// The leader's stream, applied in order.
+pub mod apply;
+
+/// Bounded rounds of housekeeping: expiry.
+pub mod maintain;
+
+/// Everything there is of the server below its tasks.
+pub struct Engine {
+    pub shared: Shared,
+    pub registry: Registry,
+}

@@ -1,0 +1,372 @@
+//! Groups: which requests run under one lock set, and which shards that is.
+//!
+//! Simple requests are taken together, up to `GROUP_MAX`: their shards are locked at once
+//! and their entries fetched side by side. A request that changes what the checks of its
+//! successors depend on (AUTH, MULTI, SUBSCRIBE, ...) makes a group of its own.
+
+use super::Engine;
+use crate::commands::error::CmdError;
+use crate::commands::registry::{CommandId, Known};
+use crate::commands::spec::{KeyRef, Locks, flag};
+use crate::resp::argv::{ArgRange, Argv, OwnedCommand};
+use crate::shared::session::{Origin, Session};
+use crate::store::locked::Want;
+
+/// Requests in a group: enough to hide memory latency, few enough to hold locks briefly.
+pub const GROUP_MAX: usize = 16;
+
+/// Keys in a group, after which no further request joins it.
+const KEYS_MAX: usize = 64;
+
+/// One request of a group.
+pub struct Planned {
+    /// Its arguments: a part of `Plan::ranges`, offsets into the input; or its own.
+    ranges: (usize, usize),
+    frame: (usize, usize),
+    inline: Option<Box<OwnedCommand>>,
+    pub verdict: Verdict,
+    pub first_key: Option<(usize, u64)>,
+}
+
+impl Planned {
+    /// Where it begins in the input.
+    pub fn start(&self) -> usize {
+        self.frame.0
+    }
+}
+
+/// What the checks of the connection say.
+pub enum Verdict {
+    Run(CommandId),
+    /// Behind MULTI: kept for EXEC.
+    Queue(CommandId),
+    /// Refused; the command, if it was known, for its count of rejected calls.
+    Reject(CmdError, Option<CommandId>),
+}
+
+/// A group, and the buffers it is made in.
+#[derive(Default)]
+pub struct Plan {
+    pub requests: Vec<Planned>,
+    ranges: Vec<ArgRange>,
+    shards: Vec<u16>,
+    everything: bool,
+    keys: Vec<KeyRef>,
+}
+
+impl Plan {
+    pub fn clear(&mut self) {
+        self.requests.clear();
+        self.ranges.clear();
+        self.shards.clear();
+        self.everything = false;
+    }
+
+    /// The locks of all requests together.
+    pub fn want(&self) -> Want<'_> {
+        if self.everything {
+            Want::Everything
+        } else {
+            Want::Shards(&self.shards)
+        }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.requests.len() >= GROUP_MAX || self.shards.len() >= KEYS_MAX
+    }
+
+    /// Where the parser puts the next request's arguments.
+    pub fn ranges_of_next(&mut self) -> &mut Vec<ArgRange> {
+        &mut self.ranges
+    }
+
+    pub fn ranges_len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Takes back the arguments of a request that does not join.
+    pub fn forget_ranges(&mut self, len: usize) {
+        self.ranges.truncate(len);
+    }
+
+    pub fn argv<'a>(&'a self, request: &'a Planned, input: &'a [u8]) -> Argv<'a> {
+        match &request.inline {
+            Some(owned) => owned.argv(),
+            None => {
+                let (start, end) = request.frame;
+                let ranges = &self.ranges[request.ranges.0..request.ranges.1];
+                Argv {
+                    bytes: &input[start..end],
+                    ranges,
+                }
+            }
+        }
+    }
+
+    /// Adds the request whose arguments stand at `ranges[from..]`. False if it has to wait
+    /// for a group of its own; nothing is added then.
+    pub fn add(
+        &mut self,
+        engine: &Engine,
+        session: &Session,
+        input: &[u8],
+        frame: (usize, usize),
+        from: usize,
+        inline: Option<Box<OwnedCommand>>,
+    ) -> bool {
+        let mut request = Planned {
+            ranges: (from, self.ranges.len()),
+            frame,
+            inline,
+            verdict: Verdict::Reject(CmdError::Syntax, None),
+            first_key: None,
+        };
+        let argv = self.argv(&request, input);
+        let verdict = check(engine, session, argv);
+        if let Verdict::Run(id) = verdict {
+            let known = engine.registry.get(id);
+            if !known.groups && !self.requests.is_empty() {
+                return false;
+            }
+            let mut shards = std::mem::take(&mut self.shards);
+            let mut keys = std::mem::take(&mut self.keys);
+            let argv = self.argv(&request, input);
+            let set = LockSet {
+                engine,
+                session,
+                shards: &mut shards,
+                keys: &mut keys,
+            };
+            let (first_key, everything) = set.add(known, argv);
+            request.first_key = first_key;
+            (self.shards, self.keys) = (shards, keys);
+            self.everything |= everything;
+        }
+        request.verdict = verdict;
+        self.requests.push(request);
+        true
+    }
+
+    /// As `add`, for a stream whose requests join whatever they are: no check of one
+    /// depends on what another does.
+    pub fn add_always(
+        &mut self,
+        engine: &Engine,
+        session: &Session,
+        input: &[u8],
+        frame: (usize, usize),
+        from: usize,
+        inline: Option<Box<OwnedCommand>>,
+    ) {
+        let earlier = std::mem::take(&mut self.requests);
+        self.add(engine, session, input, frame, from, inline);
+        let added = std::mem::replace(&mut self.requests, earlier);
+        self.requests.extend(added);
+    }
+
+    /// The name of the request that joined last.
+    pub fn last_name<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
+        self.requests
+            .last()
+            .map_or(&[], |request| self.argv(request, input).get(0))
+    }
+
+    /// Drops the requests from input byte `end` on; their locks stay in the set.
+    pub fn cut_at(&mut self, end: usize) {
+        self.requests.retain(|request| request.frame.0 < end);
+    }
+
+    /// Whether the next request may still join.
+    pub fn is_open(&self, engine: &Engine) -> bool {
+        if self.is_full() {
+            return false;
+        }
+        match self.requests.last().map(|request| &request.verdict) {
+            Some(Verdict::Run(id)) => engine.registry.get(*id).groups,
+            _ => true,
+        }
+    }
+}
+
+/// Collects the shards that a call locks.
+struct LockSet<'a> {
+    engine: &'a Engine,
+    session: &'a Session,
+    shards: &'a mut Vec<u16>,
+    keys: &'a mut Vec<KeyRef>,
+}
+
+impl LockSet<'_> {
+    /// Returns the first key's place and hash, and whether everything is to be locked.
+    #[inline]
+    fn add(mut self, known: &Known, argv: Argv) -> (Option<(usize, u64)>, bool) {
+        if let (Some(at), Locks::Keys) = (known.only_key, known.spec.locks) {
+            let hash = self.engine.shared.keyspace.hasher.hash(argv.get(at));
+            self.push(hash);
+            return (Some((at, hash)), false);
+        }
+        match known.spec.locks {
+            Locks::Everything => (None, true),
+            Locks::Argument(at) => {
+                self.push(self.engine.shared.keyspace.hasher.hash(argv.get(at)));
+                (None, false)
+            }
+            Locks::Transaction => (None, self.add_transaction()),
+            Locks::Keys => (self.add_keys(known, argv), false),
+        }
+    }
+
+    fn push(&mut self, hash: u64) {
+        self.shards
+            .push(self.engine.shared.keyspace.shard_of(hash) as u16);
+    }
+
+    fn add_keys(&mut self, known: &Known, argv: Argv) -> Option<(usize, u64)> {
+        self.keys.clear();
+        known.spec.keys_of(argv, self.keys);
+        let mut first = None;
+        for key in 0..self.keys.len() {
+            let arg = self.keys[key].arg;
+            let hash = self.engine.shared.keyspace.hasher.hash(argv.get(arg));
+            first.get_or_insert((arg, hash));
+            self.push(hash);
+        }
+        first
+    }
+
+    fn add_transaction(&mut self) -> bool {
+        let session = self.session;
+        for watched in &session.watched {
+            self.push(watched.hash);
+        }
+        let Some(transaction) = &session.transaction else {
+            return false;
+        };
+        let mut everything = false;
+        for queued in &transaction.commands {
+            let known = self.engine.registry.get(queued.id);
+            match known.spec.locks {
+                Locks::Everything => everything = true,
+                Locks::Argument(at) => {
+                    let argument = queued.command.argv().get(at);
+                    self.push(self.engine.shared.keyspace.hasher.hash(argument));
+                }
+                Locks::Keys => {
+                    self.add_keys(known, queued.command.argv());
+                }
+                Locks::Transaction => {}
+            }
+        }
+        everything
+    }
+}
+
+/// The checks that belong to the connection alone.
+fn check(engine: &Engine, session: &Session, argv: Argv) -> Verdict {
+    let registry = &engine.registry;
+    let Some(id) = registry.find(argv.get(0)) else {
+        return Verdict::Reject(unknown_command(argv), None);
+    };
+    let (id, known) = match resolve(engine, id, argv) {
+        Ok(found) => found,
+        Err(error) => return Verdict::Reject(error, Some(id)),
+    };
+    let spec = known.spec;
+    if !spec.arity_fits(argv.len()) {
+        let name = registry.full_name(id).to_owned();
+        return Verdict::Reject(CmdError::WrongArity(name), Some(id));
+    }
+    if session.origin == Origin::Leader {
+        return Verdict::Run(id);
+    }
+    if !session.authenticated && !spec.has(flag::NO_AUTH) {
+        return Verdict::Reject(CmdError::NoAuth, Some(id));
+    }
+    if spec.has(flag::PROTECTED)
+        && let Err(error) = super::admit::protected(engine, session, registry.full_name(id))
+    {
+        return Verdict::Reject(error, Some(id));
+    }
+    let speaks_resp2 = session
+        .facts
+        .resp
+        .load(std::sync::atomic::Ordering::Relaxed)
+        != 3;
+    if speaks_resp2 && session.is_subscribed() && !may_subscriber(spec.name) {
+        let name = registry.full_name(id);
+        let text = format!(
+            "Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+             RESET are allowed in this context"
+        );
+        return Verdict::Reject(CmdError::err(text), Some(id));
+    }
+    if session.transaction.is_some() {
+        if spec.has(flag::NO_MULTI) {
+            let text = CmdError::text("ERR Command not allowed inside a transaction");
+            return Verdict::Reject(text, Some(id));
+        }
+        if !runs_inside_multi(spec.name) {
+            return Verdict::Queue(id);
+        }
+    }
+    Verdict::Run(id)
+}
+
+fn resolve<'e>(
+    engine: &'e Engine,
+    id: CommandId,
+    argv: Argv,
+) -> Result<(CommandId, &'e Known), CmdError> {
+    let known = engine.registry.get(id);
+    if known.spec.subcommands.is_empty() || argv.len() < 2 {
+        return Ok((id, known));
+    }
+    match engine.registry.find_sub(id, argv.get(1)) {
+        Some(sub) => Ok((sub, engine.registry.get(sub))),
+        None => Err(CmdError::UnknownSubcommand {
+            given: printable(argv.get(1), 128),
+            container: engine.registry.full_name(id).to_owned(),
+        }),
+    }
+}
+
+fn may_subscriber(name: &str) -> bool {
+    matches!(
+        name,
+        "ping"
+            | "subscribe"
+            | "ssubscribe"
+            | "psubscribe"
+            | "unsubscribe"
+            | "sunsubscribe"
+            | "punsubscribe"
+            | "quit"
+            | "reset"
+    )
+}
+
+fn runs_inside_multi(name: &str) -> bool {
+    matches!(
+        name,
+        "exec" | "discard" | "multi" | "watch" | "quit" | "reset"
+    )
+}
+
+fn unknown_command(argv: Argv) -> CmdError {
+    let mut args = String::new();
+    for arg in argv.iter().skip(1) {
+        if args.len() >= 128 {
+            break;
+        }
+        args.push_str(&format!("'{}' ", printable(arg, 128 - args.len())));
+    }
+    CmdError::UnknownCommand {
+        name: printable(argv.get(0), 128),
+        args,
+    }
+}
+
+/// At most `len_max` bytes of what a client sent, for an error text.
+fn printable(bytes: &[u8], len_max: usize) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(len_max)]).into_owned()
+}

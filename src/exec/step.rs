@@ -1,0 +1,187 @@
+//! One command after another under one lock set.
+
+use super::Engine;
+use super::admit::{Refusal, admit};
+use super::plan::{Planned, Verdict};
+use crate::base::clock;
+use crate::commands::call::call;
+use crate::commands::cx::{Cx, Outcome};
+use crate::commands::error::CmdError;
+use crate::commands::registry::CommandId;
+use crate::commands::spec::flag;
+use crate::resp::argv::{Argv, OwnedCommand};
+use crate::resp::reply::ReplyBuf;
+use crate::shared::session::{Queued, ReplyMode, Session};
+use crate::store::locked::Locked;
+
+/// Why a group stops before its end.
+#[derive(Debug)]
+pub enum Halt {
+    /// This command was not run: the server is paused.
+    Paused { until_ms: i64 },
+    /// It was run, and leaves something to do.
+    Outcome(Outcome),
+}
+
+/// What all commands of one group have in common.
+pub struct Step<'a, 'k> {
+    pub engine: &'a Engine,
+    pub locked: &'a mut Locked<'k>,
+    pub session: &'a mut Session,
+    pub reply: &'a mut ReplyBuf,
+    pub gate: usize,
+}
+
+impl Step<'_, '_> {
+    /// Runs, queues or refuses one request.
+    #[inline]
+    pub fn request(&mut self, request: &Planned, argv: Argv) -> Result<(), Halt> {
+        let before = self.reply.len_bytes();
+        let result = match &request.verdict {
+            Verdict::Run(id) => self.run(*id, argv, request.first_key),
+            Verdict::Queue(id) => self.queue(*id, argv),
+            Verdict::Reject(error, id) => {
+                self.reject(error, *id);
+                Ok(())
+            }
+        };
+        if self.session.reply_mode != ReplyMode::On {
+            self.hold_back_reply(before);
+        }
+        result
+    }
+
+    fn hold_back_reply(&mut self, before: usize) {
+        match self.session.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::Off => self.reply.truncate(before),
+            ReplyMode::SkipNext => {
+                self.reply.truncate(before);
+                self.session.reply_mode = ReplyMode::Skip;
+            }
+            ReplyMode::Skip => {
+                self.reply.truncate(before);
+                self.session.reply_mode = ReplyMode::On;
+            }
+        }
+    }
+
+    fn reject(&mut self, error: &CmdError, id: Option<CommandId>) {
+        error.write(self.reply);
+        let stats = self.engine.shared.stats.thread(self.gate);
+        stats.error_replies.add(1);
+        self.engine.shared.stats.count_error(&error.message());
+        if let Some(cost) = id.and_then(|id| stats.costs.get(id as usize)) {
+            cost.rejected.add(1);
+        }
+        if let Some(transaction) = &mut self.session.transaction {
+            transaction.failed = true;
+        }
+    }
+
+    fn queue(&mut self, id: CommandId, argv: Argv) -> Result<(), Halt> {
+        if let Err(refusal) = admit(self.engine, self.session, id, self.locked.now_ms) {
+            match refusal {
+                Refusal::Error(error) => {
+                    self.reject(&error, Some(id));
+                    return Ok(());
+                }
+                // It is EXEC that will have to wait.
+                Refusal::Paused { .. } => {}
+            }
+        }
+        if let Some(transaction) = &mut self.session.transaction {
+            let command = OwnedCommand::from_argv(argv);
+            transaction.bytes += command.memory_bytes();
+            transaction.commands.push(Queued { id, command });
+        }
+        self.reply.simple("QUEUED");
+        Ok(())
+    }
+
+    #[inline]
+    fn run(
+        &mut self,
+        id: CommandId,
+        argv: Argv,
+        first_key: Option<(usize, u64)>,
+    ) -> Result<(), Halt> {
+        match admit(self.engine, self.session, id, self.locked.now_ms) {
+            Ok(()) => {}
+            Err(Refusal::Paused { until_ms }) => return Err(Halt::Paused { until_ms }),
+            Err(Refusal::Error(error)) => {
+                if self.engine.registry.get(id).spec.name == "exec" {
+                    self.abort_exec(&error, id);
+                } else {
+                    self.reject(&error, Some(id));
+                }
+                return Ok(());
+            }
+        }
+        match self.call(id, argv, first_key, false) {
+            Outcome::Done => {}
+            Outcome::Exec => super::transaction::run(self),
+            outcome => {
+                self.locked.effects().end_unit();
+                return Err(Halt::Outcome(outcome));
+            }
+        }
+        self.locked.effects().end_unit();
+        Ok(())
+    }
+
+    /// EXEC of commands that are not admitted: nothing of them runs.
+    fn abort_exec(&mut self, error: &CmdError, id: CommandId) {
+        let text = format!(
+            "EXECABORT Transaction discarded because of: {}",
+            error.message()
+        );
+        let aborted = CmdError::Text(text.into());
+        self.session.transaction = None;
+        crate::commands::transaction::unwatch_all(self.locked, self.session);
+        self.reject(&aborted, Some(id));
+    }
+
+    /// Runs one admitted command through the inside door and counts it.
+    #[inline]
+    pub fn call(
+        &mut self,
+        id: CommandId,
+        argv: Argv,
+        first_key: Option<(usize, u64)>,
+        in_transaction: bool,
+    ) -> Outcome {
+        let known = self.engine.registry.get(id);
+        let skip = usize::from(known.container.is_some());
+        if self.engine.shared.clients.has_monitors() && !known.spec.has(flag::SKIP_MONITOR) {
+            self.tell_monitors(argv);
+        }
+        let mut cx = Cx {
+            store: &mut *self.locked,
+            session: &mut *self.session,
+            reply: &mut *self.reply,
+            shared: &self.engine.shared,
+            registry: &self.engine.registry,
+            in_transaction,
+        };
+        let result = call(&mut cx, known.spec, argv, first_key, skip);
+        let effects = self.locked.effects();
+        effects.group_dirty += effects.dirty;
+        let stats = self.engine.shared.stats.thread(self.gate);
+        let cost = &stats.costs[id as usize];
+        cost.calls.add(1);
+        result.unwrap_or_else(|error| {
+            cost.failed.add(1);
+            stats.error_replies.add(1);
+            self.engine.shared.stats.count_error(&error.message());
+            Outcome::Done
+        })
+    }
+
+    #[cold]
+    fn tell_monitors(&mut self, argv: Argv) {
+        let us = clock::unix_us();
+        let line = crate::commands::monitor::line(us, self.session, argv);
+        self.engine.shared.clients.tell_monitors(&line);
+    }
+}

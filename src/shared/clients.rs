@@ -1,0 +1,279 @@
+//! The register of clients: what CLIENT LIST prints, whom CLIENT KILL ends, and where
+//! messages for a connection wait until it sends them.
+//!
+//! A connection keeps its own facts up to date once per batch, with plain stores: others
+//! only read them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+
+use crate::resp::reply::ReplyBuf;
+
+pub mod client_flag {
+    pub const BLOCKED: u32 = 1 << 0;
+    pub const MULTI: u32 = 1 << 1;
+    pub const DIRTY_CAS: u32 = 1 << 2;
+    pub const PUBSUB: u32 = 1 << 3;
+    pub const MONITOR: u32 = 1 << 4;
+    pub const FOLLOWER: u32 = 1 << 5;
+    pub const LEADER: u32 = 1 << 6;
+    pub const READONLY: u32 = 1 << 7;
+    pub const UNIX: u32 = 1 << 8;
+    pub const CLOSE_AFTER_REPLY: u32 = 1 << 9;
+    pub const CLOSE_ASAP: u32 = 1 << 10;
+    pub const NO_EVICT: u32 = 1 << 11;
+    pub const NO_TOUCH: u32 = 1 << 12;
+    pub const TRACKING: u32 = 1 << 13;
+
+    /// The letter of each flag in CLIENT LIST, in Redis's order.
+    pub const LETTERS: &[(u32, char)] = &[
+        (FOLLOWER, 'S'),
+        (LEADER, 'M'),
+        (PUBSUB, 'P'),
+        (MULTI, 'x'),
+        (BLOCKED, 'b'),
+        (TRACKING, 't'),
+        (DIRTY_CAS, 'd'),
+        (CLOSE_AFTER_REPLY, 'c'),
+        (CLOSE_ASAP, 'A'),
+        (UNIX, 'U'),
+        (READONLY, 'r'),
+        (NO_EVICT, 'e'),
+        (NO_TOUCH, 'T'),
+        (MONITOR, 'O'),
+    ];
+}
+
+/// What is known of one connection by others.
+#[derive(Default)]
+pub struct ClientFacts {
+    pub id: u64,
+    pub address: String,
+    pub local_address: String,
+    pub fd: i32,
+    pub created_ms: i64,
+    pub last_active_ms: AtomicI64,
+    pub db: AtomicU32,
+    pub flags: AtomicU32,
+    /// The id of the last command in the registry, plus one; 0 for none.
+    pub last_command: AtomicU32,
+    /// Queued commands, -1 outside of MULTI.
+    pub queued: AtomicI64,
+    pub watched: AtomicUsize,
+    pub channels: AtomicUsize,
+    pub patterns: AtomicUsize,
+    pub shard_channels: AtomicUsize,
+    pub query_bytes: AtomicUsize,
+    pub query_free_bytes: AtomicUsize,
+    pub queued_bytes: AtomicUsize,
+    pub output_bytes: AtomicUsize,
+    pub resp: AtomicU32,
+    pub net_input_bytes: AtomicU64,
+    pub net_output_bytes: AtomicU64,
+    pub commands: AtomicU64,
+    pub text: Mutex<ClientText>,
+    /// Messages (PUBLISH, MONITOR, ...) to be sent between replies.
+    pub pushes: Mutex<Vec<u8>>,
+    has_pushes: AtomicBool,
+    killed: AtomicBool,
+    /// How CLIENT UNBLOCK or a role change ends a wait.
+    unblocked: Mutex<Option<Unblock>>,
+    pub wake: Notify,
+}
+
+#[derive(Clone, Default)]
+pub struct ClientText {
+    pub name: String,
+    pub library_name: String,
+    pub library_version: String,
+    pub user: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unblock {
+    /// As if its time had run out.
+    TimedOut,
+    /// With an UNBLOCKED error.
+    Error,
+    /// Since the server became a follower.
+    RoleChanged,
+}
+
+impl ClientFacts {
+    pub fn has(&self, flag: u32) -> bool {
+        self.flags.load(Ordering::Relaxed) & flag != 0
+    }
+
+    pub fn set(&self, flag: u32, on: bool) {
+        if on {
+            self.flags.fetch_or(flag, Ordering::Relaxed);
+        } else {
+            self.flags.fetch_and(!flag, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends the connection at its next step.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    #[inline]
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+
+    pub fn unblock(&self, how: Unblock) {
+        *self.unblocked.lock() = Some(how);
+        self.wake.notify_one();
+    }
+
+    pub fn take_unblock(&self) -> Option<Unblock> {
+        self.unblocked.lock().take()
+    }
+
+    /// Adds a whole message; the connection sends it behind its current replies.
+    pub fn push(&self, message: &[u8]) {
+        let mut pushes = self.pushes.lock();
+        pushes.extend_from_slice(message);
+        self.has_pushes.store(true, Ordering::Release);
+        drop(pushes);
+        self.wake.notify_one();
+    }
+
+    #[inline]
+    pub fn has_pushes(&self) -> bool {
+        self.has_pushes.load(Ordering::Acquire)
+    }
+
+    /// Moves the waiting messages behind `out`.
+    pub fn take_pushes(&self, out: &mut ReplyBuf) {
+        let mut pushes = self.pushes.lock();
+        out.raw(&pushes);
+        pushes.clear();
+        self.has_pushes.store(false, Ordering::Release);
+    }
+}
+
+/// All connections by id.
+#[derive(Default)]
+pub struct Clients {
+    next_id: AtomicU64,
+    all: RwLock<BTreeMap<u64, Arc<ClientFacts>>>,
+    /// Who runs MONITOR; looked at by every command, so counted.
+    monitors: RwLock<Vec<Arc<ClientFacts>>>,
+    monitor_count: AtomicUsize,
+    blocked: AtomicUsize,
+}
+
+impl Clients {
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub fn add(&self, facts: Arc<ClientFacts>) {
+        self.all.write().insert(facts.id, facts);
+    }
+
+    pub fn remove(&self, id: u64) {
+        self.all.write().remove(&id);
+        self.remove_monitor(id);
+    }
+
+    pub fn get(&self, id: u64) -> Option<Arc<ClientFacts>> {
+        self.all.read().get(&id).cloned()
+    }
+
+    pub fn len(&self) -> usize {
+        self.all.read().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Everyone, in the order they came.
+    pub fn all(&self) -> Vec<Arc<ClientFacts>> {
+        self.all.read().values().cloned().collect()
+    }
+
+    pub fn add_monitor(&self, facts: Arc<ClientFacts>) {
+        let mut monitors = self.monitors.write();
+        monitors.push(facts);
+        self.monitor_count.store(monitors.len(), Ordering::Release);
+    }
+
+    pub fn remove_monitor(&self, id: u64) {
+        if self.has_monitors() {
+            let mut monitors = self.monitors.write();
+            monitors.retain(|facts| facts.id != id);
+            self.monitor_count.store(monitors.len(), Ordering::Release);
+        }
+    }
+
+    #[inline]
+    pub fn has_monitors(&self) -> bool {
+        self.monitor_count.load(Ordering::Acquire) != 0
+    }
+
+    pub fn tell_monitors(&self, line: &[u8]) {
+        self.monitors
+            .read()
+            .iter()
+            .for_each(|facts| facts.push(line));
+    }
+
+    pub fn count_blocked(&self, by: isize) {
+        self.blocked.fetch_add(by as usize, Ordering::Relaxed);
+    }
+
+    pub fn blocked(&self) -> usize {
+        self.blocked.load(Ordering::Relaxed)
+    }
+}
+
+/// CLIENT PAUSE: until when, and whom.
+#[derive(Default)]
+pub struct Pause {
+    /// 0 while nothing is paused.
+    until_ms: AtomicI64,
+    writes_only: AtomicBool,
+    /// Woken when the pause ends early.
+    pub ended: Notify,
+}
+
+impl Pause {
+    /// A pause that is on is only ever made longer and stricter, as in Redis.
+    pub fn begin(&self, until_ms: i64, writes_only: bool, now_ms: i64) {
+        let running = self.is_on(now_ms);
+        let stricter = running && !self.writes_only.load(Ordering::Relaxed);
+        self.writes_only
+            .store(writes_only && !stricter, Ordering::Relaxed);
+        self.until_ms.fetch_max(until_ms, Ordering::Release);
+    }
+
+    pub fn end(&self) {
+        self.until_ms.store(0, Ordering::Release);
+        self.ended.notify_waiters();
+    }
+
+    #[inline]
+    pub fn is_on(&self, now_ms: i64) -> bool {
+        let until_ms = self.until_ms.load(Ordering::Acquire);
+        until_ms != 0 && now_ms < until_ms
+    }
+
+    /// Whether writes (`is_write`) or anything at all has to wait, and until when.
+    #[inline]
+    pub fn holds(&self, is_write: bool, now_ms: i64) -> Option<i64> {
+        let until_ms = self.until_ms.load(Ordering::Acquire);
+        if until_ms == 0 || now_ms >= until_ms {
+            return None;
+        }
+        (is_write || !self.writes_only.load(Ordering::Relaxed)).then_some(until_ms)
+    }
+}

@@ -1,0 +1,122 @@
+//! Saves and loads: what runs now and how the last one ended.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// How far a load has come.
+#[derive(Default)]
+pub struct Loading {
+    active: AtomicBool,
+    /// A load beside the data that is served meanwhile.
+    pub is_aside: AtomicBool,
+    pub started_ms: AtomicI64,
+    pub total_bytes: AtomicU64,
+    pub loaded_bytes: AtomicU64,
+    pub last_keys_loaded: AtomicU64,
+    pub last_keys_expired: AtomicU64,
+}
+
+impl Loading {
+    #[inline]
+    pub fn is_active(&self) -> bool {
+        self.active.load(Ordering::Acquire)
+    }
+
+    pub fn begin(&self, now_ms: i64, total_bytes: u64) {
+        self.started_ms.store(now_ms, Ordering::Relaxed);
+        self.total_bytes.store(total_bytes, Ordering::Relaxed);
+        self.loaded_bytes.store(0, Ordering::Relaxed);
+        self.active.store(true, Ordering::Release);
+    }
+
+    pub fn end(&self) {
+        self.active.store(false, Ordering::Release);
+    }
+}
+
+/// What there is to say of saves.
+#[derive(Default)]
+pub struct Saves {
+    running: AtomicBool,
+    /// Asks the running save to stop; it then counts as failed.
+    pub cancel: AtomicBool,
+    /// BGSAVE SCHEDULE asked for one more when the running one ends.
+    pub scheduled: AtomicBool,
+    last_failed: AtomicBool,
+    pub last_save_unix_s: AtomicI64,
+    pub last_try_unix_s: AtomicI64,
+    /// How long the last one took, -1 before the first.
+    pub last_seconds: AtomicI64,
+    pub started_ms: AtomicI64,
+    pub keys_total: AtomicU64,
+    pub keys_done: AtomicU64,
+    pub bytes_done: AtomicU64,
+    /// Bytes that writers had to give first.
+    pub given_bytes: AtomicU64,
+    pub last_given_bytes: AtomicU64,
+    pub count: AtomicU64,
+    /// Woken when a save ends.
+    pub ended: Notify,
+    /// Woken when one is asked for.
+    pub wanted: Notify,
+    pub last_error: Mutex<String>,
+}
+
+impl Saves {
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// False if one runs already.
+    pub fn begin(&self, now_ms: i64) -> bool {
+        let begun = !self.running.swap(true, Ordering::AcqRel);
+        if begun {
+            self.cancel.store(false, Ordering::Relaxed);
+            self.started_ms.store(now_ms, Ordering::Relaxed);
+            self.last_try_unix_s.store(now_ms / 1000, Ordering::Relaxed);
+            for counter in [
+                &self.keys_total,
+                &self.keys_done,
+                &self.bytes_done,
+                &self.given_bytes,
+            ] {
+                counter.store(0, Ordering::Relaxed);
+            }
+        }
+        begun
+    }
+
+    pub fn end(&self, now_ms: i64, succeeded: bool) {
+        self.last_failed.store(!succeeded, Ordering::Relaxed);
+        let took_ms = now_ms - self.started_ms.load(Ordering::Relaxed);
+        self.last_seconds.store(took_ms / 1000, Ordering::Relaxed);
+        let given = self.given_bytes.load(Ordering::Relaxed);
+        self.last_given_bytes.store(given, Ordering::Relaxed);
+        if succeeded {
+            self.last_save_unix_s
+                .store(now_ms / 1000, Ordering::Relaxed);
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.running.store(false, Ordering::Release);
+        self.ended.notify_waiters();
+    }
+
+    #[inline]
+    pub fn last_failed(&self) -> bool {
+        self.last_failed.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Default)]
+pub struct Jobs {
+    pub loading: Loading,
+    pub saves: Saves,
+    /// SHUTDOWN waits for followers: 0 while it does not, else its deadline.
+    pub shutdown_at_ms: AtomicI64,
+    /// DEBUG SET-ACTIVE-EXPIRE 0.
+    pub expiry_is_off: AtomicBool,
+    /// DEBUG PAUSE-CRON.
+    pub cron_is_paused: AtomicBool,
+}

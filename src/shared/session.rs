@@ -1,0 +1,107 @@
+//! What one connection's commands run in: its database, transaction, watched keys,
+//! subscriptions and modes. Owned by the connection; others see `ClientFacts`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::clients::ClientFacts;
+use super::introduction::FollowerFacts;
+use crate::resp::request::OwnedCommand;
+use crate::store::watch::WatchFlag;
+
+/// Who comes through the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Client,
+    /// The leader's stream: applied as it is, never answered.
+    Leader,
+}
+
+/// Whether replies are sent (CLIENT REPLY).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyMode {
+    On,
+    Off,
+    /// Not the reply of this command; the next one's neither.
+    SkipNext,
+    /// Not the reply of the command that runs.
+    Skip,
+}
+
+/// Commands queued since MULTI.
+#[derive(Default)]
+pub struct Transaction {
+    pub commands: Vec<Queued>,
+    /// A command was refused while queueing: EXEC will refuse all.
+    pub failed: bool,
+    pub bytes: usize,
+}
+
+pub struct Queued {
+    /// The command's id in the registry.
+    pub id: u16,
+    pub command: OwnedCommand,
+}
+
+pub struct Watched {
+    pub db: u32,
+    pub key: Box<[u8]>,
+    pub hash: u64,
+    /// It was due already when it was watched: its deletion is no change.
+    pub was_due: bool,
+}
+
+pub struct Session {
+    pub facts: Arc<ClientFacts>,
+    pub origin: Origin,
+    pub db: u32,
+    pub authenticated: bool,
+    pub reply_mode: ReplyMode,
+    pub transaction: Option<Transaction>,
+    pub watched: Vec<Watched>,
+    pub watch_flag: Arc<WatchFlag>,
+    pub channels: BTreeSet<Box<[u8]>>,
+    pub patterns: BTreeSet<Box<[u8]>>,
+    pub shard_channels: BTreeSet<Box<[u8]>>,
+    pub no_touch: bool,
+    pub monitor: bool,
+    /// What REPLCONF told of the other side.
+    pub follower: FollowerFacts,
+    /// Close as soon as the replies so far are sent.
+    pub closing: bool,
+    /// Log offset behind this session's last write, for WAIT.
+    pub written_offset: u64,
+}
+
+impl Session {
+    pub fn new(facts: Arc<ClientFacts>, origin: Origin) -> Session {
+        Session {
+            facts,
+            origin,
+            db: 0,
+            authenticated: false,
+            reply_mode: ReplyMode::On,
+            transaction: None,
+            watched: Vec::new(),
+            watch_flag: Arc::default(),
+            channels: BTreeSet::new(),
+            patterns: BTreeSet::new(),
+            shard_channels: BTreeSet::new(),
+            no_touch: false,
+            monitor: false,
+            follower: Default::default(),
+            closing: false,
+            written_offset: 0,
+        }
+    }
+
+    /// Whether a RESP2 connection may only use the commands of subscribers.
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriptions() + self.shard_channels.len() > 0
+    }
+
+    /// Channels and patterns, as the replies of SUBSCRIBE count them.
+    pub fn subscriptions(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+}

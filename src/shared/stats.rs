@@ -1,0 +1,224 @@
+//! Counters for INFO. Each thread that runs commands has a block of its own, written with
+//! plain loads and stores; who asks sums them up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A client cannot make us remember more codes than this.
+const ERROR_CODES_MAX: usize = 128;
+
+/// A counter that one thread writes and others read.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// By the owning thread only: a lost update would be a wrong figure, nothing worse.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0
+            .store(self.0.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// What one command cost so far.
+#[derive(Default)]
+pub struct CommandCost {
+    pub calls: Counter,
+    pub microseconds: Counter,
+    pub rejected: Counter,
+    pub failed: Counter,
+}
+
+/// One thread's counters.
+#[repr(align(128))]
+pub struct ThreadStats {
+    pub commands: Counter,
+    pub hits: Counter,
+    pub misses: Counter,
+    pub expired: Counter,
+    pub net_input_bytes: Counter,
+    pub net_output_bytes: Counter,
+    pub error_replies: Counter,
+    /// By command id.
+    pub costs: Box<[CommandCost]>,
+}
+
+/// Counters that are too rare to be worth a block per thread.
+#[derive(Default)]
+pub struct RareStats {
+    pub connections_received: AtomicU64,
+    pub connections_rejected: AtomicU64,
+    pub sync_full: AtomicU64,
+    pub sync_partial_ok: AtomicU64,
+    pub sync_partial_err: AtomicU64,
+    pub repl_input_bytes: AtomicU64,
+    pub repl_output_bytes: AtomicU64,
+    pub total_forks: AtomicU64,
+    pub latest_cut_us: AtomicU64,
+    pub output_limit_disconnections: AtomicU64,
+    pub query_limit_disconnections: AtomicU64,
+    pub unexpected_errors: AtomicU64,
+    pub peak_memory_bytes: AtomicU64,
+    pub expire_cycle_ms: AtomicU64,
+    pub lazyfreed_objects: AtomicU64,
+    pub acl_denied_auth: AtomicU64,
+}
+
+/// What cron last sampled, per second.
+#[derive(Default)]
+pub struct Rates {
+    pub ops: AtomicU64,
+    pub input_bytes: AtomicU64,
+    pub output_bytes: AtomicU64,
+    pub repl_input_bytes: AtomicU64,
+    pub repl_output_bytes: AtomicU64,
+}
+
+pub struct Stats {
+    threads: Box<[ThreadStats]>,
+    pub rare: RareStats,
+    pub rates: Rates,
+    /// Changes since the last successful save.
+    pub dirty: AtomicU64,
+    /// How often each error code was answered ("ERR", "WRONGTYPE", ...).
+    errors: parking_lot::Mutex<std::collections::BTreeMap<String, u64>>,
+}
+
+impl Stats {
+    /// One block per gate.
+    pub fn new(threads: usize, commands: usize) -> Stats {
+        Stats {
+            threads: (0..threads).map(|_| ThreadStats::new(commands)).collect(),
+            rare: RareStats::default(),
+            rates: Rates::default(),
+            dirty: AtomicU64::new(0),
+            errors: parking_lot::Mutex::default(),
+        }
+    }
+
+    #[inline]
+    pub fn thread(&self, gate: usize) -> &ThreadStats {
+        &self.threads[gate]
+    }
+
+    pub fn sum(&self, counter: impl Fn(&ThreadStats) -> &Counter) -> u64 {
+        self.threads
+            .iter()
+            .map(|thread| counter(thread).get())
+            .sum()
+    }
+
+    /// A command's calls, microseconds, rejected and failed calls.
+    pub fn cost(&self, command: usize) -> [u64; 4] {
+        let mut sums = [0; 4];
+        for cost in self
+            .threads
+            .iter()
+            .filter_map(|thread| thread.costs.get(command))
+        {
+            let parts = [
+                &cost.calls,
+                &cost.microseconds,
+                &cost.rejected,
+                &cost.failed,
+            ];
+            sums.iter_mut()
+                .zip(parts)
+                .for_each(|(sum, part)| *sum += part.get());
+        }
+        sums
+    }
+
+    /// Counts an error reply by the code in front of its text.
+    pub fn count_error(&self, message: &str) {
+        let code = message.split(' ').next().unwrap_or(message);
+        let mut errors = self.errors.lock();
+        if let Some(count) = errors.get_mut(code) {
+            *count += 1;
+        } else if errors.len() < ERROR_CODES_MAX {
+            errors.insert(code.to_owned(), 1);
+        }
+    }
+
+    pub fn errors(&self) -> Vec<(String, u64)> {
+        self.errors
+            .lock()
+            .iter()
+            .map(|(code, count)| (code.clone(), *count))
+            .collect()
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&self) {
+        for thread in &self.threads {
+            thread.reset();
+        }
+        let rare = &self.rare;
+        let counters = [
+            &rare.connections_received,
+            &rare.connections_rejected,
+            &rare.sync_full,
+            &rare.sync_partial_ok,
+            &rare.sync_partial_err,
+            &rare.repl_input_bytes,
+            &rare.repl_output_bytes,
+            &rare.total_forks,
+            &rare.latest_cut_us,
+            &rare.output_limit_disconnections,
+            &rare.query_limit_disconnections,
+            &rare.unexpected_errors,
+            &rare.expire_cycle_ms,
+            &rare.lazyfreed_objects,
+            &rare.acl_denied_auth,
+        ];
+        counters
+            .iter()
+            .for_each(|counter| counter.store(0, Ordering::Relaxed));
+        self.errors.lock().clear();
+    }
+}
+
+impl ThreadStats {
+    fn new(commands: usize) -> ThreadStats {
+        ThreadStats {
+            commands: Counter::default(),
+            hits: Counter::default(),
+            misses: Counter::default(),
+            expired: Counter::default(),
+            net_input_bytes: Counter::default(),
+            net_output_bytes: Counter::default(),
+            error_replies: Counter::default(),
+            costs: (0..commands).map(|_| CommandCost::default()).collect(),
+        }
+    }
+
+    fn reset(&self) {
+        let counters = [
+            &self.commands,
+            &self.hits,
+            &self.misses,
+            &self.expired,
+            &self.net_input_bytes,
+            &self.net_output_bytes,
+            &self.error_replies,
+        ];
+        counters.iter().for_each(|counter| counter.reset());
+        for cost in &self.costs {
+            for counter in [
+                &cost.calls,
+                &cost.microseconds,
+                &cost.rejected,
+                &cost.failed,
+            ] {
+                counter.reset();
+            }
+        }
+    }
+}

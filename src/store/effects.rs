@@ -1,0 +1,167 @@
+//! What a command leaves behind besides its reply: log records, keyspace events, messages
+//! and old values to free. Handlers fill it while the locks are held; `exec` carries it
+//! out before they are released, and keeps the buffers for the next group.
+//!
+//! Log records are gathered by *unit*: one command, or one whole transaction. A unit of
+//! several records is wrapped in MULTI and EXEC, so that a follower applies it as one.
+
+use super::entry::Entry;
+use crate::oplog::{Audience, Records};
+use crate::resp::request::encode_command;
+
+/// One record of the unit that runs, its bytes in `Effects::unit_bytes`.
+#[derive(Clone, Copy, Debug)]
+struct UnitRecord {
+    db: u32,
+    start: usize,
+    end: usize,
+    audience: Audience,
+}
+
+/// A keyspace event that somebody asked for.
+#[derive(Debug)]
+pub struct Event {
+    pub db: u32,
+    pub class: u32,
+    pub name: &'static str,
+    pub key: Box<[u8]>,
+}
+
+/// A message for a channel, to be delivered when the log has taken its record.
+#[derive(Debug)]
+pub struct Message {
+    pub channel: Box<[u8]>,
+    pub payload: Box<[u8]>,
+}
+
+#[derive(Default)]
+pub struct Effects {
+    /// Whether anybody reads the log; while false no record is kept.
+    pub logging: bool,
+    /// The classes of keyspace events that are asked for (see `event`), 0 for none.
+    pub notify: u32,
+    /// Changes made by the command that runs, as Redis's `dirty` counts them.
+    pub dirty: u64,
+    /// The same, of all commands since the last commit.
+    pub group_dirty: u64,
+    /// Set by a handler that logged what it really did, or nothing at all, instead of
+    /// its own request.
+    pub rewritten: bool,
+    /// The finished units of this group, for `Oplog::append`.
+    pub records: Records,
+    unit: Vec<UnitRecord>,
+    unit_bytes: Vec<u8>,
+    pub events: Vec<Event>,
+    pub messages: Vec<Message>,
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+    /// Values too big to be freed by the thread that serves clients.
+    pub garbage: Vec<Entry>,
+}
+
+impl Effects {
+    /// Logs a command in place of the request that caused it.
+    pub fn log(&mut self, db: u32, args: &[&[u8]]) {
+        self.log_for(db, args, Audience::All);
+    }
+
+    pub fn log_for(&mut self, db: u32, args: &[&[u8]], audience: Audience) {
+        if self.logging {
+            let start = self.unit_bytes.len();
+            encode_command(args, &mut self.unit_bytes);
+            let end = self.unit_bytes.len();
+            self.unit.push(UnitRecord {
+                db,
+                start,
+                end,
+                audience,
+            });
+        }
+    }
+
+    /// Logs bytes that are a command already.
+    pub fn log_raw(&mut self, db: u32, command: &[u8]) {
+        if self.logging {
+            let start = self.unit_bytes.len();
+            self.unit_bytes.extend_from_slice(command);
+            let end = self.unit_bytes.len();
+            self.unit.push(UnitRecord {
+                db,
+                start,
+                end,
+                audience: Audience::All,
+            });
+        }
+    }
+
+    /// The command has logged all that is to be logged of it: its request is not.
+    pub fn instead_of_request(&mut self) {
+        self.rewritten = true;
+    }
+
+    /// Ends a unit: several records of it become one transaction.
+    pub fn end_unit(&mut self) {
+        let several = self.unit.len() > 1;
+        if let Some(first) = self.unit.first().filter(|_| several) {
+            self.records.multi(first.db);
+        }
+        for record in &self.unit {
+            let bytes = &self.unit_bytes[record.start..record.end];
+            self.records.raw(Some(record.db), record.audience, bytes);
+        }
+        if let Some(last) = self.unit.last().filter(|_| several) {
+            self.records.exec(last.db);
+        }
+        self.unit.clear();
+        self.unit_bytes.clear();
+    }
+
+    /// Ends a unit whose records stand for themselves: expiries, one by one.
+    pub fn end_loose_unit(&mut self) {
+        for record in &self.unit {
+            let bytes = &self.unit_bytes[record.start..record.end];
+            self.records.raw(Some(record.db), record.audience, bytes);
+        }
+        self.unit.clear();
+        self.unit_bytes.clear();
+    }
+
+    /// Notes a keyspace event, if its class is asked for.
+    #[inline]
+    pub fn event(&mut self, class: u32, name: &'static str, db: u32, key: &[u8]) {
+        if self.notify & class != 0 {
+            self.events.push(Event {
+                db,
+                class,
+                name,
+                key: key.into(),
+            });
+        }
+    }
+
+    /// Takes an entry that is out of the table: small ones are freed here and now.
+    pub fn discard(&mut self, entry: Entry) {
+        if entry.is_big() {
+            self.garbage.push(entry);
+        }
+    }
+}
+
+/// The classes of keyspace events, as in `notify-keyspace-events`.
+pub mod event {
+    pub const KEYSPACE: u32 = 1 << 0;
+    pub const KEYEVENT: u32 = 1 << 1;
+    pub const GENERIC: u32 = 1 << 2;
+    pub const STRING: u32 = 1 << 3;
+    pub const LIST: u32 = 1 << 4;
+    pub const SET: u32 = 1 << 5;
+    pub const HASH: u32 = 1 << 6;
+    pub const ZSET: u32 = 1 << 7;
+    pub const EXPIRED: u32 = 1 << 8;
+    pub const EVICTED: u32 = 1 << 9;
+    pub const STREAM: u32 = 1 << 10;
+    pub const KEY_MISS: u32 = 1 << 11;
+    pub const MODULE: u32 = 1 << 13;
+    pub const NEW: u32 = 1 << 14;
+}

@@ -1,0 +1,209 @@
+//! The keyspace: databases, cut into shards, behind gates and shard locks (see `lock`).
+//!
+//! A database is a slot that points to `Tables`, one table a shard. So SWAPDB exchanges
+//! two pointers, and FLUSHALL puts empty tables in and hands the old ones to whoever still
+//! needs them (a snapshot), then to the thread that frees.
+
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::entry::Entry;
+use super::lock::{Gate, Line, SpinLock};
+use super::snapshot::OpenSnapshots;
+use super::watch::WatchTable;
+use crate::base::hash::KeyHasher;
+use crate::table::Table;
+
+/// A key with its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    pub bytes: &'a [u8],
+    pub hash: u64,
+}
+
+/// The shard of a key: bits 8 to 24 of its hash, which the table leaves to us.
+#[inline]
+pub fn shard_of(hash: u64, shards: usize) -> usize {
+    (hash >> 8) as usize & (shards - 1)
+}
+
+pub struct Keyspace {
+    pub hasher: KeyHasher,
+    pub(super) shards: Box<[Shard]>,
+    pub(super) gates: Box<[Gate]>,
+    /// How many threads want every gate: the others hold back meanwhile.
+    pub(super) wanting_everything: AtomicUsize,
+    pub(super) line: Line,
+    databases: Box<[UnsafeCell<Database>]>,
+    pub(super) snapshots: OpenSnapshots,
+}
+
+// SAFETY: the databases and the shards' watch tables are reached only through
+// `Keyspace::database`, `Tables::shard` and `Keyspace::watch`, whose callers hold the locks
+// that `lock` asks for; everything else in here is Sync by itself.
+unsafe impl Sync for Keyspace {}
+// SAFETY: nothing in here belongs to a thread.
+unsafe impl Send for Keyspace {}
+
+#[derive(Default)]
+#[repr(align(64))]
+pub(super) struct Shard {
+    pub lock: SpinLock,
+    watch: UnsafeCell<Option<Box<WatchTable>>>,
+}
+
+#[derive(Default)]
+pub(super) struct Database {
+    pub tables: OnceLock<Arc<Tables>>,
+}
+
+/// The tables of one database, one a shard.
+pub struct Tables {
+    shards: Box<[UnsafeCell<ShardTable>]>,
+    /// The last snapshot that was begun before these tables were made.
+    pub(super) born: u32,
+    /// Under which number the database went when each open snapshot was cut.
+    db_at_cut: [AtomicU32; 2],
+}
+
+// SAFETY: `shard` is the only way to the tables, and its callers hold the shard's lock.
+unsafe impl Sync for Tables {}
+// SAFETY: entries belong to no thread.
+unsafe impl Send for Tables {}
+
+/// One database's keys in one shard.
+#[repr(align(64))]
+pub struct ShardTable {
+    pub table: Table<Entry>,
+    /// How many of them have an expiry, and the sum of those, for INFO.
+    pub expires: u64,
+    pub expire_sum_ms: i128,
+}
+
+impl Keyspace {
+    /// `shards` is a power of two up to 65536; `gates` the number of threads that will lock.
+    pub fn new(databases: usize, shards: usize, gates: usize, hasher: KeyHasher) -> Keyspace {
+        assert!(
+            shards.is_power_of_two() && shards <= 1 << 16,
+            "shards: a power of two"
+        );
+        Keyspace {
+            hasher,
+            shards: (0..shards).map(|_| Shard::default()).collect(),
+            gates: (0..gates).map(|_| Gate::default()).collect(),
+            wanting_everything: AtomicUsize::new(0),
+            line: Line::default(),
+            databases: (0..databases).map(|_| UnsafeCell::default()).collect(),
+            snapshots: OpenSnapshots::default(),
+        }
+    }
+
+    pub fn database_count(&self) -> usize {
+        self.databases.len()
+    }
+
+    pub fn shard_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    #[inline]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
+        Key {
+            bytes,
+            hash: self.hasher.hash(bytes),
+        }
+    }
+
+    #[inline]
+    pub fn shard_of(&self, hash: u64) -> usize {
+        shard_of(hash, self.shards.len())
+    }
+
+    /// # Safety
+    /// The caller holds a gate for as long as it uses the reference.
+    #[inline]
+    pub(super) unsafe fn database(&self, db: u32) -> &Database {
+        // SAFETY: only `database_mut` changes a slot, and it asks for every gate.
+        unsafe { &*self.databases[db as usize].get() }
+    }
+
+    /// # Safety
+    /// The caller holds every gate, and no other reference to this database.
+    #[expect(clippy::mut_from_ref, reason = "the gates make the access exclusive")]
+    pub(super) unsafe fn database_mut(&self, db: u32) -> &mut Database {
+        // SAFETY: with every gate held nobody else looks at the slot.
+        unsafe { &mut *self.databases[db as usize].get() }
+    }
+
+    /// # Safety
+    /// The caller holds the shard (its lock and a gate, or every gate), and no other
+    /// reference to this watch table.
+    #[inline]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the shard's lock makes the access exclusive"
+    )]
+    pub(super) unsafe fn watch(&self, shard: usize) -> &mut Option<Box<WatchTable>> {
+        // SAFETY: as above.
+        unsafe { &mut *self.shards[shard].watch.get() }
+    }
+
+    pub(super) fn make_tables(&self, db: u32) -> Arc<Tables> {
+        Arc::new(Tables {
+            shards: (0..self.shards.len())
+                .map(|_| UnsafeCell::default())
+                .collect(),
+            born: self.snapshots.last_number(),
+            db_at_cut: [AtomicU32::new(db), AtomicU32::new(db)],
+        })
+    }
+}
+
+impl Tables {
+    pub fn shard_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// # Safety
+    /// The caller holds the shard (its lock and a gate, or every gate), and no other
+    /// reference to this table.
+    #[inline]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the shard's lock makes the access exclusive"
+    )]
+    pub(super) unsafe fn shard(&self, shard: usize) -> &mut ShardTable {
+        // SAFETY: as above.
+        unsafe { &mut *self.shards[shard].get() }
+    }
+
+    pub(super) fn db_at_cut(&self, slot: usize) -> u32 {
+        self.db_at_cut[slot].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_db_at_cut(&self, slot: usize, db: u32) {
+        self.db_at_cut[slot].store(db, Ordering::Relaxed);
+    }
+}
+
+impl Default for ShardTable {
+    fn default() -> ShardTable {
+        ShardTable {
+            table: Table::new(),
+            expires: 0,
+            expire_sum_ms: 0,
+        }
+    }
+}
+
+impl ShardTable {
+    /// Counts an expiry in (`sign` 1) or out (-1).
+    #[inline]
+    pub fn count_expiry(&mut self, expire_at_ms: Option<i64>, sign: i64) {
+        if let Some(at_ms) = expire_at_ms {
+            self.expires = self.expires.wrapping_add_signed(sign);
+            self.expire_sum_ms += i128::from(at_ms) * i128::from(sign);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The two kinds of locks around the keyspace, and the line in front of them.
+//!
+//! Data of a shard may be touched by who holds that shard's lock *and* its own gate, or by
+//! who holds every gate. So a group of commands pays for one gate and a few shards, and
+//! "everything" pays for the number of threads, whatever the number of shards.
+//!
+//! Nobody sleeps on these locks. A thread spins for a short while; then it lets go of
+//! all it holds and its work waits in the line (`Line`), from which who unlocks wakes it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// How long a thread spins before it lets go.
+const SPIN_MAX: Duration = Duration::from_micros(50);
+
+/// What could not be had in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contended;
+
+#[derive(Default)]
+pub struct SpinLock(AtomicBool);
+
+impl SpinLock {
+    #[inline]
+    pub fn try_lock(&self) -> bool {
+        !self.0.swap(true, Ordering::Acquire)
+    }
+
+    /// Takes the lock, unless `SPIN_MAX` goes by first.
+    #[inline]
+    pub fn lock(&self) -> Result<(), Contended> {
+        if self.try_lock() { Ok(()) } else { self.spin() }
+    }
+
+    #[cold]
+    fn spin(&self) -> Result<(), Contended> {
+        spin_until(|| !self.0.load(Ordering::Relaxed) && self.try_lock())
+    }
+
+    #[inline]
+    pub fn unlock(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// Tries until it succeeds or `SPIN_MAX` has gone by.
+pub fn spin_until(mut attempt: impl FnMut() -> bool) -> Result<(), Contended> {
+    let mut started = None;
+    loop {
+        for _ in 0..64 {
+            if attempt() {
+                return Ok(());
+            }
+            std::hint::spin_loop();
+        }
+        if started.get_or_insert_with(Instant::now).elapsed() > SPIN_MAX {
+            return Err(Contended);
+        }
+    }
+}
+
+/// A thread's gate, on a cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+pub struct Gate(pub SpinLock);
+
+/// Those who gave up spinning, woken in order by who unlocks.
+#[derive(Default)]
+pub struct Line {
+    waiting: AtomicUsize,
+    wakers: Mutex<VecDeque<Waker>>,
+}
+
+impl Line {
+    /// Joins the line. The caller tries the locks once more afterwards: an unlock that came
+    /// before it joined wakes nobody.
+    pub fn join(&self, waker: &Waker) {
+        let mut wakers = self.wakers.lock();
+        wakers.push_back(waker.clone());
+        self.waiting.store(wakers.len(), Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Called after an unlock. Wakes everybody: who still finds its locks taken joins again,
+    /// and a lock that is held for so long that a line forms is held by one at a time.
+    #[inline]
+    pub fn wake(&self) {
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::Relaxed) != 0 {
+            self.wake_all();
+        }
+    }
+
+    #[cold]
+    fn wake_all(&self) {
+        let woken = {
+            let mut wakers = self.wakers.lock();
+            self.waiting.store(0, Ordering::SeqCst);
+            std::mem::take(&mut *wakers)
+        };
+        woken.into_iter().for_each(Waker::wake);
+    }
+}

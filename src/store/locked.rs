@@ -1,0 +1,322 @@
+//! The keyspace under locks: what a group of commands holds while it runs.
+//!
+//! `Locker` is a thread's own: its gate, the buffers it needs to lock, and the effects its
+//! commands leave. `Locked` is the proof of holding; it cannot cross an await, since the
+//! locker is borrowed and workers drop it before they wait. How keys are read and changed
+//! under it stands in `view`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+
+use super::effects::Effects;
+use super::entry::Entry;
+use super::keyspace::{Database, Keyspace, ShardTable, Tables};
+use super::lock::{Contended, spin_until};
+use super::snapshot::{Giver, Purpose, Walker, Writing};
+use super::watch::WatchTable;
+use crate::table::Snapshots;
+
+/// What is done with a key that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// A leader deletes it and logs the deletion.
+    Delete,
+    /// A follower hides it from its clients until the deletion arrives.
+    Hide,
+    /// What the leader's stream or a file says is done, whatever the time.
+    Ignore,
+}
+
+/// A thread's means to lock the keyspace.
+pub struct Locker {
+    gate: usize,
+    shards: Vec<u16>,
+    /// One bit a shard: held by this locker.
+    held: Box<[u64]>,
+    everything: bool,
+    pub effects: Effects,
+}
+
+impl Locker {
+    /// `gate` is this thread's alone.
+    pub fn new(keyspace: &Keyspace, gate: usize) -> Locker {
+        assert!(gate < keyspace.gates.len(), "a gate for every thread");
+        Locker {
+            gate,
+            shards: Vec::with_capacity(64),
+            held: vec![0; keyspace.shard_count().div_ceil(64)].into(),
+            everything: false,
+            effects: Effects::default(),
+        }
+    }
+
+    pub fn gate(&self) -> usize {
+        self.gate
+    }
+}
+
+/// Which locks a group needs.
+#[derive(Clone, Copy, Debug)]
+pub enum Want<'a> {
+    /// These shards, in any order, repeated or not.
+    Shards(&'a [u16]),
+    Everything,
+}
+
+pub struct Locked<'k> {
+    pub keyspace: &'k Keyspace,
+    pub(super) locker: &'k mut Locker,
+    pub now_ms: i64,
+    pub expiry: Expiry,
+    /// Whether reads mark entries as used (CLIENT NO-TOUCH turns it off).
+    pub touch_access: bool,
+}
+
+impl Keyspace {
+    /// Takes the locks, or lets go of all and says so when they were not to be had within
+    /// some 50 us. `now_ms` is to be set by the caller afterwards.
+    pub fn try_lock<'k>(
+        &'k self,
+        locker: &'k mut Locker,
+        want: Want,
+    ) -> Result<Locked<'k>, Contended> {
+        match want {
+            Want::Everything => self.lock_gates(locker)?,
+            Want::Shards(shards) => self.lock_set(locker, shards)?,
+        }
+        let (expiry, touch_access) = (Expiry::Delete, true);
+        Ok(Locked {
+            keyspace: self,
+            locker,
+            now_ms: 0,
+            expiry,
+            touch_access,
+        })
+    }
+
+    /// As `try_lock`, for threads that may wait: never for workers.
+    pub fn lock<'k>(&'k self, locker: &'k mut Locker, want: Want) -> Locked<'k> {
+        loop {
+            let got = match want {
+                Want::Everything => self.lock_gates(locker),
+                Want::Shards(shards) => self.lock_set(locker, shards),
+            };
+            if got.is_ok() {
+                let (expiry, touch_access) = (Expiry::Delete, true);
+                return Locked {
+                    keyspace: self,
+                    locker,
+                    now_ms: 0,
+                    expiry,
+                    touch_access,
+                };
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    pub fn lock_shards<'k>(&'k self, locker: &'k mut Locker, shards: &[u16]) -> Locked<'k> {
+        self.lock(locker, Want::Shards(shards))
+    }
+
+    pub fn lock_everything<'k>(&'k self, locker: &'k mut Locker) -> Locked<'k> {
+        self.lock(locker, Want::Everything)
+    }
+
+    /// Has `waker` woken after one of the next unlocks. Try the locks once more after it.
+    pub fn wait_in_line(&self, waker: &Waker) {
+        self.line.join(waker);
+    }
+
+    fn lock_set(&self, locker: &mut Locker, shards: &[u16]) -> Result<(), Contended> {
+        let gate = &self.gates[locker.gate].0;
+        spin_until(|| self.wanting_everything.load(Ordering::Relaxed) == 0 && gate.try_lock())?;
+        locker.shards.clear();
+        locker.shards.extend_from_slice(shards);
+        if shards.len() > 1 {
+            locker.shards.sort_unstable();
+            locker.shards.dedup();
+        }
+        for at in 0..locker.shards.len() {
+            let shard = locker.shards[at] as usize;
+            if self.shards[shard].lock.lock().is_err() {
+                locker.shards.truncate(at);
+                self.unlock(locker);
+                return Err(Contended);
+            }
+            locker.held[shard / 64] |= 1 << (shard % 64);
+        }
+        Ok(())
+    }
+
+    fn lock_gates(&self, locker: &mut Locker) -> Result<(), Contended> {
+        self.wanting_everything.fetch_add(1, Ordering::Relaxed);
+        let mut got = 0;
+        while got < self.gates.len() && self.gates[got].0.lock().is_ok() {
+            got += 1;
+        }
+        self.wanting_everything.fetch_sub(1, Ordering::Relaxed);
+        if got < self.gates.len() {
+            self.gates[..got].iter().for_each(|gate| gate.0.unlock());
+            self.line.wake();
+            return Err(Contended);
+        }
+        locker.everything = true;
+        Ok(())
+    }
+
+    fn unlock(&self, locker: &mut Locker) {
+        if std::mem::take(&mut locker.everything) {
+            self.gates.iter().for_each(|gate| gate.0.unlock());
+        } else {
+            for &shard in &locker.shards {
+                let shard = shard as usize;
+                locker.held[shard / 64] &= !(1 << (shard % 64));
+                self.shards[shard].lock.unlock();
+            }
+            locker.shards.clear();
+            self.gates[locker.gate].0.unlock();
+        }
+        self.line.wake();
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.keyspace.unlock(self.locker);
+    }
+}
+
+impl Locked<'_> {
+    pub fn effects(&mut self) -> &mut Effects {
+        &mut self.locker.effects
+    }
+
+    pub fn holds_everything(&self) -> bool {
+        self.locker.everything
+    }
+
+    #[inline]
+    pub fn holds(&self, shard: usize) -> bool {
+        self.locker.everything || self.locker.held[shard / 64] & (1 << (shard % 64)) != 0
+    }
+
+    /// The table of a database in a shard; `None` while the database was never used.
+    ///
+    /// The reference is not bound to `self`, so that `view` can give up a borrow of the
+    /// table and use the effects; nobody outside this folder sees it.
+    #[inline]
+    pub(super) fn table<'t>(&self, db: u32, shard: usize) -> Option<Held<'t>>
+    where
+        Self: 't,
+    {
+        assert!(self.holds(shard), "a shard is used that is not locked");
+        // SAFETY: a gate is held, as long as `self` lives.
+        let database = unsafe { self.keyspace.database(db) };
+        let tables: &Tables = database.tables.get()?;
+        // SAFETY: the shard is held. The lifetime is cut loose from `self`; `view` uses one
+        // such reference at a time and returns none that outlives its own borrow of `self`,
+        // and tables are only replaced by the methods below, which take `&mut self`.
+        unsafe {
+            let tables: &'t Tables = &*std::ptr::from_ref(tables);
+            let open = &*std::ptr::from_ref(&self.keyspace.snapshots);
+            Some(Held {
+                table: tables.shard(shard),
+                writing: Writing { open, tables },
+            })
+        }
+    }
+
+    /// As `table`, made if the database was never used.
+    #[inline]
+    pub(super) fn table_or_new<'t>(&self, db: u32, shard: usize) -> Held<'t>
+    where
+        Self: 't,
+    {
+        if let Some(held) = self.table(db, shard) {
+            return held;
+        }
+        // SAFETY: a gate is held.
+        let database = unsafe { self.keyspace.database(db) };
+        database
+            .tables
+            .get_or_init(|| self.keyspace.make_tables(db));
+        self.table(db, shard).expect("made just now")
+    }
+
+    pub(super) fn watch_table(&mut self, shard: usize) -> &mut Option<Box<WatchTable>> {
+        assert!(self.holds(shard), "a shard is used that is not locked");
+        // SAFETY: the shard is held, and `self` is borrowed for as long as the reference.
+        unsafe { self.keyspace.watch(shard) }
+    }
+
+    /// The walker's step: one bucket of a shard that is held, in tables that may have left
+    /// their database.
+    pub(super) fn give_next(
+        &mut self,
+        tables: &Tables,
+        shard: usize,
+        order: u64,
+        slot: usize,
+        to: &mut impl Snapshots<Entry>,
+    ) -> Option<u64> {
+        assert!(self.holds(shard), "a shard is used that is not locked");
+        // SAFETY: the shard is held: tables that left their database keep their shards'
+        // locks, and are changed by nobody else.
+        let table = unsafe { tables.shard(shard) };
+        table
+            .table
+            .give_next(order, slot, &self.keyspace.hasher, to)
+    }
+
+    /// Begins a snapshot of all databases as they are now. Everything is locked.
+    pub fn cut(&mut self, purpose: Purpose, giver: Box<dyn Giver>) -> Walker {
+        self.assert_everything();
+        let mut noted = Vec::new();
+        let mut counts = Vec::new();
+        for db in 0..self.keyspace.database_count() as u32 {
+            let Some(tables) = self.database(db).tables.get().cloned() else {
+                continue;
+            };
+            let (keys, expires, _) = self.counts(db);
+            if keys > 0 {
+                tables.set_db_at_cut(purpose as usize, db);
+                counts.push((db, keys, expires));
+                noted.push((db, tables));
+            }
+        }
+        let number = self.keyspace.snapshots.open(purpose, giver);
+        Walker::new(purpose, number, noted, counts)
+    }
+
+    /// Puts empty tables in a database's place; the old ones go to whoever frees them.
+    pub fn take_tables(&mut self, db: u32) -> Option<Arc<Tables>> {
+        std::mem::take(self.database(db)).tables.into_inner()
+    }
+
+    /// Exchanges two databases.
+    pub fn swap_tables(&mut self, a: u32, b: u32) {
+        if a != b {
+            let old = std::mem::take(self.database(a));
+            let other = std::mem::replace(self.database(b), old);
+            *self.database(a) = other;
+        }
+    }
+
+    fn database(&mut self, db: u32) -> &mut Database {
+        self.assert_everything();
+        // SAFETY: every gate is held, and `self` is borrowed for as long as the reference.
+        unsafe { self.keyspace.database_mut(db) }
+    }
+
+    fn assert_everything(&self) {
+        assert!(self.locker.everything, "this takes the whole keyspace");
+    }
+}
+
+/// A shard's table of one database, with what a writer owes to open snapshots.
+pub(super) struct Held<'t> {
+    pub table: &'t mut ShardTable,
+    pub writing: Writing<'t>,
+}

@@ -1,0 +1,305 @@
+//! Keys under locks, as commands see them: expired keys are not there, reads count as hits
+//! and misses, writes tell watchers, and every change gives to open snapshots first.
+
+use std::sync::Arc;
+
+use super::effects::event;
+use super::entry::Entry;
+use super::keyspace::Key;
+use super::locked::{Expiry, Held, Locked};
+use super::watch::WatchFlag;
+use crate::table::{SlotMut, SlotRef};
+
+/// What a write does to the key's time to live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    Keep,
+    /// Sets it, or takes it away.
+    Set(Option<i64>),
+}
+
+impl<'k> Locked<'k> {
+    #[inline]
+    fn shard(&self, key: Key) -> usize {
+        self.keyspace.shard_of(key.hash)
+    }
+
+    /// Has the key's bucket fetched into the cache.
+    #[inline]
+    pub fn prefetch_bucket(&self, db: u32, hash: u64) {
+        if let Some(held) = self.table(db, self.keyspace.shard_of(hash)) {
+            held.table.table.prefetch_bucket(hash);
+        }
+    }
+
+    /// Has the entries that may be the key's fetched; the bucket should have arrived.
+    #[inline]
+    pub fn prefetch_entry(&self, db: u32, hash: u64) {
+        if let Some(held) = self.table(db, self.keyspace.shard_of(hash)) {
+            held.table.table.prefetch_slots(hash);
+        }
+    }
+
+    /// A key that a command reads: counted as a hit or a miss, marked as used.
+    #[inline]
+    pub fn read(&mut self, db: u32, key: Key) -> Option<SlotRef<'_, Entry>> {
+        match self.live(db, key) {
+            Some(entry) => {
+                self.locker.effects.hits += 1;
+                if self.touch_access {
+                    let clock = self.lru_clock();
+                    if entry.access() != clock {
+                        entry.set_access(clock);
+                    }
+                }
+                Some(entry)
+            }
+            None => {
+                self.locker.effects.misses += 1;
+                self.locker
+                    .effects
+                    .event(event::KEY_MISS, "keymiss", db, key.bytes);
+                None
+            }
+        }
+    }
+
+    /// As `read`, leaving no trace.
+    #[inline]
+    pub fn peek(&mut self, db: u32, key: Key) -> Option<SlotRef<'_, Entry>> {
+        self.live(db, key)
+    }
+
+    /// A key to be changed in place. The expiry must not be changed through it.
+    #[inline]
+    pub fn write(&mut self, db: u32, key: Key) -> Option<SlotMut<'_, Entry>> {
+        let shard = self.shard(key);
+        self.table(db, shard)?;
+        self.drop_if_due(db, key);
+        let keyspace = self.keyspace;
+        let clock = self.lru_clock();
+        let Held { table, mut writing } = self.table(db, shard)?;
+        let hasher = &keyspace.hasher;
+        let entry = table
+            .table
+            .get_mut(key.hash, hasher, &mut writing, |e| e.key() == key.bytes)?;
+        if self.expiry == Expiry::Hide && entry.is_expired(self.now_ms) {
+            return None;
+        }
+        if self.touch_access {
+            entry.set_access(clock);
+        }
+        Some(entry)
+    }
+
+    pub fn exists(&mut self, db: u32, key: Key) -> bool {
+        self.peek(db, key).is_some()
+    }
+
+    /// The 24-bit clock of last use, in seconds.
+    #[inline]
+    pub fn lru_clock(&self) -> u32 {
+        (self.now_ms / 1000) as u32 & 0xff_ffff
+    }
+
+    /// Sets a string, whatever was there. What was there counts as changed only if it lives.
+    #[inline]
+    pub fn set_string(&mut self, db: u32, key: Key, value: &[u8], ttl: Ttl) {
+        let shard = self.shard(key);
+        let keyspace = self.keyspace;
+        let clock = self.lru_clock();
+        let Held { table, mut writing } = self.table_or_new(db, shard);
+        let hasher = &keyspace.hasher;
+        let eq = |e: &Entry| e.key() == key.bytes;
+        let found = table.table.get_mut(key.hash, hasher, &mut writing, eq);
+        let overwritten = found.map(|mut entry| {
+            let old = entry.expire_at_ms();
+            let new = match ttl {
+                Ttl::Keep => old,
+                Ttl::Set(at_ms) => at_ms,
+            };
+            if entry.try_overwrite_string(value, new) {
+                entry.set_access(clock);
+            } else {
+                let made = Entry::string(key.bytes, value, new);
+                made.set_access(clock);
+                let replaced = entry.replace(made);
+                self.locker.effects.discard(replaced);
+            }
+            (old, new)
+        });
+        if let Some((old, new)) = overwritten {
+            if old != new {
+                table.count_expiry(old, -1);
+                note_expiry(table, key.hash, new);
+            }
+        } else {
+            let expire_at_ms = match ttl {
+                Ttl::Keep => None,
+                Ttl::Set(at_ms) => at_ms,
+            };
+            let entry = Entry::string(key.bytes, value, expire_at_ms);
+            entry.set_access(clock);
+            table
+                .table
+                .insert_new(key.hash, entry, hasher, &mut writing);
+            note_expiry(table, key.hash, expire_at_ms);
+            self.locker.effects.event(event::NEW, "new", db, key.bytes);
+        }
+        self.touch(db, key);
+    }
+
+    /// Puts an entry in, whatever was there.
+    pub fn put(&mut self, db: u32, key: Key, entry: Entry) {
+        if let Some(old) = self.remove_silently(db, key) {
+            self.locker.effects.discard(old);
+        } else {
+            self.locker.effects.event(event::NEW, "new", db, key.bytes);
+        }
+        let clock = self.lru_clock();
+        entry.set_access(clock);
+        self.insert_absent(db, key, entry);
+        self.touch(db, key);
+    }
+
+    /// Puts an entry in whose key is known not to be there. Watchers are not told.
+    pub fn insert_absent(&mut self, db: u32, key: Key, entry: Entry) {
+        let keyspace = self.keyspace;
+        let shard = self.shard(key);
+        let Held { table, mut writing } = self.table_or_new(db, shard);
+        let expire_at_ms = entry.expire_at_ms();
+        table
+            .table
+            .insert_new(key.hash, entry, &keyspace.hasher, &mut writing);
+        note_expiry(table, key.hash, expire_at_ms);
+    }
+
+    /// Takes a live key out.
+    pub fn remove(&mut self, db: u32, key: Key) -> Option<Entry> {
+        self.live(db, key)?;
+        let entry = self.remove_silently(db, key)?;
+        self.touch(db, key);
+        Some(entry)
+    }
+
+    fn remove_silently(&mut self, db: u32, key: Key) -> Option<Entry> {
+        let keyspace = self.keyspace;
+        let shard = self.shard(key);
+        let Held { table, mut writing } = self.table(db, shard)?;
+        let eq = |e: &Entry| e.key() == key.bytes;
+        let entry = table
+            .table
+            .remove(key.hash, &keyspace.hasher, &mut writing, eq)?;
+        table.count_expiry(entry.expire_at_ms(), -1);
+        Some(entry)
+    }
+
+    /// Sets or takes away a live key's expiry. False if there is no such key.
+    pub fn set_expire(&mut self, db: u32, key: Key, expire_at_ms: Option<i64>) -> bool {
+        if self.live(db, key).is_none() {
+            return false;
+        }
+        let keyspace = self.keyspace;
+        let shard = self.shard(key);
+        let Some(Held { table, mut writing }) = self.table(db, shard) else {
+            return false;
+        };
+        let eq = |e: &Entry| e.key() == key.bytes;
+        let Some(mut entry) = table
+            .table
+            .get_mut(key.hash, &keyspace.hasher, &mut writing, eq)
+        else {
+            return false;
+        };
+        let old = entry.expire_at_ms();
+        entry.update(|entry| entry.set_expire(expire_at_ms));
+        drop(entry);
+        table.count_expiry(old, -1);
+        note_expiry(table, key.hash, expire_at_ms);
+        self.touch(db, key);
+        true
+    }
+
+    /// Tells watchers that a key changed. Commands that write in place call it once done.
+    #[inline]
+    pub fn touch(&mut self, db: u32, key: Key) {
+        let shard = self.shard(key);
+        if let Some(watch) = self.watch_table(shard) {
+            watch.touch(db, key.bytes);
+        }
+    }
+
+    pub fn watch(&mut self, db: u32, key: Key, flag: Arc<WatchFlag>) {
+        let shard = self.shard(key);
+        self.watch_table(shard)
+            .get_or_insert_default()
+            .watch(db, key.bytes, flag);
+    }
+
+    pub fn unwatch(&mut self, db: u32, key: Key, flag: &Arc<WatchFlag>) {
+        let shard = self.shard(key);
+        let table = self.watch_table(shard);
+        if let Some(watch) = table {
+            watch.unwatch(db, key.bytes, flag);
+            if watch.is_empty() {
+                *table = None;
+            }
+        }
+    }
+
+    /// Whether a key is there but due: EXEC takes that for a change of a watched key.
+    pub fn is_due(&mut self, db: u32, key: Key) -> bool {
+        let shard = self.shard(key);
+        let now_ms = self.now_ms;
+        self.table(db, shard).is_some_and(|held| {
+            let found = held.table.table.get(key.hash, |e| e.key() == key.bytes);
+            found.is_some_and(|entry| entry.is_expired(now_ms))
+        })
+    }
+
+    /// The entry of a key that is there and not due; a due one is dealt with (`Expiry`).
+    /// Its lifetime is cut loose as that of `table` is, for the callers in this file.
+    #[inline]
+    fn live<'t>(&mut self, db: u32, key: Key) -> Option<SlotRef<'t, Entry>>
+    where
+        Self: 't,
+    {
+        let held = self.table(db, self.shard(key))?;
+        let entry = held.table.table.get(key.hash, |e| e.key() == key.bytes)?;
+        if !entry.is_expired(self.now_ms) || self.expiry == Expiry::Ignore {
+            return Some(entry);
+        }
+        self.drop_if_due(db, key);
+        None
+    }
+
+    /// On a leader a due key is deleted, logged and announced before anything else is done.
+    #[inline]
+    fn drop_if_due(&mut self, db: u32, key: Key) {
+        if self.expiry == Expiry::Delete && self.is_due(db, key) {
+            self.expire(db, key);
+        }
+    }
+
+    /// Deletes a key because its time has come.
+    #[cold]
+    pub fn expire(&mut self, db: u32, key: Key) {
+        let Some(entry) = self.remove_silently(db, key) else {
+            return;
+        };
+        let effects = &mut self.locker.effects;
+        effects.discard(entry);
+        effects.expired += 1;
+        effects.log(db, &[b"DEL", key.bytes]);
+        effects.event(event::EXPIRED, "expired", db, key.bytes);
+        self.touch(db, key);
+    }
+}
+
+#[inline]
+fn note_expiry(table: &mut super::keyspace::ShardTable, hash: u64, expire_at_ms: Option<i64>) {
+    if let Some(at_ms) = expire_at_ms {
+        table.count_expiry(expire_at_ms, 1);
+        table.table.lower_deadline(hash, at_ms);
+    }
+}

@@ -1,0 +1,187 @@
+//! Going through the keyspace: SCAN's cursor, KEYS, RANDOMKEY, counts, and the expiry
+//! task's rounds.
+//!
+//! A SCAN cursor is a position in hash order: the shard in its high bits, the table's order
+//! (`table::ORDER_BITS` wide) in its low ones. Every bucket is an interval of that order at
+//! any size of the table, so a key that stays is met, whatever grows meanwhile.
+
+use std::sync::Arc;
+
+use super::entry::Entry;
+use super::keyspace::{Key, Tables};
+use super::locked::{Expiry, Locked};
+use crate::base::rng::Rng;
+use crate::table::ORDER_BITS;
+
+/// RANDOMKEY gives up after so many draws of keys that are due.
+const RANDOM_TRIES: usize = 100;
+
+impl Locked<'_> {
+    /// Keys of a database, keys of it with an expiry, and the sum of those expiries.
+    /// Everything is locked.
+    pub fn counts(&self, db: u32) -> (u64, u64, i128) {
+        let (mut keys, mut expires, mut sum_ms) = (0, 0, 0);
+        for shard in 0..self.keyspace.shard_count() {
+            let Some(held) = self.table(db, shard) else {
+                break;
+            };
+            keys += held.table.table.len() as u64;
+            expires += held.table.expires;
+            sum_ms += held.table.expire_sum_ms;
+        }
+        (keys, expires, sum_ms)
+    }
+
+    /// Whether a database has keys in a shard that is held.
+    pub fn is_used(&self, db: u32, shard: usize) -> bool {
+        self.table(db, shard).is_some()
+    }
+
+    /// Bytes that a database's tables take, without the entries.
+    pub fn table_bytes(&self, db: u32) -> usize {
+        (0..self.keyspace.shard_count())
+            .map_while(|shard| self.table(db, shard))
+            .map(|held| held.table.table.table_bytes())
+            .sum()
+    }
+
+    /// Visits entries from `cursor` on until `count` were visited or ten times as many
+    /// buckets were looked at; returns the next cursor, 0 at the end. Due entries are
+    /// visited too: the caller knows what to do with them. Everything is locked.
+    pub fn scan(&self, db: u32, cursor: u64, count: usize, mut visit: impl FnMut(&Entry)) -> u64 {
+        let mut shard = (cursor >> ORDER_BITS) as usize;
+        let mut order = cursor & ((1 << ORDER_BITS) - 1);
+        let (mut visited, mut buckets) = (0, 0);
+        while shard < self.keyspace.shard_count() {
+            let Some(held) = self.table(db, shard) else {
+                return 0;
+            };
+            let table = &held.table.table;
+            let next = match table.is_empty() {
+                true => None,
+                false => {
+                    buckets += 1;
+                    table.scan(order, &self.keyspace.hasher, |entry| {
+                        visited += 1;
+                        visit(&entry);
+                    })
+                }
+            };
+            match next {
+                Some(next) => order = next,
+                None => (shard, order) = (shard + 1, 0),
+            }
+            if visited >= count || buckets >= count.saturating_mul(10) {
+                break;
+            }
+        }
+        match shard == self.keyspace.shard_count() {
+            true => 0,
+            false => (shard as u64) << ORDER_BITS | order,
+        }
+    }
+
+    /// Visits every entry of a database, due ones too. Everything is locked.
+    pub fn for_each(&self, db: u32, mut visit: impl FnMut(&Entry)) {
+        for shard in 0..self.keyspace.shard_count() {
+            let Some(held) = self.table(db, shard) else {
+                break;
+            };
+            held.table.table.for_each(&mut visit);
+        }
+    }
+
+    /// A key drawn at random, every key as likely as any other. Everything is locked.
+    pub fn random_key(&mut self, db: u32, rng: &mut Rng) -> Option<Box<[u8]>> {
+        for attempt in 0..RANDOM_TRIES {
+            let key: Box<[u8]> = self.draw(db, rng)?;
+            let hashed = self.keyspace.key(&key);
+            // On a follower all keys may be due and stay: then any of them will do.
+            let hidden = self.expiry != Expiry::Delete && attempt + 1 == RANDOM_TRIES;
+            if hidden || self.exists(db, hashed) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    fn draw(&self, db: u32, rng: &mut Rng) -> Option<Box<[u8]>> {
+        let (keys, ..) = self.counts(db);
+        let mut at = if keys == 0 {
+            return None;
+        } else {
+            rng.below(keys)
+        };
+        for shard in 0..self.keyspace.shard_count() {
+            let held = self.table(db, shard)?;
+            let len = held.table.table.len() as u64;
+            if at < len {
+                let drawn = held.table.table.random(|n| rng.below(n))?;
+                return Some(drawn.key().into());
+            }
+            at -= len;
+        }
+        None
+    }
+
+    /// One round of the expiry task in one shard of one database, which is held: deletes
+    /// what is due in the first segment that may have such, from `order` on. Returns where
+    /// the next round begins, `None` when the shard is done.
+    pub fn expire_round(&mut self, db: u32, shard: usize, order: u64) -> Option<u64> {
+        let now_ms = self.now_ms;
+        let held = self.table(db, shard)?;
+        if held.table.expires == 0 {
+            return None;
+        }
+        let from = held.table.table.due(order, now_ms)?;
+        let mut due: Vec<Box<[u8]>> = Vec::new();
+        let next = held.table.table.sweep(from, |entry| {
+            if entry.is_expired(now_ms) {
+                due.push(entry.key().into());
+                return None;
+            }
+            entry.expire_at_ms()
+        });
+        for key in due {
+            let key = self.keyspace.key(&key);
+            self.expire(db, Key { ..key });
+            self.effects().end_loose_unit();
+        }
+        next
+    }
+
+    /// Empties a database; the old tables are returned, to be freed elsewhere. Watchers of
+    /// keys that were there are told. Everything is locked.
+    pub fn flush(&mut self, db: u32) -> Option<Arc<Tables>> {
+        self.touch_watched(|locked, of_db, key| of_db == db && locked.has(db, key));
+        self.take_tables(db)
+    }
+
+    /// Exchanges two databases. Watchers of keys that are in either are told.
+    pub fn swap(&mut self, a: u32, b: u32) {
+        self.touch_watched(|locked, of_db, key| {
+            (of_db == a || of_db == b) && (locked.has(a, key) || locked.has(b, key))
+        });
+        self.swap_tables(a, b);
+    }
+
+    fn has(&self, db: u32, key: &[u8]) -> bool {
+        let key = self.keyspace.key(key);
+        self.table(db, self.keyspace.shard_of(key.hash))
+            .is_some_and(|held| {
+                held.table
+                    .table
+                    .get(key.hash, |e| e.key() == key.bytes)
+                    .is_some()
+            })
+    }
+
+    fn touch_watched(&mut self, changed: impl Fn(&Self, u32, &[u8]) -> bool) {
+        for shard in 0..self.keyspace.shard_count() {
+            if let Some(watch) = self.watch_table(shard).take() {
+                watch.touch_where(|db, key| changed(self, db, key));
+                *self.watch_table(shard) = Some(watch);
+            }
+        }
+    }
+}
