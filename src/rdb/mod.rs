@@ -29,6 +29,10 @@ mod cursor;
 
 mod frame;
 
+mod text;
+
+pub mod step;
+
 pub mod decode;
 
 pub mod dump;

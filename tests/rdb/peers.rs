@@ -40,6 +40,10 @@ fn find((variable, name): (&str, &str)) -> Option<PathBuf> {
     found
 }
 
+/// Thresholds low enough for both encodings of each type.
+const SMALL_ENCODINGS: &str = "--stream-node-max-entries 3 --hash-max-listpack-entries 4 \
+     --list-max-listpack-size 4 --zset-max-listpack-entries 4";
+
 /// A peer in a folder of its own, killed when dropped.
 struct Peer {
     child: Child,
@@ -60,33 +64,9 @@ impl Peer {
             .unwrap()
             .port();
         let child = Command::new(program)
-            .args([
-                "--port",
-                &port.to_string(),
-                "--save",
-                "",
-                "--bind",
-                "127.0.0.1",
-            ])
-            .args([
-                "--stream-node-max-entries",
-                "3",
-                "--hash-max-listpack-entries",
-                "4",
-            ])
-            .args([
-                "--list-max-listpack-size",
-                "4",
-                "--set-max-listpack-entries",
-                "4",
-            ])
-            .args([
-                "--zset-max-listpack-entries",
-                "4",
-                "--logfile",
-                "log",
-                "--dir",
-            ])
+            .args(format!("--port {port} --bind 127.0.0.1 --logfile log").split(' '))
+            .args(SMALL_ENCODINGS.split(' '))
+            .args(["--save", "", "--dir"])
             .arg(folder.path())
             .stdout(Stdio::null())
             .spawn()
@@ -211,6 +191,8 @@ const FUNCTION: &[u8] = b"#!lua name=lib\nredis.register_function('f', function(
 /// Fills a peer with everything it knows; the file it saves.
 fn full_file(program: &Path, field_ttl: bool) -> (Vec<u8>, Peer) {
     let mut peer = Peer::start(program, None);
+    // Redis 7.0 does not know this one: its small sets of words are tables anyway.
+    peer.run("CONFIG SET set-max-listpack-entries 4");
     for words in COMMANDS
         .iter()
         .chain(FIELD_TTL_COMMANDS.iter().filter(|_| field_ttl))
@@ -249,7 +231,7 @@ fn check_file(program: &Path, field_ttl: bool, type_bytes: &[u8], header: &str) 
         }
         types.insert(key, entry.type_byte);
     });
-    let keys = if field_ttl { 24 } else { 22 };
+    let keys = if field_ttl { 22 } else { 20 };
     assert_eq!(types.len(), keys, "{types:?}");
     let mut seen: Vec<u8> = types.into_values().collect();
     seen.sort_unstable();
