@@ -44,10 +44,10 @@ fn find((variable, name): (&str, &str)) -> Option<PathBuf> {
 const SMALL_ENCODINGS: &str = "--stream-node-max-entries 3 --hash-max-listpack-entries 4 \
      --list-max-listpack-size 4 --zset-max-listpack-entries 4";
 
-/// A peer in a folder of its own, killed when dropped.
+/// A peer in a folder of its own.
 struct Peer {
-    child: Child,
     stream: BufReader<TcpStream>,
+    _child: Killed,
     folder: tempfile::TempDir,
 }
 
@@ -71,22 +71,17 @@ impl Peer {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
-                let mut peer = Peer {
-                    child,
-                    stream: BufReader::new(stream),
-                    folder,
-                };
-                while peer.call(&[b"PING"]).starts_with(b"-LOADING") {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                return peer;
-            }
-            assert!(Instant::now() < deadline, "the peer does not start");
+        let mut guard = Killed(child);
+        let stream = guard.connect(port);
+        let mut peer = Peer {
+            stream: BufReader::new(stream),
+            folder,
+            _child: guard,
+        };
+        while peer.call(&[b"PING"]).starts_with(b"-LOADING") {
             std::thread::sleep(Duration::from_millis(20));
         }
+        peer
     }
 
     /// Sends one command; the reply's first line, or the content of a bulk reply.
@@ -138,10 +133,29 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+/// A process that is killed when dropped.
+struct Killed(Child);
+
+impl Killed {
+    /// Waits until the process listens.
+    fn connect(&mut self, port: u16) -> TcpStream {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
+                return stream;
+            }
+            let ended = self.0.try_wait().unwrap();
+            assert!(ended.is_none(), "the peer ended: {ended:?}");
+            assert!(Instant::now() < deadline, "the peer does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Killed {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
