@@ -18,7 +18,8 @@ use super::format::{
     REDIS_VERSION_MAX, VALKEY_VERSION, module_opcode, opcode, type_byte,
 };
 use super::frame::{self, Frame};
-use super::lzf;
+pub use super::step::{Checksum, Entry, Header, Step, Value};
+use super::text::Text;
 use crate::base::hash::Crc64;
 
 /// How a file is read.
@@ -40,92 +41,6 @@ impl Default for Options {
             string_bytes_max: u64::MAX,
         }
     }
-}
-
-/// What the next bytes of the file are.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Step<'s> {
-    /// The input must reach at least this length. It is a claim of the file: a reason to
-    /// read more, never to allocate that much.
-    Need {
-        input_bytes: u64,
-    },
-    Header(Header),
-    Aux {
-        key: &'s [u8],
-        value: &'s [u8],
-    },
-    SelectDb(u64),
-    ResizeDb {
-        keys: u64,
-        expires: u64,
-    },
-    SlotInfo {
-        slot: u64,
-        keys: u64,
-        expires: u64,
-    },
-    /// The state of a slot import, its opcode left out.
-    SlotImport {
-        raw: &'s [u8],
-    },
-    /// A function library's source.
-    Function(&'s [u8]),
-    /// A module's data outside the keys, its opcode left out; only with `skip_modules`.
-    ModuleAux {
-        module: ModuleName,
-        raw: &'s [u8],
-    },
-    Entry(Entry<'s>),
-    /// The end of the file. Asked again the decoder says it again and consumes nothing.
-    End {
-        checksum: Checksum,
-    },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
-    pub magic: Magic,
-    pub version: u16,
-}
-
-/// One key of the file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry<'s> {
-    pub db: u64,
-    pub key: &'s [u8],
-    pub value: Value<'s>,
-    /// Unix milliseconds.
-    pub expire_at_ms: Option<i64>,
-    pub lru_idle_secs: Option<u64>,
-    pub lfu_freq: Option<u8>,
-    pub type_byte: u8,
-    /// The value as it is written, without the type byte.
-    pub raw_value: &'s [u8],
-    /// Where in the file `raw_value` starts.
-    pub value_offset: u64,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value<'s> {
-    String(&'s [u8]),
-    /// Framed but not decoded: its bytes are the entry's `raw_value`.
-    Unsupported {
-        type_byte: u8,
-        dialect: Dialect,
-    },
-}
-
-/// What became of the checksum at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Checksum {
-    Verified,
-    /// The file was written without one.
-    Disabled,
-    /// The version is older than checksums.
-    Absent,
-    /// The options said not to look.
-    Skipped,
 }
 
 /// Where the decoder stands between two calls.
@@ -569,63 +484,5 @@ impl Decoder {
             }
         }
         Ok(found)
-    }
-}
-
-/// Room for a string that is not readable where it stands, kept from entry to entry.
-#[derive(Default)]
-pub(super) struct Text {
-    buffer: Vec<u8>,
-}
-
-impl Text {
-    /// The largest room kept; one huge string must not stay in memory for the whole file.
-    const KEPT_BYTES_MAX: usize = 1 << 20;
-
-    /// Makes `raw` readable; `of` then gives it.
-    #[inline]
-    pub fn load(&mut self, raw: RawString<'_>) -> Result<(), Stop> {
-        match raw {
-            RawString::Plain(_) => Ok(()),
-            RawString::Int(number) => {
-                self.clear();
-                self.buffer
-                    .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-                Ok(())
-            }
-            RawString::Lzf {
-                packed,
-                len_bytes,
-                position,
-            } => {
-                self.clear();
-                lzf::unpack(packed, len_bytes, &mut self.buffer)
-                    .map_err(|_| Stop::Bad(position, DecodeErrorKind::BadLzf))
-            }
-        }
-    }
-
-    /// The bytes of the string that was loaded last.
-    #[inline]
-    pub fn of<'s>(&'s self, raw: RawString<'s>) -> &'s [u8] {
-        match raw {
-            RawString::Plain(bytes) => bytes,
-            _ => &self.buffer,
-        }
-    }
-
-    /// The string that was loaded last, for good.
-    pub fn take(self, raw: RawString<'_>) -> Vec<u8> {
-        match raw {
-            RawString::Plain(bytes) => bytes.to_vec(),
-            _ => self.buffer,
-        }
-    }
-
-    fn clear(&mut self) {
-        if self.buffer.capacity() > Self::KEPT_BYTES_MAX {
-            self.buffer = Vec::new();
-        }
-        self.buffer.clear();
     }
 }

@@ -9,10 +9,10 @@
 //! possible take it: Valkey 9 refuses 12 to 79 and Redis all above its own.
 
 use super::cursor::{Cursor, Stop};
-use super::decode::Text;
 use super::encode::{Encoder, version_that_knows};
 use super::format::{Dialect, REDIS_VERSION_MAX, VALKEY_VERSION, type_byte};
 use super::frame::{Frame, grammar};
+use super::text::Text;
 use crate::base::hash::Crc64;
 
 const VERSION_LEN_BYTES: usize = 2;

@@ -22,6 +22,8 @@ const LITERALS_MAX: usize = 32;
 const SHORT_LEN_MAX: usize = 512;
 const SHORT_TABLE_BITS: u32 = 10;
 const TABLE_BITS: u32 = 14;
+const TABLE_LEN: usize = 1 << TABLE_BITS;
+const PROBE_BITS: u32 = 12;
 /// After so many places without a match the packer starts to skip places.
 const PATIENCE_BITS: u32 = 6;
 
@@ -38,14 +40,14 @@ pub fn may_unpack_to(packed_len_bytes: u64, len_bytes: u64) -> bool {
 pub struct Packer {
     /// For each hash of four bytes where they stood last, counted on from `base`, so that
     /// what earlier strings left behind is below `base` and needs no clearing.
-    table: Box<[u32; 1 << TABLE_BITS]>,
+    table: Box<[u32; TABLE_LEN]>,
     base: u32,
 }
 
 impl Default for Packer {
     fn default() -> Self {
         Packer {
-            table: Box::new([0; 1 << TABLE_BITS]),
+            table: Box::new([0; TABLE_LEN]),
             base: 1,
         }
     }
@@ -58,11 +60,11 @@ impl Packer {
         if input.len() <= UNPACKED_LEN_MAX || !self.begin(input.len()) {
             return false;
         }
-        let bits = if input.len() <= SHORT_LEN_MAX {
-            SHORT_TABLE_BITS
-        } else {
-            TABLE_BITS
-        };
+        let short = input.len() <= SHORT_LEN_MAX;
+        if short && !self.repeats(input) {
+            return false;
+        }
+        let bits = if short { SHORT_TABLE_BITS } else { TABLE_BITS };
         let start = out.len();
         let packed = self.pack_with(bits, input, out);
         if !packed {
@@ -73,14 +75,44 @@ impl Packer {
 
     /// Makes room in the numbering of places; false for a string too long to be numbered.
     fn begin(&mut self, len_bytes: usize) -> bool {
-        let Ok(len) = u32::try_from(len_bytes) else {
+        // The probe and the packing each number the string's places once.
+        let Ok(places) = u32::try_from(len_bytes.saturating_mul(2)) else {
             return false;
         };
-        if self.base.checked_add(len).is_none() {
+        if self.base.checked_add(places).is_none() {
             self.table.fill(0);
             self.base = 1;
         }
-        len < u32::MAX - 1
+        places < u32::MAX
+    }
+
+    /// Whether anything occurs twice that would save what packing must save. A match that
+    /// does is at least seven bytes long, so it holds four bytes at a multiple of four:
+    /// only those are remembered, and all others are looked up without a branch.
+    fn repeats(&mut self, input: &[u8]) -> bool {
+        let base = self.base;
+        self.base += input.len() as u32;
+        let last = input.len().saturating_sub(8);
+        let mut at = 0;
+        while let Some(word) = input.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let word = u64::from_le_bytes(*word);
+            let fours = [0, 8, 16, 24].map(|shift| (word >> shift) as u32);
+            let slots = fours.map(|four| hash(four, PROBE_BITS));
+            let seen = slots.map(|slot| self.table[slot & (TABLE_LEN - 1)]);
+            if seen.iter().max() >= Some(&base) {
+                let mut pairs = fours.iter().zip(seen);
+                if pairs.any(|(four, seen)| match_start(input, *four, seen, base, at + 3).is_some())
+                {
+                    return true;
+                }
+            }
+            self.table[slots[0] & (TABLE_LEN - 1)] = base + at as u32;
+            if at == last {
+                break;
+            }
+            at = last.min(at + 4);
+        }
+        false
     }
 
     fn pack_with(&mut self, bits: u32, input: &[u8], out: &mut Vec<u8>) -> bool {
@@ -90,7 +122,7 @@ impl Packer {
         let mut literals_from = 0;
         let mut at = 0;
         while let Some(four) = four_at(input, at) {
-            let slot = hash(four, bits) & ((1 << TABLE_BITS) - 1);
+            let slot = hash(four, bits) & (TABLE_LEN - 1);
             let seen = self.table[slot];
             self.table[slot] = base + at as u32;
             let Some(from) = match_start(input, four, seen, base, at) else {
@@ -108,7 +140,7 @@ impl Packer {
             at = to + len;
             literals_from = at;
             if let Some(four) = four_at(input, at - 2) {
-                self.table[hash(four, bits) & ((1 << TABLE_BITS) - 1)] = base + at as u32 - 2;
+                self.table[hash(four, bits) & (TABLE_LEN - 1)] = base + at as u32 - 2;
             }
         }
         // Without a match there is nothing to gain, and nothing was written so far.

@@ -4,8 +4,11 @@
 //! with one byte, then an end byte and (from version 5) a CRC64 of all before it.
 //!
 //! ```text
-//!   REDIS0011  FA k v ...  FE db  FB keys expires  [FC ms] [F8 idle | F9 freq] T key value ...  FF crc
-//!   header     aux fields  db     size hints        attributes of the next key  type byte       end
+//!   REDIS0011  FA k v ...  FE db  FB keys expires
+//!   header     aux fields  db     size hints
+//!
+//!   [FC ms] [F8 idle | F9 freq] T key value  ...  FF   crc
+//!   attributes of the next key  type byte         end
 //! ```
 //!
 //! `encode` appends items to a `Vec<u8>`; whoever concatenates the pieces runs the CRC over
@@ -28,6 +31,10 @@ pub mod encode;
 mod cursor;
 
 mod frame;
+
+mod text;
+
+pub mod step;
 
 pub mod decode;
 

@@ -81,11 +81,17 @@ fn error_of(file: &[u8]) -> String {
     steps(file, Options::default()).unwrap_err().to_string()
 }
 
+fn check_errors(table: &[(&[u8], &str)]) {
+    for (file, expected) in table {
+        assert_eq!(error_of(file), *expected);
+    }
+}
+
 #[test]
-fn errors_speak_as_redis_does_and_say_where() {
-    for (file, expected) in [
+fn headers_are_refused_as_redis_does() {
+    check_errors(&[
         (
-            &b"MYSQL0011"[..],
+            b"MYSQL0011",
             "at offset 0: Wrong signature trying to load DB from file",
         ),
         (
@@ -116,6 +122,12 @@ fn errors_speak_as_redis_does_and_say_where() {
             b"VALKEY081",
             "at offset 0: Can't handle RDB format version 81",
         ),
+    ]);
+}
+
+#[test]
+fn items_are_refused_and_the_error_says_where() {
+    check_errors(&[
         (b"REDIS0011", "at offset 9: Unexpected EOF reading RDB file"),
         (b"REDIS0011\x08", "at offset 9: Unknown RDB encoding type 8"),
         (
@@ -159,14 +171,13 @@ fn errors_speak_as_redis_does_and_say_where() {
             "at offset 12: Invalid LZF compressed string",
         ),
         (b"REDIS0011\xF7\0\x01\0", "at offset 11: bad when_opcode"),
-        (
-            b"REDIS0011\xFF12345678",
-            "at offset 10: Wrong RDB checksum expected: (629738748d8a22c0) \
-             but got (3837363534333231). Aborting now.",
-        ),
-    ] {
-        assert_eq!(error_of(file), expected);
-    }
+    ]);
+    let error = error_of(b"REDIS0011\xFF12345678");
+    assert!(error.starts_with("at offset 10: Wrong RDB checksum expected: (629738748d8a22c0)"));
+    assert!(
+        error.ends_with(" but got (3837363534333231). Aborting now."),
+        "{error}"
+    );
 }
 
 #[test]
@@ -253,7 +264,7 @@ proptest! {
 
     #[test]
     fn no_mutation_brings_it_down(
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<u8>()), 1..8),
+        changes in prop::collection::vec(any::<(prop::sample::Index, u8, u8)>(), 1..8),
         cut in any::<prop::sample::Index>(),
         skip_modules in any::<bool>(),
     ) {

@@ -55,6 +55,9 @@ pub fn one_of_each(version: FileVersion, compression: bool) -> Vec<u8> {
     finish(file)
 }
 
+/// A database, a key, and the value if it is a string.
+type Row<'k> = (u64, &'k [u8], Option<Vec<u8>>);
+
 #[test]
 fn one_of_each_reads_back() {
     for version in [
@@ -80,7 +83,7 @@ fn one_of_each_reads_back() {
             let offset = entry.value_offset as usize;
             assert_eq!(file[offset..][..entry.raw_value.len()], *entry.raw_value);
         });
-        let expected: [(u64, &[u8], Option<Vec<u8>>); 6] = [
+        let expected: [Row<'_>; 6] = [
             (0, b"plain", Some(b"a value".to_vec())),
             (0, b"-12", Some(b"70000".to_vec())),
             (0, b"", Some(Vec::new())),

@@ -40,10 +40,14 @@ fn find((variable, name): (&str, &str)) -> Option<PathBuf> {
     found
 }
 
-/// A peer in a folder of its own, killed when dropped.
+/// Thresholds low enough for both encodings of each type.
+const SMALL_ENCODINGS: &str = "--stream-node-max-entries 3 --hash-max-listpack-entries 4 \
+     --list-max-listpack-size 4 --zset-max-listpack-entries 4";
+
+/// A peer in a folder of its own.
 struct Peer {
-    child: Child,
     stream: BufReader<TcpStream>,
+    _child: Killed,
     folder: tempfile::TempDir,
 }
 
@@ -60,53 +64,24 @@ impl Peer {
             .unwrap()
             .port();
         let child = Command::new(program)
-            .args([
-                "--port",
-                &port.to_string(),
-                "--save",
-                "",
-                "--bind",
-                "127.0.0.1",
-            ])
-            .args([
-                "--stream-node-max-entries",
-                "3",
-                "--hash-max-listpack-entries",
-                "4",
-            ])
-            .args([
-                "--list-max-listpack-size",
-                "4",
-                "--set-max-listpack-entries",
-                "4",
-            ])
-            .args([
-                "--zset-max-listpack-entries",
-                "4",
-                "--logfile",
-                "log",
-                "--dir",
-            ])
+            .args(format!("--port {port} --bind 127.0.0.1 --logfile log").split(' '))
+            .args(SMALL_ENCODINGS.split(' '))
+            .args(["--save", "", "--dir"])
             .arg(folder.path())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
-                let mut peer = Peer {
-                    child,
-                    stream: BufReader::new(stream),
-                    folder,
-                };
-                while peer.call(&[b"PING"]).starts_with(b"-LOADING") {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                return peer;
-            }
-            assert!(Instant::now() < deadline, "the peer does not start");
+        let mut guard = Killed(child);
+        let stream = guard.connect(port);
+        let mut peer = Peer {
+            stream: BufReader::new(stream),
+            folder,
+            _child: guard,
+        };
+        while peer.call(&[b"PING"]).starts_with(b"-LOADING") {
             std::thread::sleep(Duration::from_millis(20));
         }
+        peer
     }
 
     /// Sends one command; the reply's first line, or the content of a bulk reply.
@@ -158,10 +133,29 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+/// A process that is killed when dropped.
+struct Killed(Child);
+
+impl Killed {
+    /// Waits until the process listens.
+    fn connect(&mut self, port: u16) -> TcpStream {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
+                return stream;
+            }
+            let ended = self.0.try_wait().unwrap();
+            assert!(ended.is_none(), "the peer ended: {ended:?}");
+            assert!(Instant::now() < deadline, "the peer does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Killed {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -211,6 +205,8 @@ const FUNCTION: &[u8] = b"#!lua name=lib\nredis.register_function('f', function(
 /// Fills a peer with everything it knows; the file it saves.
 fn full_file(program: &Path, field_ttl: bool) -> (Vec<u8>, Peer) {
     let mut peer = Peer::start(program, None);
+    // Redis 7.0 does not know this one: its small sets of words are tables anyway.
+    peer.run("CONFIG SET set-max-listpack-entries 4");
     for words in COMMANDS
         .iter()
         .chain(FIELD_TTL_COMMANDS.iter().filter(|_| field_ttl))
@@ -249,7 +245,7 @@ fn check_file(program: &Path, field_ttl: bool, type_bytes: &[u8], header: &str) 
         }
         types.insert(key, entry.type_byte);
     });
-    let keys = if field_ttl { 24 } else { 22 };
+    let keys = if field_ttl { 22 } else { 20 };
     assert_eq!(types.len(), keys, "{types:?}");
     let mut seen: Vec<u8> = types.into_values().collect();
     seen.sort_unstable();
