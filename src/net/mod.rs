@@ -1,0 +1,7 @@
+//! Sockets: addresses to listen on, and streams that are TCP or Unix. Knows no commands.
+
+/// Binding and accepting.
+pub mod listen;
+
+/// A connected stream of either kind.
+pub mod stream;
