@@ -9,7 +9,8 @@
 //! - `--save` with another directive, or nothing, behind it means `--save ""`.
 //! - `-`, as the first or the last word, reads lines from the standard input as well.
 
-use super::quote::{append_quoted, split_words};
+use super::quote::append_quoted;
+use crate::resp::inline::split_args;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -108,7 +109,7 @@ fn append_name(lines: &mut Vec<u8>, name: &[u8], next: Option<&[u8]>) -> bool {
     // As it is, not quoted: it may hold the value as well.
     lines.extend_from_slice(name);
     lines.push(b' ');
-    let alone = split_words(name).is_some_and(|words| words.len() == 1);
+    let alone = split_args(name).is_some_and(|words| words.len() == 1);
     if !alone {
         return true;
     }

@@ -9,7 +9,7 @@ const WIDTH: usize = 78;
 
 const HEAD: &str = "\
 # The configuration of a Lockstep server, with every directive it knows at its default.
-# Lines are taken as they are if the file is given first: server /path/to/redis.conf
+# Start a server with it, or with a copy: server /path/to/redis.conf
 #
 # A line is a directive and its values. Values with spaces are put in quotes; an empty
 # value is \"\". Later lines win, and the command line wins over all of them:
@@ -50,7 +50,7 @@ pub fn example() -> String {
             let spec = param.spec();
             if spec.group == group {
                 text.push('\n');
-                append_directive(&mut text, spec);
+                append_directive(&mut text, *param);
             }
         }
         if group == Group::Security {
@@ -60,20 +60,21 @@ pub fn example() -> String {
     text
 }
 
-fn append_directive(text: &mut String, spec: &Spec) {
+fn append_directive(text: &mut String, param: Param) {
+    let spec = param.spec();
     append_wrapped(text, spec.summary);
     if let Some(alias) = spec.alias {
         let _ = writeln!(text, "# Its older name is {alias}.");
     }
-    for values in default_lines(spec) {
-        let _ = writeln!(text, "{} {values}", spec.name);
-    }
-    if let Some(values) = unset_example(spec) {
-        let _ = writeln!(text, "# {} {values}", spec.name);
-    }
     if let Kind::Choice { names, .. } = &spec.kind {
         let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
         let _ = writeln!(text, "# One of: {}", names.join(", "));
+    }
+    for values in default_lines(param, spec) {
+        let _ = writeln!(text, "{} {values}", spec.name);
+    }
+    if let Some(values) = unset_example(param) {
+        let _ = writeln!(text, "# {} {values}", spec.name);
     }
 }
 
@@ -92,7 +93,7 @@ fn append_wrapped(text: &mut String, summary: &str) {
 
 /// The values of the lines that set a directive to its default; none where the default is
 /// to be unset or depends on the machine.
-fn default_lines(spec: &Spec) -> Vec<String> {
+fn default_lines(param: Param, spec: &Spec) -> Vec<String> {
     let default = Value::default_of(&spec.kind);
     match &default {
         Value::SavePoints(points) => {
@@ -105,7 +106,7 @@ fn default_lines(spec: &Spec) -> Vec<String> {
             "replica 256mb 64mb 60".into(),
             "pubsub 32mb 8mb 60".into(),
         ],
-        _ if unset_example(spec).is_some() => Vec::new(),
+        _ if unset_example(param).is_some() => Vec::new(),
         Value::Number(bytes) if matches!(spec.kind, Kind::Memory { .. }) => {
             vec![format!("{}mb", bytes >> 20)]
         }
@@ -122,8 +123,8 @@ fn default_lines(spec: &Spec) -> Vec<String> {
 }
 
 /// An example of the values of a directive that is left unset.
-fn unset_example(spec: &Spec) -> Option<&'static str> {
-    match spec.param {
+fn unset_example(param: Param) -> Option<&'static str> {
+    match param {
         Param::BindSourceAddr | Param::ReplicaAnnounceIp => Some("10.0.0.1"),
         Param::UnixSocket => Some("/run/lockstep.sock"),
         Param::PidFile => Some("/run/lockstep.pid"),

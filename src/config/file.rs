@@ -5,12 +5,12 @@
 //! place. Besides the directives of the table only `include` and `rename-command` exist.
 
 use super::cli::Launch;
-use super::quote::split_words;
 use super::settings::{Config, Line, Rename};
 use super::spec::flag;
 use super::table::Param;
 use super::value::{Value, as_os_str, os_reason};
 use crate::base::glob;
+use crate::resp::inline::split_args;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -125,7 +125,7 @@ impl Loader {
 
     fn read_line(&mut self, line: &Line, depth: usize) -> Result<(), LoadError> {
         let bad = |reason: &str| Err(LoadError::at(line, reason));
-        let Some(words) = split_words(&line.text) else {
+        let Some(words) = split_args(&line.text) else {
             return bad("Unbalanced quotes in configuration line");
         };
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -162,7 +162,7 @@ impl Loader {
         // One word for a directive that takes several may hold all of them.
         let inner = match values {
             [value] if multi_arg && !value.is_empty() => {
-                Some(split_words(value).ok_or("Unbalanced quotes in configuration line")?)
+                Some(split_args(value).ok_or("Unbalanced quotes in configuration line")?)
             }
             _ => None,
         };

@@ -44,10 +44,10 @@ const LETTERS: [(u8, i64); 14] = [
     (b'e', EVICTED),
     (b't', STREAM),
     (b'd', MODULE),
+    (b'n', NEW),
     (b'K', KEYSPACE),
     (b'E', KEYEVENT),
     (b'm', KEY_MISS),
-    (b'n', NEW),
 ];
 
 /// Reads the letters; `None` if one of them names no class.
@@ -91,7 +91,8 @@ mod tests {
     fn letters_become_bits_and_letters_again() {
         check("", Some(""));
         check("KEA", Some("AKE"));
-        check("nKEmgxd", Some("gxdKEmn"));
+        check("KEAnm", Some("AnKEm"));
+        check("nKEmgxd", Some("gxdnKEm"));
         check("g$lshzxetd", Some("A"));
         check("Q", None);
         check("k", None);

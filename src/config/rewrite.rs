@@ -6,11 +6,12 @@
 //! Lines nobody understands become comments. The new file replaces the old one in one
 //! step, so that a crash leaves either of them.
 
-use super::quote::{append_quoted, split_words};
+use super::quote::append_quoted;
 use super::settings::Config;
 use super::spec::Kind;
 use super::table::Param;
 use super::value::{Value, os_reason};
+use crate::resp::inline::split_args;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -168,7 +169,7 @@ impl Page {
                 page.lines.push(line.to_vec());
                 continue;
             }
-            let name = split_words(line).and_then(|words| words.into_iter().next());
+            let name = split_args(line).and_then(|words| words.into_iter().next());
             match name.as_deref().map(|name| (Param::named(name), name)) {
                 Some((Some(param), _)) => {
                     page.unused[param as usize].push_back(number);

@@ -1,12 +1,10 @@
 //! What the table says of a directive.
 
 use super::choices::Choice;
-use super::table::Param;
 
 /// One directive.
 #[derive(Debug)]
 pub struct Spec {
-    pub param: Param,
     pub name: &'static str,
     /// The older name, accepted and shown wherever the name is.
     pub alias: Option<&'static str>,

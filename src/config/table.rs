@@ -41,7 +41,6 @@ macro_rules! params {
         }
 
         static SPECS: [Spec; Param::ALL.len()] = [ $($( Spec {
-            param: Param::$param,
             name: $name,
             alias: params!(@alias $($alias)?),
             kind: $kind,
@@ -61,7 +60,8 @@ impl Param {
             spec.names()
                 .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
         };
-        SPECS.iter().find(named).map(|spec| spec.param)
+        let position = SPECS.iter().position(|spec| named(&spec))?;
+        Param::ALL.get(position).copied()
     }
 
     /// What the table says of this directive.
@@ -78,8 +78,7 @@ params! {
         BindSourceAddr "bind-source-addr" = Kind::OptionalText;
             "The local address from which a follower connects to its leader."
         ProtectedMode "protected-mode" = bool(true);
-            "Accept only local connections as long as no password is set and no address is \
-             bound explicitly."
+            "Accept only local connections as long as no password is set."
         Port "port" = int(0, 65535, 6379);
             "TCP port to listen on. 0 listens on none."
         TcpBacklog "tcp-backlog" = int(0, INT_MAX, 511), IMMUTABLE;
@@ -300,7 +299,6 @@ mod tests {
         for (position, &param) in Param::ALL.iter().enumerate() {
             let spec = param.spec();
             assert_eq!(param as usize, position);
-            assert_eq!(spec.param, param);
             for name in spec.names() {
                 assert_eq!(Param::named(name.to_uppercase().as_bytes()), Some(param));
             }

@@ -1,0 +1,10 @@
+//! The configuration as a whole: files, command line, GET, SET and REWRITE, most of it
+//! side by side with a real redis-server.
+
+mod support;
+
+mod peer;
+
+mod own;
+
+mod compared;
