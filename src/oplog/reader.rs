@@ -80,7 +80,10 @@ impl Reader {
             Source::Sealed(segment) => segment.bytes(),
             Source::Copied(bytes) => bytes,
         };
-        let end = self.ready.end.min(self.ready.start.saturating_add(max_bytes));
+        let end = self
+            .ready
+            .end
+            .min(self.ready.start.saturating_add(max_bytes));
         Ok(bytes.get(self.ready.start..end).unwrap_or_default())
     }
 

@@ -1,7 +1,7 @@
 //! The log as its users see it: offsets, databases, retention, readers that sleep.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -132,7 +132,10 @@ fn a_large_buffer_changes_hands() {
 fn a_leaders_bytes_are_taken_verbatim() {
     let log = Oplog::new(0);
     log.reset_to(1000);
-    assert_eq!(log.append_verbatim(b"unlogged", Audience::All, Some(1)), 1008);
+    assert_eq!(
+        log.append_verbatim(b"unlogged", Audience::All, Some(1)),
+        1008
+    );
     log.activate_backlog();
     log.append_verbatim(b"SET", Audience::All, Some(3));
     let end = log.append_verbatim(b"PING", Audience::FollowersOnly, Some(3));
