@@ -1,0 +1,452 @@
+//! What a leader decides when a follower introduces itself and asks to synchronise.
+//!
+//! REPLCONF fills `FollowerFacts`; PSYNC or SYNC then goes through three gates:
+//!
+//! ```text
+//!   Request::parse --> screen --> answer --> Continue    (the log has what it asks for)
+//!     syntax           may it      |
+//!                      ask now?    +-------> FullResync  (a snapshot must be made)
+//! ```
+
+use crate::oplog::{BacklogRange, History, Mismatch, ReplId};
+
+use super::line::LogLine;
+
+/// Longest address a follower may announce, in bytes.
+const IP_ADDRESS_BYTES_MAX: usize = 255;
+
+const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
+
+/// What a connection has told about itself by REPLCONF.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FollowerFacts {
+    /// 0: not announced. Redis keeps any integer.
+    pub listening_port: i64,
+    pub ip_address: Option<Vec<u8>>,
+    /// Understands a snapshot that ends with a mark instead of having a length.
+    pub eof: bool,
+    /// Understands a new id in +CONTINUE.
+    pub psync2: bool,
+    /// The version of a Valkey follower: it decides which snapshot format it can read.
+    pub version: Option<[u8; 3]>,
+    /// Wants the snapshot, not the stream.
+    pub rdb_only: bool,
+    pub exclude_data: bool,
+    pub exclude_functions: bool,
+    /// Greatest offset it acknowledged, and the greatest its append-only file has synced.
+    pub acked_offset: i64,
+    pub aof_acked_offset: i64,
+}
+
+/// What REPLCONF is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replconf {
+    Ok,
+    /// Error text without the leading dash.
+    Error(String),
+    /// No reply at all.
+    Silent,
+    /// No reply; `acked_offset` and `aof_acked_offset` are fresh.
+    Ack,
+    /// No reply; whoever follows a leader acknowledges at once.
+    GetAck,
+}
+
+impl FollowerFacts {
+    /// How log lines name the follower. `peer_ip` is where its connection comes from.
+    #[must_use]
+    pub fn name(&self, peer_ip: Option<&str>, client_id: u64) -> String {
+        let announced = self.ip_address.as_deref().map(String::from_utf8_lossy);
+        let Some(ip) = announced.or(peer_ip.map(Into::into)) else {
+            return format!("client id #{client_id}");
+        };
+        match self.listening_port {
+            0 => format!("{ip}:<unknown-replica-port>"),
+            port if ip.contains(':') => format!("[{ip}]:{port}"),
+            port => format!("{ip}:{port}"),
+        }
+    }
+
+    fn filters(&self) -> bool {
+        self.exclude_data || self.exclude_functions
+    }
+
+    fn set(&mut self, option: &[u8], value: &[u8]) -> Result<(), String> {
+        let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+        if is("listening-port") {
+            self.listening_port = parse_i64(value).ok_or(NOT_AN_INTEGER)?;
+        } else if is("ip-address") {
+            if value.len() > IP_ADDRESS_BYTES_MAX {
+                return Err(format!(
+                    "ERR REPLCONF ip-address provided by replica instance is too long: {} bytes",
+                    value.len()
+                ));
+            }
+            self.ip_address = Some(value.to_vec());
+        } else if is("capa") {
+            // Capabilities that we do not know are no error: newer followers have more.
+            self.eof |= value.eq_ignore_ascii_case(b"eof");
+            self.psync2 |= value.eq_ignore_ascii_case(b"psync2");
+        } else if is("rdb-only") {
+            let only = parse_i64(value).ok_or(NOT_AN_INTEGER)?;
+            if !(0..=1).contains(&only) {
+                return Err("ERR value is out of range, value must between 0 and 1".to_owned());
+            }
+            self.rdb_only = only == 1;
+        } else if is("rdb-filter-only") {
+            self.set_filter(value)?;
+        } else if is("version") {
+            let text = String::from_utf8_lossy(value);
+            let version = parse_version(&text);
+            self.version =
+                Some(version.ok_or_else(|| format!("ERR Unrecognized version format: {text}"))?);
+        } else {
+            let option = String::from_utf8_lossy(option);
+            return Err(format!("ERR Unrecognized REPLCONF option: {option}"));
+        }
+        Ok(())
+    }
+
+    /// An include filter: everything is left out but what is named.
+    fn set_filter(&mut self, value: &[u8]) -> Result<(), String> {
+        if value.iter().any(|byte| matches!(byte, b'"' | b'\'')) {
+            return Err("ERR Missing rdb-filter-only values".to_owned());
+        }
+        self.exclude_data = true;
+        self.exclude_functions = true;
+        let words = value.split(u8::is_ascii_whitespace);
+        for word in words.filter(|word| !word.is_empty()) {
+            if !word.eq_ignore_ascii_case(b"functions") {
+                let word = String::from_utf8_lossy(word);
+                return Err(format!("ERR Unsupported rdb-filter-only option: {word}"));
+            }
+            self.exclude_functions = false;
+        }
+        Ok(())
+    }
+
+    /// `ack N [fack M]`. Offsets only ever grow.
+    fn acknowledge(&mut self, args: &[&[u8]]) -> Replconf {
+        let Some(offset) = args.get(1).and_then(|n| parse_i64(n)) else {
+            return Replconf::Silent;
+        };
+        self.acked_offset = self.acked_offset.max(offset);
+        if let [_, _, word, value, ..] = args
+            && word.eq_ignore_ascii_case(b"fack")
+        {
+            let Some(offset) = parse_i64(value) else {
+                return Replconf::Silent;
+            };
+            self.aof_acked_offset = self.aof_acked_offset.max(offset);
+        }
+        Replconf::Ack
+    }
+}
+
+/// Handles REPLCONF; `args` are what follows the command's name. As in Redis an error
+/// leaves the pairs before it in force and the pairs after it unread.
+pub fn replconf(facts: &mut FollowerFacts, args: &[&[u8]], is_follower: bool) -> Replconf {
+    if !args.len().is_multiple_of(2) {
+        return Replconf::Error("ERR syntax error".to_owned());
+    }
+    let mut rest = args;
+    while let [option, value, ..] = rest {
+        if option.eq_ignore_ascii_case(b"ack") {
+            if !is_follower {
+                return Replconf::Silent;
+            }
+            return facts.acknowledge(rest);
+        }
+        if option.eq_ignore_ascii_case(b"getack") {
+            return Replconf::GetAck;
+        }
+        if let Err(text) = facts.set(option, value) {
+            return Replconf::Error(text);
+        }
+        rest = rest.get(2..).unwrap_or_default();
+    }
+    Replconf::Ok
+}
+
+/// A follower's request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// `PSYNC id offset [FAILOVER]`. The offset is the byte wanted next.
+    Psync {
+        id: Vec<u8>,
+        offset: Result<i64, ()>,
+        failover: bool,
+    },
+    /// The old form: no id, no offsets, no acknowledgements. Tools that dump use it.
+    Sync,
+}
+
+impl Request {
+    /// `argv` with the command's name; the number of arguments has been checked.
+    #[must_use]
+    pub fn parse(argv: &[&[u8]]) -> Request {
+        match argv {
+            [name, id, offset, rest @ ..] if name.eq_ignore_ascii_case(b"psync") => {
+                Request::Psync {
+                    id: id.to_vec(),
+                    offset: parse_i64(offset).ok_or(()),
+                    failover: rest
+                        .first()
+                        .is_some_and(|word| word.eq_ignore_ascii_case(b"failover")),
+                }
+            }
+            _ => Request::Sync,
+        }
+    }
+}
+
+/// The state of this server and of the asking connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The connection is a follower already.
+    pub is_follower: bool,
+    /// The connection has replies that were not sent yet.
+    pub pending_output: bool,
+    /// This server leads (it follows nobody).
+    pub leads: bool,
+    /// This server's own link to its leader stands.
+    pub link_up: bool,
+    /// This server is handing its role over.
+    pub failing_over: bool,
+}
+
+/// What comes of a request before its history is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Screened {
+    /// No reply: it is a follower already.
+    Ignore,
+    /// Error text without the leading dash; the lines are logged first.
+    Refuse(Vec<LogLine>, String),
+    /// Our leader hands its role to us: become the leader, then screen again with the
+    /// new standing and the request's `failover` cleared.
+    Promote(Vec<LogLine>),
+    /// Log the line and let `answer` decide.
+    Proceed(LogLine),
+}
+
+/// Whether this request may be answered now. `name` is how log lines name the follower.
+#[must_use]
+pub fn screen(
+    request: &Request,
+    facts: &FollowerFacts,
+    history: &History,
+    standing: Standing,
+    name: &str,
+) -> Screened {
+    let refuse = |text: &str| Screened::Refuse(Vec::new(), text.to_owned());
+    if standing.is_follower {
+        return Screened::Ignore;
+    }
+    if let Request::Psync {
+        id, failover: true, ..
+    } = request
+    {
+        return screen_failover(id, history, standing);
+    }
+    if standing.failing_over {
+        return refuse("NOMASTERLINK Can't SYNC while failing over");
+    }
+    if !standing.leads && !standing.link_up {
+        return refuse("NOMASTERLINK Can't SYNC while not connected with my master");
+    }
+    if standing.pending_output {
+        return refuse("ERR SYNC and PSYNC are invalid with pending output");
+    }
+    if facts.filters() && !facts.eof {
+        return refuse("ERR Filtered replica requires EOF capability");
+    }
+    let asks = LogLine::notice(format!("Replica {name} asks for synchronization"));
+    if let Request::Psync {
+        offset: Err(()), ..
+    } = request
+    {
+        let wrong = format!("Replica {name} asks for synchronization but with a wrong offset");
+        let lines = vec![asks, LogLine::warning(wrong)];
+        return Screened::Refuse(lines, NOT_AN_INTEGER.to_owned());
+    }
+    Screened::Proceed(asks)
+}
+
+fn screen_failover(id: &[u8], history: &History, standing: Standing) -> Screened {
+    let asked = String::from_utf8_lossy(id);
+    let received = format!("Failover request received for replid {asked}.");
+    let lines = vec![LogLine::warning(received)];
+    if standing.leads {
+        let text = "ERR PSYNC FAILOVER can't be sent to a master.";
+        return Screened::Refuse(lines, text.to_owned());
+    }
+    if !history.id().matches(id) {
+        let text = "ERR PSYNC FAILOVER replid must match my replid.";
+        return Screened::Refuse(lines, text.to_owned());
+    }
+    Screened::Promote(lines)
+}
+
+/// A leader's decision, with what it logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub log: Vec<LogLine>,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Send `reply`, then the log after the end offset `after`. No SELECT is needed: the
+    /// follower knows the database from the stream it had before.
+    Continue { after: u64, reply: Vec<u8> },
+    /// Send a snapshot; `fullresync_reply` goes out when it is cut.
+    FullResync {
+        /// Whether it counts in `sync_partial_err`: asking for `?` was no try.
+        partial_failed: bool,
+    },
+}
+
+/// Decides between going on and starting over. To be called, and a reader opened at
+/// `after`, under one lock that keeps history and backlog as they are.
+#[must_use]
+pub fn answer(
+    request: &Request,
+    facts: &FollowerFacts,
+    history: &History,
+    backlog: Option<BacklogRange>,
+    name: &str,
+) -> Answer {
+    let Request::Psync { id, offset, .. } = request else {
+        return full_resync(Vec::new(), false);
+    };
+    let next = offset.unwrap_or(-1);
+    let partial_failed = id.first() != Some(&b'?');
+    if let Err(mismatch) = history.can_continue(id, next) {
+        let line = mismatch_line(mismatch, id, next, history, name);
+        return full_resync(vec![line], partial_failed);
+    }
+    let wanted = u64::try_from(next).ok();
+    let held = backlog.zip(wanted).filter(|(range, next)| {
+        (range.first_offset..=range.end_offset.saturating_add(1)).contains(next)
+    });
+    let Some((range, next)) = held else {
+        return full_resync(lack_lines(backlog, next, name), partial_failed);
+    };
+    let after = next.saturating_sub(1);
+    let bytes = range.end_offset - after;
+    Answer {
+        log: vec![LogLine::notice(format!(
+            "Partial resynchronization request from {name} accepted. Sending {bytes} bytes of \
+             backlog starting from offset {next}."
+        ))],
+        verdict: Verdict::Continue {
+            after,
+            reply: continue_reply(facts, history),
+        },
+    }
+}
+
+fn full_resync(log: Vec<LogLine>, partial_failed: bool) -> Answer {
+    Answer {
+        log,
+        verdict: Verdict::FullResync { partial_failed },
+    }
+}
+
+fn mismatch_line(
+    mismatch: Mismatch,
+    asked: &[u8],
+    next: i64,
+    history: &History,
+    name: &str,
+) -> LogLine {
+    if asked.first() == Some(&b'?') {
+        return LogLine::notice(format!("Full resync requested by replica {name}"));
+    }
+    let refused = "Partial resynchronization not accepted";
+    let asked = String::from_utf8_lossy(asked);
+    LogLine::notice(match mismatch {
+        Mismatch::UnknownId => format!(
+            "{refused}: Replication ID mismatch (Replica asked for '{asked}', my replication \
+             IDs are '{}' and '{}')",
+            history.id(),
+            history.second_id()
+        ),
+        Mismatch::BeyondSecond => format!(
+            "{refused}: Requested offset for second ID was {next}, but I can reply up to {}",
+            history.second_offset()
+        ),
+    })
+}
+
+fn lack_lines(backlog: Option<BacklogRange>, next: i64, name: &str) -> Vec<LogLine> {
+    let mut lines = vec![LogLine::notice(format!(
+        "Unable to partial resync with replica {name} for lack of backlog \
+         (Replica request was: {next})."
+    ))];
+    let end = backlog.map_or(0, |range| range.end_offset);
+    if backlog.is_some() && u64::try_from(next).is_ok_and(|next| next > end) {
+        lines.push(LogLine::warning(format!(
+            "Warning: replica {name} tried to PSYNC with an offset that is greater than the \
+             master replication offset."
+        )));
+    }
+    lines
+}
+
+fn continue_reply(facts: &FollowerFacts, history: &History) -> Vec<u8> {
+    if facts.psync2 {
+        format!("+CONTINUE {}\r\n", history.id()).into_bytes()
+    } else {
+        b"+CONTINUE\r\n".to_vec()
+    }
+}
+
+/// The reply that names the history and the end offset of a snapshot just cut. Not sent to
+/// who asked by SYNC.
+#[must_use]
+pub fn fullresync_reply(id: ReplId, end_offset: u64) -> Vec<u8> {
+    format!("+FULLRESYNC {id} {end_offset}\r\n").into_bytes()
+}
+
+/// What a leader logs after `History::shift`.
+#[must_use]
+pub fn shift_line(history: &History) -> LogLine {
+    LogLine::notice(format!(
+        "Setting secondary replication ID to {}, valid up to offset: {}. \
+         New replication ID is {}",
+        history.second_id(),
+        history.second_offset(),
+        history.id()
+    ))
+}
+
+/// What a leader logs when it creates its backlog for a first follower.
+#[must_use]
+pub fn backlog_created_line(history: &History) -> LogLine {
+    LogLine::notice(format!(
+        "Replication backlog created, my new replication IDs are '{}' and '{}'",
+        history.id(),
+        history.second_id()
+    ))
+}
+
+/// Redis's strict decimal: no plus sign, no leading zeros, nothing around it.
+fn parse_i64(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = digits == "0" && digits.len() == text.len();
+    if !plain && !digits.starts_with(|first: char| ('1'..='9').contains(&first)) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+fn parse_version(text: &str) -> Option<[u8; 3]> {
+    let mut parts = text.split('.').map(|part| part.parse().ok());
+    let version = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(version)
+}
+
+#[cfg(test)]
+mod tests;
