@@ -38,6 +38,7 @@ proc harness_run_command {level command} {
             catch {kill_server $srv}
         }
         send_data_packet $::test_server_fd err $details
+        harness_after_failure
     }
     return [expr {$code > 1}]
 }
@@ -69,9 +70,18 @@ proc harness_change_body {name old new} {
     proc $name $arguments $changed
 }
 
-# A test that broke off inside of MULTI would take the next ones with it.
+# What broke off may have left its connection inside of MULTI, subscribed, in raw mode or
+# with replies unread. The next test gets a connection in order.
 proc harness_after_failure {} {
-    if {[llength $::servers] > 0} {catch {r discard}}
+    if {[llength $::servers] == 0} return
+    catch {r discard}
+    if {![catch {r echo in-step} reply] && $reply eq "in-step"} return
+    set srv [lindex $::servers end]
+    if {[catch {redis [dict get $srv host] [dict get $srv port] 0 $::tls} client]} return
+    catch {$client select 9}
+    catch {[dict get $srv client] close}
+    dict set srv client $client
+    lset ::servers end $srv
 }
 
 harness_change_body test {incr ::num_failed} {incr ::num_failed; harness_after_failure}
