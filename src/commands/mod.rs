@@ -28,6 +28,10 @@ pub mod monitor;
 /// MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 pub mod transaction;
 
+/// What the families' unit tests run commands in.
+#[cfg(test)]
+pub mod testing;
+
 use spec::Spec;
 
 /// Every family's table.
