@@ -52,17 +52,15 @@ impl Connection {
         let shared = &worker.engine.shared;
         let (address, local_address) = stream.addresses();
         let now_ms = clock::unix_ms();
-        let facts = ClientFacts {
-            id: shared.clients.next_id(),
-            address,
-            local_address,
-            fd: stream.fd(),
-            created_ms: now_ms,
-            last_active_ms: now_ms.into(),
-            queued: (-1).into(),
-            resp: 2.into(),
-            ..ClientFacts::default()
-        };
+        let mut facts = ClientFacts::default();
+        facts.id = shared.clients.next_id();
+        facts.address = address;
+        facts.local_address = local_address;
+        facts.fd = stream.fd();
+        facts.created_ms = now_ms;
+        facts.last_active_ms = now_ms.into();
+        facts.queued = (-1).into();
+        facts.resp = 2.into();
         facts.set(client_flag::UNIX, stream.is_unix());
         facts.text.lock().user = "default".to_owned();
         let facts = Arc::new(facts);
@@ -118,8 +116,17 @@ impl Connection {
     fn send(&mut self, reply: &mut ReplyBuf) {
         self.output.send(&mut self.stream, reply);
         let sent = self.output.take_sent();
-        self.session.facts.net_output_bytes.fetch_add(sent, Ordering::Relaxed);
-        self.worker.engine.shared.stats.thread(self.worker.gate).net_output_bytes.add(sent);
+        self.session
+            .facts
+            .net_output_bytes
+            .fetch_add(sent, Ordering::Relaxed);
+        self.worker
+            .engine
+            .shared
+            .stats
+            .thread(self.worker.gate)
+            .net_output_bytes
+            .add(sent);
     }
 
     /// Refuses to read on: the stream cannot be understood any more.
@@ -165,29 +172,51 @@ impl Connection {
         if self.pending.len() as u64 > query_max {
             let address = &facts.address;
             tracing::warn!("Closing client that reached max query buffer length: {address}");
-            shared.stats.rare.query_limit_disconnections.fetch_add(1, Ordering::Relaxed);
+            shared
+                .stats
+                .rare
+                .query_limit_disconnections
+                .fetch_add(1, Ordering::Relaxed);
             return Err(Gone);
         }
-        facts.output_bytes.store(self.output.len(), Ordering::Relaxed);
+        facts
+            .output_bytes
+            .store(self.output.len(), Ordering::Relaxed);
         if self.output.is_empty() {
             return Ok(());
         }
         let subscribed = self.session.is_subscribed() || self.session.monitor;
-        let class = if subscribed { ClientClass::Pubsub } else { ClientClass::Normal };
-        self.output.check(shared.config.output_limit(class)).map_err(|Overflow| {
-            let address = &facts.address;
-            tracing::warn!("Client {address} closed for overcoming of output buffer limits.");
-            shared.stats.rare.output_limit_disconnections.fetch_add(1, Ordering::Relaxed);
-            Gone
-        })
+        let class = if subscribed {
+            ClientClass::Pubsub
+        } else {
+            ClientClass::Normal
+        };
+        self.output
+            .check(shared.config.output_limit(class))
+            .map_err(|Overflow| {
+                let address = &facts.address;
+                tracing::warn!("Client {address} closed for overcoming of output buffer limits.");
+                shared
+                    .stats
+                    .rare
+                    .output_limit_disconnections
+                    .fetch_add(1, Ordering::Relaxed);
+                Gone
+            })
     }
 
     /// Counts what was read.
     pub fn note_input(&self, len: usize) {
         let facts = &self.session.facts;
-        facts.last_active_ms.store(clock::unix_ms(), Ordering::Relaxed);
-        facts.net_input_bytes.fetch_add(len as u64, Ordering::Relaxed);
-        facts.query_bytes.store(self.pending.len() + len, Ordering::Relaxed);
+        facts
+            .last_active_ms
+            .store(clock::unix_ms(), Ordering::Relaxed);
+        facts
+            .net_input_bytes
+            .fetch_add(len as u64, Ordering::Relaxed);
+        facts
+            .query_bytes
+            .store(self.pending.len() + len, Ordering::Relaxed);
         let stats = self.worker.engine.shared.stats.thread(self.worker.gate);
         stats.net_input_bytes.add(len as u64);
     }
@@ -197,11 +226,15 @@ impl Connection {
         let facts = &self.session.facts;
         let (len, capacity) = (self.pending.len(), self.pending.capacity());
         facts.query_bytes.store(len, Ordering::Relaxed);
-        facts.query_free_bytes.store(capacity - len, Ordering::Relaxed);
+        facts
+            .query_free_bytes
+            .store(capacity - len, Ordering::Relaxed);
         facts.db.store(self.session.db, Ordering::Relaxed);
         let queued = self.session.transaction.as_ref();
         let count = queued.map_or(-1, |transaction| transaction.commands.len() as i64);
         facts.queued.store(count, Ordering::Relaxed);
-        facts.watched.store(self.session.watched.len(), Ordering::Relaxed);
+        facts
+            .watched
+            .store(self.session.watched.len(), Ordering::Relaxed);
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 
-
 use super::worker::WorkerHandle;
 use crate::config::Param;
 use crate::exec::Engine;
@@ -28,7 +27,6 @@ to 'no', and then restarting the server. 3) If you started the server manually j
 testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password \
 for the default user. NOTE: You only need to do one of the above things in order for the server \
 to start accepting connections from the outside.\r\n";
-
 
 pub struct Acceptor {
     pub engine: Arc<Engine>,
@@ -63,8 +61,8 @@ impl Acceptor {
             rare.connections_rejected.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let protected = config.get_bool(Param::ProtectedMode)
-            && config.get_text(Param::RequirePass).is_empty();
+        let protected =
+            config.get_bool(Param::ProtectedMode) && config.get_text(Param::RequirePass).is_empty();
         if protected && !stream.is_local() {
             refuse(stream, PROTECTED);
             rare.connections_rejected.fetch_add(1, Ordering::Relaxed);
@@ -75,7 +73,10 @@ impl Acceptor {
         if let Err(error) = stream.tune(keepalive) {
             tracing::debug!("Could not set the options of a new socket: {error}");
         }
-        let quietest = self.workers.iter().min_by_key(|worker| worker.connections());
+        let quietest = self
+            .workers
+            .iter()
+            .min_by_key(|worker| worker.connections());
         match (quietest, stream.leave()) {
             (Some(worker), Ok(moving)) => worker.give(moving),
             (_, Err(error)) => tracing::debug!("A new connection was lost: {error}"),

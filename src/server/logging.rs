@@ -42,7 +42,11 @@ impl LogState {
 
     /// Takes over the role that lines are marked with.
     pub fn set_role(&self, engine: &Engine) {
-        let role = if engine.shared.role.is_follower() { b'S' } else { b'M' };
+        let role = if engine.shared.role.is_follower() {
+            b'S'
+        } else {
+            b'M'
+        };
         self.role.store(role, Ordering::Relaxed);
     }
 }
@@ -60,8 +64,14 @@ fn rank_of(level: LogLevel) -> u8 {
 /// Makes the process's log lines go to `file`, or to the standard output. A file is opened
 /// anew for every line, as in Redis, so that it may be moved away at any time.
 pub fn start(level: LogLevel, file: Option<PathBuf>) -> Arc<LogState> {
-    let state = Arc::new(LogState { level: rank_of(level).into(), role: b'M'.into() });
-    let subscriber = Registry::default().with(Lines { state: state.clone(), file });
+    let state = Arc::new(LogState {
+        level: rank_of(level).into(),
+        role: b'M'.into(),
+    });
+    let subscriber = Registry::default().with(Lines {
+        state: state.clone(),
+        file,
+    });
     // A second server in one process logs where the first one does.
     let _ = tracing::subscriber::set_global_default(subscriber);
     state
@@ -97,9 +107,11 @@ impl<S: Subscriber> Layer<S> for Lines {
 impl Lines {
     fn write(&self, line: &[u8]) -> io::Result<()> {
         match &self.file {
-            Some(path) => {
-                OpenOptions::new().append(true).create(true).open(path)?.write_all(line)
-            }
+            Some(path) => OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(path)?
+                .write_all(line),
             None => io::stdout().lock().write_all(line),
         }
     }

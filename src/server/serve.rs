@@ -39,7 +39,11 @@ pub async fn serve(mut connection: Connection) {
     let _ = serve_requests(&mut connection).await;
     let worker = connection.worker.clone();
     let mut executor = worker.executor.borrow_mut();
-    maintain::forget(&worker.engine, &mut connection.session, &mut executor.locker);
+    maintain::forget(
+        &worker.engine,
+        &mut connection.session,
+        &mut executor.locker,
+    );
 }
 
 async fn serve_requests(connection: &mut Connection) -> Result<(), Gone> {
@@ -93,10 +97,14 @@ async fn run_input(connection: &mut Connection, len: usize) -> Result<Next, Gone
     let mut progress = if connection.pending.is_empty() {
         let input = worker.input.borrow();
         let progress = connection.dispatch(&input[..len]);
-        connection.pending.extend_from_slice(&input[progress.consumed_bytes..len]);
+        connection
+            .pending
+            .extend_from_slice(&input[progress.consumed_bytes..len]);
         progress
     } else {
-        connection.pending.extend_from_slice(&worker.input.borrow()[..len]);
+        connection
+            .pending
+            .extend_from_slice(&worker.input.borrow()[..len]);
         connection.dispatch_pending()
     };
     loop {

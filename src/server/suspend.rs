@@ -1,7 +1,7 @@
 //! How a connection waits: for locks, for the end of a pause, for followers, for tasks.
 //! Its further commands wait with it, in order.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -28,7 +28,10 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
         // These never leave the executor unfinished.
         Outcome::Done | Outcome::Exec => {}
         Outcome::Close => connection.session.closing = true,
-        Outcome::Wait { followers, deadline_ms } => {
+        Outcome::Wait {
+            followers,
+            deadline_ms,
+        } => {
             wait_for_followers(connection, followers, deadline_ms).await?;
         }
         Outcome::Ask(job) => jobs::run(connection, job).await?,
@@ -60,8 +63,14 @@ pub async fn wait_in_line(connection: &mut Connection) -> Stop {
         return progress.stop;
     }
     let mut slept = false;
-    poll_fn(|_| if std::mem::replace(&mut slept, true) { Poll::Ready(()) } else { Poll::Pending })
-        .await;
+    poll_fn(|_| {
+        if std::mem::replace(&mut slept, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
     Stop::Flush
 }
 

@@ -51,18 +51,20 @@ pub fn start(
     let (arrivals, arriving) = unbounded_channel();
     let connections = Arc::new(AtomicUsize::new(0));
     let counted = connections.clone();
-    let thread = std::thread::Builder::new().name(format!("worker-{gate}")).spawn(move || {
-        let worker = Rc::new(Worker::new(engine, services, gate));
-        run(worker, arriving, counted);
-    })?;
-    Ok(WorkerHandle { arrivals, connections, thread })
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{gate}"))
+        .spawn(move || {
+            let worker = Rc::new(Worker::new(engine, services, gate));
+            run(worker, arriving, counted);
+        })?;
+    Ok(WorkerHandle {
+        arrivals,
+        connections,
+        thread,
+    })
 }
 
-fn run(
-    worker: Rc<Worker>,
-    mut arriving: UnboundedReceiver<Moving>,
-    connections: Arc<AtomicUsize>,
-) {
+fn run(worker: Rc<Worker>, mut arriving: UnboundedReceiver<Moving>, connections: Arc<AtomicUsize>) {
     let runtime = match Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())

@@ -13,7 +13,7 @@ use super::effects::Effects;
 use super::entry::Entry;
 use super::keyspace::{Database, Keyspace, ShardTable, Tables};
 use super::lock::{Contended, spin_until};
-use super::snapshot::{Giver, Purpose, Walker, Writing};
+use super::snapshot::OpenSnapshots;
 use super::watch::WatchTable;
 use crate::table::Snapshots;
 
@@ -270,26 +270,6 @@ impl Locked<'_> {
             .give_next(order, slot, &self.keyspace.hasher, to)
     }
 
-    /// Begins a snapshot of all databases as they are now. Everything is locked.
-    pub fn cut(&mut self, purpose: Purpose, giver: Box<dyn Giver>) -> Walker {
-        self.assert_everything();
-        let mut noted = Vec::new();
-        let mut counts = Vec::new();
-        for db in 0..self.keyspace.database_count() as u32 {
-            let Some(tables) = self.database(db).tables.get().cloned() else {
-                continue;
-            };
-            let (keys, expires, _) = self.counts(db);
-            if keys > 0 {
-                tables.set_db_at_cut(purpose as usize, db);
-                counts.push((db, keys, expires));
-                noted.push((db, tables));
-            }
-        }
-        let number = self.keyspace.snapshots.open(purpose, giver);
-        Walker::new(purpose, number, noted, counts)
-    }
-
     /// Puts empty tables in a database's place; the old ones go to whoever frees them.
     pub fn take_tables(&mut self, db: u32) -> Option<Arc<Tables>> {
         std::mem::take(self.database(db)).tables.into_inner()
@@ -304,13 +284,13 @@ impl Locked<'_> {
         }
     }
 
-    fn database(&mut self, db: u32) -> &mut Database {
+    pub(super) fn database(&mut self, db: u32) -> &mut Database {
         self.assert_everything();
         // SAFETY: every gate is held, and `self` is borrowed for as long as the reference.
         unsafe { self.keyspace.database_mut(db) }
     }
 
-    fn assert_everything(&self) {
+    pub(super) fn assert_everything(&self) {
         assert!(self.locker.everything, "this takes the whole keyspace");
     }
 }
@@ -319,4 +299,26 @@ impl Locked<'_> {
 pub(super) struct Held<'t> {
     pub table: &'t mut ShardTable,
     pub writing: Writing<'t>,
+}
+
+/// What a writer must give from one database's tables before it changes them.
+pub(super) struct Writing<'a> {
+    pub open: &'a OpenSnapshots,
+    pub tables: &'a Tables,
+}
+
+impl Snapshots<Entry> for Writing<'_> {
+    #[inline]
+    fn numbers(&self) -> [u32; 2] {
+        // Tables born after the cut are not in the snapshot.
+        [0, 1].map(|slot| {
+            let number = self.open.number(slot);
+            if number > self.tables.born { number } else { 0 }
+        })
+    }
+
+    #[cold]
+    fn give(&mut self, slot: usize, entry: &Entry) {
+        self.open.give(slot, self.tables.db_at_cut(slot), entry);
+    }
 }
