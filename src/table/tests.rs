@@ -21,7 +21,7 @@ use crate::base::rng::Rng;
 #[derive(Clone, Copy, Debug)]
 enum Quality {
     Good,
-    /// One tag for all: every candidate in a bucket is compared.
+    /// Few tags, one in the largest segments: every candidate in a bucket is compared.
     OneTag,
     /// So many homes for all keys: stash chains.
     Homes(u64),
@@ -33,7 +33,7 @@ fn hash(quality: Quality, key: u64) -> u64 {
     let good = KeyHasher::seeded(7).hash(&key.to_le_bytes());
     match quality {
         Quality::Good => good,
-        Quality::OneTag => good & !0xff,
+        Quality::OneTag => good & 0xfff8_00ff_ffff_ffff,
         Quality::Homes(homes) => (key % homes).wrapping_mul(0x9e37_79b9_7f4a_7c15) | good & 0x3,
         Quality::Prefix(bits) => good >> bits | 5 << (64 - bits),
     }
@@ -362,7 +362,7 @@ impl World {
         let mut keys: Vec<u64> = self.model.keys().copied().collect();
         keys.sort_unstable();
         for (done, key) in keys.into_iter().enumerate() {
-            if done % 16 == 0 {
+            if done.is_multiple_of(16) {
                 self.scan_step();
                 self.snapshot_step();
             }
