@@ -158,7 +158,8 @@ fn main() {
         let rss = each(resident_bytes() - before);
         rss_sum += rss;
         println!(
-            "{count:>9} keys, bytes each: table {:.2}, used {:.2}, rss {rss:.2}; insert {insert_ns:.0} ns",
+            "{count:>9} keys, bytes each: table {:.2}, used {:.2}, rss {rss:.2}; \
+             insert {insert_ns:.0} ns",
             each(keyspace.table_bytes()),
             each(used_bytes() - used_before),
         );

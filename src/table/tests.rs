@@ -165,7 +165,7 @@ impl World {
     fn run(&mut self, steps: u64) {
         for step in 0..steps {
             // Tides: mostly filling, then mostly emptying, so that segments split and merge.
-            let filling = step * 4 / steps % 2 == 0;
+            let filling = (step * 4 / steps).is_multiple_of(2);
             let key = self.rng.below(self.keys);
             match self.rng.below(100) {
                 0..45 if filling => self.set(key),
