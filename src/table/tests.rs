@@ -423,6 +423,40 @@ fn colliding_hashes_do_as_the_model() {
     check(Quality::Prefix(25), 1_500, 12_000);
 }
 
+/// The model seldom has a single early deadline meet a merge, and does not look at sizes.
+#[test]
+fn merging_keeps_the_deadline_and_gives_the_memory_back() {
+    let hasher = KeyHasher::seeded(1);
+    let quality = Quality::Good;
+    for last in 0..16 {
+        let mut table = Table::new();
+        for key in 0..6_000 {
+            let item = Item::new(Data {
+                key,
+                version: 0,
+                deadline_ms: None,
+                quality,
+            });
+            table.insert_new(hash(quality, key), item, &hasher, &mut NoSnapshots);
+        }
+        table.lower_deadline(hash(quality, last), 50);
+        let full = table.table_bytes();
+        for key in (0..6_000).filter(|&key| key != last) {
+            let eq = |item: &Item| item.data().key == key;
+            let removed = table.remove(hash(quality, key), &hasher, &mut NoSnapshots, eq);
+            assert!(removed.is_some());
+            assert_eq!(table.due(0, 49), None);
+            assert!(table.due(0, 50).is_some(), "the deadline of {last} is lost");
+        }
+        assert_eq!(table.depth(), 0, "one key needs no directory");
+        assert!(
+            table.table_bytes() * 100 < full,
+            "{} of {full}",
+            table.table_bytes()
+        );
+    }
+}
+
 #[test]
 fn random_draws_are_fair() {
     let mut rng = Rng::seeded(3);
