@@ -73,6 +73,7 @@ unsafe impl Sync for Tables {}
 unsafe impl Send for Tables {}
 
 /// One database's keys in one shard.
+#[derive(Default)]
 #[repr(align(64))]
 pub struct ShardTable {
     pub table: Table<Entry>,
@@ -184,16 +185,6 @@ impl Tables {
 
     pub(super) fn set_db_at_cut(&self, slot: usize, db: u32) {
         self.db_at_cut[slot].store(db, Ordering::Relaxed);
-    }
-}
-
-impl Default for ShardTable {
-    fn default() -> ShardTable {
-        ShardTable {
-            table: Table::new(),
-            expires: 0,
-            expire_sum_ms: 0,
-        }
     }
 }
 
