@@ -5,7 +5,7 @@
 //! needs them (a snapshot), then to the thread that frees.
 
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::entry::Entry;
@@ -65,7 +65,15 @@ pub struct Tables {
     pub(super) born: u32,
     /// Under which number the database went when each open snapshot was cut.
     db_at_cut: [AtomicU32; 2],
+    /// By gate: what that thread put in less what it took out. Together they are the number
+    /// of keys, without a look at thousands of shards.
+    tallies: Box<[Tally]>,
 }
+
+/// Written by the holder of one gate, on a cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Tally(AtomicI64);
 
 // SAFETY: `shard` is the only way to the tables, and its callers hold the shard's lock.
 unsafe impl Sync for Tables {}
@@ -157,6 +165,7 @@ impl Keyspace {
                 .collect(),
             born: self.snapshots.last_number(),
             db_at_cut: [AtomicU32::new(db), AtomicU32::new(db)],
+            tallies: self.gates.iter().map(|_| Tally::default()).collect(),
         })
     }
 }
@@ -177,6 +186,24 @@ impl Tables {
     pub(super) unsafe fn shard(&self, shard: usize) -> &mut ShardTable {
         // SAFETY: as above.
         unsafe { &mut *self.shards[shard].get() }
+    }
+
+    /// How many keys there are; while others write, how many there were a moment ago.
+    pub fn len(&self) -> u64 {
+        let tallies = self.tallies.iter();
+        let keys: i64 = tallies.map(|tally| tally.0.load(Ordering::Relaxed)).sum();
+        u64::try_from(keys).unwrap_or(0)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Counts keys in or out. The caller holds the gate: nobody else writes its tally.
+    #[inline]
+    pub(super) fn tally(&self, gate: usize, change: i64) {
+        let tally = &self.tallies[gate].0;
+        tally.store(tally.load(Ordering::Relaxed) + change, Ordering::Relaxed);
     }
 
     pub(super) fn db_at_cut(&self, slot: usize) -> u32 {

@@ -30,7 +30,7 @@ pub enum Expiry {
 
 /// A thread's means to lock the keyspace.
 pub struct Locker {
-    gate: usize,
+    pub(super) gate: usize,
     shards: Vec<u16>,
     /// One bit a shard: held by this locker.
     held: Box<[u64]>,
@@ -202,6 +202,15 @@ impl Locked<'_> {
         self.locker.everything || self.locker.held[shard / 64] & (1 << (shard % 64)) != 0
     }
 
+    /// The tables of a database, whose own doors ask for locks; `None` while it was never
+    /// used.
+    #[inline]
+    pub fn tables(&self, db: u32) -> Option<&Tables> {
+        // SAFETY: a gate is held, as long as `self` lives.
+        let database = unsafe { self.keyspace.database(db) };
+        database.tables.get().map(|tables| &**tables)
+    }
+
     /// The table of a database in a shard; `None` while the database was never used.
     ///
     /// The reference is not bound to `self`, so that `view` can give up a borrow of the
@@ -212,9 +221,7 @@ impl Locked<'_> {
         Self: 't,
     {
         assert!(self.holds(shard), "a shard is used that is not locked");
-        // SAFETY: a gate is held, as long as `self` lives.
-        let database = unsafe { self.keyspace.database(db) };
-        let tables: &Tables = database.tables.get()?;
+        let tables = self.tables(db)?;
         // SAFETY: the shard is held. The lifetime is cut loose from `self`; `view` uses one
         // such reference at a time and returns none that outlives its own borrow of `self`,
         // and tables are only replaced by the methods below, which take `&mut self`.
