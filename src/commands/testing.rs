@@ -84,7 +84,7 @@ impl TestServer {
             .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
             .collect();
         config.set(&pairs, &SetContext::default()).unwrap();
-        let registry = Registry::new(FAMILIES, &[]).unwrap();
+        let registry = Registry::new(FAMILIES);
         let size = Size {
             shards: 16,
             gates: 1,

@@ -43,7 +43,7 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
             connection.reply(|reply| reply.ok());
         }
         Outcome::Become(Role::Follower { request }) => {
-            return jobs::become_follower(connection, request).await;
+            return Ok(Next::Follow { request });
         }
     }
     Ok(Next::Continue)
