@@ -37,5 +37,8 @@ pub mod commands;
 /// The outside door: checks, locks, execution, commit.
 pub mod exec;
 
+/// Saving and loading: snapshots as RDB files and streams.
+pub mod persist;
+
 /// Leading and following: the handshake, the link, PSYNC's answer.
 pub mod replication;

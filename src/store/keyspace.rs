@@ -178,6 +178,12 @@ impl Tables {
         unsafe { &mut *self.shards[shard].get() }
     }
 
+    /// Makes them tables of database `db` that were made after the snapshot `born`.
+    pub(super) fn settle(&mut self, db: u32, born: u32) {
+        self.born = born;
+        self.db_at_cut = [AtomicU32::new(db), AtomicU32::new(db)];
+    }
+
     pub(super) fn db_at_cut(&self, slot: usize) -> u32 {
         self.db_at_cut[slot].load(Ordering::Relaxed)
     }
