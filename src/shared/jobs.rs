@@ -40,7 +40,7 @@ impl Loading {
 #[derive(Default)]
 pub struct Saves {
     running: AtomicBool,
-    /// Asks the running save to stop; it then counts as failed.
+    /// Asks the running save to stop; that is no failure.
     pub cancel: AtomicBool,
     /// BGSAVE SCHEDULE asked for one more when the running one ends.
     pub scheduled: AtomicBool,
@@ -90,15 +90,21 @@ impl Saves {
 
     pub fn end(&self, now_ms: i64, succeeded: bool) {
         self.last_failed.store(!succeeded, Ordering::Relaxed);
-        let took_ms = now_ms - self.started_ms.load(Ordering::Relaxed);
-        self.last_seconds.store(took_ms / 1000, Ordering::Relaxed);
-        let given = self.given_bytes.load(Ordering::Relaxed);
-        self.last_given_bytes.store(given, Ordering::Relaxed);
         if succeeded {
             self.last_save_unix_s
                 .store(now_ms / 1000, Ordering::Relaxed);
             self.count.fetch_add(1, Ordering::Relaxed);
         }
+        self.end_cancelled(now_ms);
+    }
+
+    /// The running save came to nothing because somebody wanted that: no reason to refuse
+    /// writes.
+    pub fn end_cancelled(&self, now_ms: i64) {
+        let took_ms = now_ms - self.started_ms.load(Ordering::Relaxed);
+        self.last_seconds.store(took_ms / 1000, Ordering::Relaxed);
+        let given = self.given_bytes.load(Ordering::Relaxed);
+        self.last_given_bytes.store(given, Ordering::Relaxed);
         self.running.store(false, Ordering::Release);
         self.ended.notify_waiters();
     }

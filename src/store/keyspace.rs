@@ -206,6 +206,16 @@ impl Tables {
         tally.store(tally.load(Ordering::Relaxed) + change, Ordering::Relaxed);
     }
 
+    /// Makes them tables of database `db`, made after the snapshot `born`, in a keyspace
+    /// with so many gates: it may have others than the one that built them.
+    pub(super) fn settle(&mut self, db: u32, born: u32, gates: usize) {
+        self.born = born;
+        let keys = self.len() as i64;
+        self.tallies = (0..gates).map(|_| Tally::default()).collect();
+        self.tallies[0].0.store(keys, Ordering::Relaxed);
+        self.db_at_cut = [AtomicU32::new(db), AtomicU32::new(db)];
+    }
+
     pub(super) fn db_at_cut(&self, slot: usize) -> u32 {
         self.db_at_cut[slot].load(Ordering::Relaxed)
     }

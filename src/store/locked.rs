@@ -282,6 +282,17 @@ impl Locked<'_> {
         std::mem::take(self.database(db)).tables.into_inner()
     }
 
+    /// Puts tables that another keyspace with the same hasher and as many shards has built
+    /// in the place of a database that has none. Open snapshots do not have them.
+    pub(super) fn put_tables(&mut self, db: u32, mut tables: Arc<Tables>) {
+        assert_eq!(tables.shard_count(), self.keyspace.shard_count());
+        let born = self.keyspace.snapshots.last_number();
+        let built = Arc::get_mut(&mut tables).expect("whoever built them has let go of them");
+        built.settle(db, born, self.keyspace.gates.len());
+        let database = self.database(db);
+        assert!(database.tables.set(tables).is_ok(), "a database is empty");
+    }
+
     /// Exchanges two databases.
     pub fn swap_tables(&mut self, a: u32, b: u32) {
         if a != b {

@@ -206,6 +206,18 @@ impl Locked<'_> {
         self.take_tables(db)
     }
 
+    /// Puts what another keyspace with the same hasher and as many shards has built in a
+    /// database's place; the old tables are returned, to be freed elsewhere. Watchers of
+    /// keys that were or are there are told. Everything is locked.
+    pub fn install(&mut self, db: u32, built: Option<Arc<Tables>>) -> Option<Arc<Tables>> {
+        let old = self.flush(db);
+        if let Some(built) = built {
+            self.put_tables(db, built);
+            self.touch_watched(|locked, of_db, key| of_db == db && locked.has(db, key));
+        }
+        old
+    }
+
     /// Exchanges two databases. Watchers of keys that are in either are told.
     pub fn swap(&mut self, a: u32, b: u32) {
         self.touch_watched(|locked, of_db, key| {

@@ -1,0 +1,152 @@
+//! Entries of a snapshot, encoded as they come, in pieces that stand for themselves: each
+//! selects its database first, so pieces may be joined in any order.
+//!
+//! There are two of these for a snapshot: the walker's own, and the one that writers fill
+//! with what they are about to change. Both are filled under a shard's lock, so long values
+//! are only copied then and packed later.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::rdb::encode::{self, Access, Encoder, KeyMeta};
+use crate::store::entry::Entry;
+use crate::store::snapshot::Giver;
+
+/// Values longer than this are copied under the lock and encoded after it.
+const LONG_BYTES: usize = 4096;
+
+/// A buffer that grew beyond this for one huge value is not kept.
+const KEPT_BYTES_MAX: usize = 8 << 20;
+
+pub struct Gatherer {
+    /// Encoded entries.
+    pub out: Vec<u8>,
+    /// The database that `out` has selected at its end.
+    selected_db: Option<u32>,
+    long: Vec<Long>,
+    encoder: Encoder,
+    /// How many entries came in.
+    pub keys: u64,
+    /// The memory that the entries themselves take.
+    pub entry_bytes: u64,
+}
+
+/// An entry whose value is yet to be encoded.
+struct Long {
+    db: u32,
+    key: Box<[u8]>,
+    value: Box<[u8]>,
+    meta: KeyMeta,
+}
+
+impl Gatherer {
+    pub fn new(compression: bool) -> Gatherer {
+        Gatherer {
+            out: Vec::new(),
+            selected_db: None,
+            long: Vec::new(),
+            encoder: Encoder::new(compression),
+            keys: 0,
+            entry_bytes: 0,
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, db: u32, entry: &Entry) {
+        let meta = KeyMeta {
+            expire_at_ms: entry.expire_at_ms(),
+            access: Access::Unknown,
+        };
+        // Strings are all the kinds there are: see `types::Value`.
+        let value = entry.string_bytes().unwrap_or_default();
+        self.keys += 1;
+        if value.len() > LONG_BYTES {
+            self.long.push(Long {
+                db,
+                key: entry.key().into(),
+                value: value.into(),
+                meta,
+            });
+            return;
+        }
+        self.select(db);
+        self.encoder
+            .put_string_entry(&mut self.out, entry.key(), value, meta);
+    }
+
+    #[inline]
+    fn select(&mut self, db: u32) {
+        if self.selected_db != Some(db) {
+            encode::put_select_db(&mut self.out, db.into());
+            self.selected_db = Some(db);
+        }
+    }
+
+    /// Encodes the long values that were copied. No lock is held.
+    pub fn finish_long(&mut self) {
+        for long in std::mem::take(&mut self.long) {
+            self.select(long.db);
+            self.encoder
+                .put_string_entry(&mut self.out, &long.key, &long.value, long.meta);
+        }
+    }
+
+    /// Takes over what another one has gathered, which is empty afterwards. `spare` lends
+    /// an empty buffer, so that the other is locked for no longer than two swaps take.
+    pub fn drain(&mut self, other: &Mutex<Gatherer>, spare: &mut Vec<u8>) -> u64 {
+        let (long, keys);
+        {
+            let mut other = other.lock();
+            if other.keys == 0 {
+                return 0;
+            }
+            std::mem::swap(&mut other.out, spare);
+            long = std::mem::take(&mut other.long);
+            keys = std::mem::take(&mut other.keys);
+            other.selected_db = None;
+        }
+        self.out.append(spare);
+        self.selected_db = None;
+        self.keys += keys;
+        self.long.extend(long);
+        self.finish_long();
+        if spare.capacity() > KEPT_BYTES_MAX {
+            *spare = Vec::new();
+        }
+        keys
+    }
+
+    /// Forgets what was gathered behind the first `len_bytes`.
+    pub fn truncate(&mut self, len_bytes: usize) {
+        self.selected_db = None;
+        self.out.truncate(len_bytes);
+    }
+
+    /// Empties the buffer for reuse; what comes next selects its database again.
+    pub fn clear(&mut self) {
+        self.selected_db = None;
+        self.out.clear();
+        if self.out.capacity() > KEPT_BYTES_MAX {
+            self.out = Vec::new();
+        }
+    }
+}
+
+impl Giver for Gatherer {
+    #[inline]
+    fn give(&mut self, db: u32, entry: &Entry) {
+        self.take(db, entry);
+    }
+}
+
+/// What writers hand their entries to.
+pub struct Gifts(pub Arc<Mutex<Gatherer>>);
+
+impl Giver for Gifts {
+    fn give(&mut self, db: u32, entry: &Entry) {
+        let mut gatherer = self.0.lock();
+        gatherer.entry_bytes += entry.heap_bytes() as u64;
+        gatherer.take(db, entry);
+    }
+}

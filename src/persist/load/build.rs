@@ -1,0 +1,180 @@
+//! The threads that build: each owns a part of the shards, holds their locks all the time,
+//! and puts in what comes for them.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+
+use super::batch::{Batch, Facts, Record};
+use super::error::LoadErrorKind;
+use crate::store::entry::Entry;
+use crate::store::keyspace::{Key, Keyspace, shard_of};
+use crate::store::locked::{Expiry, Locked, Locker};
+
+/// How many batches may wait for a builder.
+const WAITING_MAX: usize = 8;
+
+/// So many entries have their buckets fetched together.
+const GROUP: usize = 16;
+
+/// All builders of one load.
+pub struct Builders {
+    builders: Vec<Builder>,
+    shards: usize,
+    shards_each: usize,
+    spare: Receiver<Batch>,
+}
+
+struct Builder {
+    batch: Batch,
+    batches: SyncSender<Batch>,
+    thread: JoinHandle<Result<u64, LoadErrorKind>>,
+}
+
+/// A builder ended before its time: `Builders::failure` says why.
+pub struct Failed;
+
+impl Builders {
+    /// Starts `count` threads that build `keyspace`, which has a gate for each.
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub fn spawn(keyspace: &Arc<Keyspace>, count: usize) -> io::Result<Builders> {
+        let shards = keyspace.shard_count();
+        let shards_each = shards.div_ceil(count);
+        let (return_spare, spare) = channel();
+        let builders = (0..count).map(|gate| {
+            let (batches, waiting) = sync_channel(WAITING_MAX);
+            let first = (gate * shards_each).min(shards);
+            let after = (first + shards_each).min(shards);
+            let work = Work {
+                keyspace: Arc::clone(keyspace),
+                gate,
+                shards: (first..after).map(|shard| shard as u16).collect(),
+                waiting,
+                spare: return_spare.clone(),
+            };
+            let name = format!("loader-{gate}");
+            let thread = std::thread::Builder::new()
+                .name(name)
+                .spawn(move || work.run())?;
+            Ok(Builder {
+                batch: Batch::default(),
+                batches,
+                thread,
+            })
+        });
+        Ok(Builders {
+            builders: builders.collect::<io::Result<_>>()?,
+            shards,
+            shards_each,
+            spare,
+        })
+    }
+
+    /// Hands an entry to its builder; waits while that one is behind.
+    #[inline]
+    pub fn put(&mut self, facts: Facts, key: &[u8], value: &[u8]) -> Result<(), Failed> {
+        let builder = shard_of(facts.hash, self.shards) / self.shards_each;
+        let batch = &mut self.builders[builder].batch;
+        batch.push(facts, key, value);
+        match batch.is_full() {
+            true => self.send(builder),
+            false => Ok(()),
+        }
+    }
+
+    fn send(&mut self, builder: usize) -> Result<(), Failed> {
+        let spare = self.spare.try_recv().unwrap_or_default();
+        let builder = &mut self.builders[builder];
+        let batch = std::mem::replace(&mut builder.batch, spare);
+        builder.batches.send(batch).map_err(|_| Failed)
+    }
+
+    /// Waits for all that was pushed; the number of entries.
+    ///
+    /// # Errors
+    /// What the builders found wrong.
+    pub fn finish(mut self) -> Result<u64, LoadErrorKind> {
+        for builder in 0..self.builders.len() {
+            // Who failed says so below.
+            let _ = self.send(builder);
+        }
+        let mut entries = 0;
+        for end in self.join() {
+            entries += end?;
+        }
+        Ok(entries)
+    }
+
+    /// What made a builder fail. The load is over.
+    pub fn failure(&mut self) -> LoadErrorKind {
+        let failure = self.join().into_iter().find_map(Result::err);
+        failure.unwrap_or(LoadErrorKind::Cancelled)
+    }
+
+    /// Waits for all threads.
+    fn join(&mut self) -> Vec<Result<u64, LoadErrorKind>> {
+        let builders = std::mem::take(&mut self.builders);
+        let joined = builders.into_iter().map(|builder| {
+            drop(builder.batches);
+            let end = builder.thread.join();
+            end.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        joined.collect()
+    }
+}
+
+/// One thread's.
+struct Work {
+    keyspace: Arc<Keyspace>,
+    gate: usize,
+    shards: Vec<u16>,
+    waiting: Receiver<Batch>,
+    spare: Sender<Batch>,
+}
+
+impl Work {
+    fn run(self) -> Result<u64, LoadErrorKind> {
+        let keyspace = &*self.keyspace;
+        let mut locker = Locker::new(keyspace, self.gate);
+        let mut locked = keyspace.lock_shards(&mut locker, &self.shards);
+        locked.expiry = Expiry::Ignore;
+        let mut entries = 0;
+        while let Ok(mut batch) = self.waiting.recv() {
+            for group in batch.records.chunks(GROUP) {
+                for record in group {
+                    locked.prefetch_bucket(record.db, record.hash);
+                }
+                for record in group {
+                    insert(&mut locked, &batch, record)?;
+                }
+            }
+            entries += batch.records.len() as u64;
+            batch.clear();
+            // Nobody needs it any more at the end.
+            let _ = self.spare.send(batch);
+        }
+        Ok(entries)
+    }
+}
+
+#[inline]
+fn insert(locked: &mut Locked, batch: &Batch, record: &Record) -> Result<(), LoadErrorKind> {
+    let key = Key {
+        bytes: batch.key(record),
+        hash: record.hash,
+    };
+    if locked.exists(record.db, key) {
+        return Err(LoadErrorKind::Duplicate {
+            key: key.bytes.into(),
+            db: record.db,
+            offset: record.offset,
+        });
+    }
+    let entry = Entry::string(key.bytes, batch.value(record), record.expire_at_ms);
+    entry.set_access(record.access);
+    locked.insert_absent(record.db, key, entry);
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! Why a load came to nothing.
+
+use std::io;
+
+use crate::rdb::decode::{DecodeError, DecodeErrorKind};
+
+/// What is wrong, and with what: a file's path, or "the leader's snapshot".
+#[derive(Debug, thiserror::Error)]
+#[error("{origin}: {kind}")]
+pub struct LoadError {
+    pub origin: String,
+    pub kind: LoadErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoadErrorKind {
+    #[error("{what}: {error}")]
+    Io {
+        what: &'static str,
+        error: io::Error,
+    },
+    #[error("{0}")]
+    Decode(#[from] DecodeError),
+    #[error("at offset {offset}: key '{key}' is a {kind}, which this server does not support", key = key.escape_ascii())]
+    UnsupportedType {
+        kind: &'static str,
+        key: Box<[u8]>,
+        offset: u64,
+    },
+    #[error("at offset {offset}: a function library, which this server does not support")]
+    Function { offset: u64 },
+    #[error("at offset {offset}: RDB has duplicated key '{key}' in DB {db}", key = key.escape_ascii())]
+    Duplicate {
+        key: Box<[u8]>,
+        db: u32,
+        offset: u64,
+    },
+    #[error("at offset {offset}: database {db} of a server with more than {databases} databases")]
+    NoSuchDatabase {
+        db: u64,
+        databases: usize,
+        offset: u64,
+    },
+    #[error("key '{key}' in DB {db} is there already", key = key.escape_ascii())]
+    Present { key: Box<[u8]>, db: u32 },
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl LoadError {
+    /// Where in the bytes it went wrong, if it was in the bytes.
+    pub fn offset(&self) -> Option<u64> {
+        match &self.kind {
+            LoadErrorKind::Decode(error) => Some(error.offset),
+            LoadErrorKind::UnsupportedType { offset, .. }
+            | LoadErrorKind::Function { offset }
+            | LoadErrorKind::Duplicate { offset, .. }
+            | LoadErrorKind::NoSuchDatabase { offset, .. } => Some(*offset),
+            LoadErrorKind::Io { .. } | LoadErrorKind::Present { .. } | LoadErrorKind::Cancelled => {
+                None
+            }
+        }
+    }
+
+    /// Writes it to the log as Redis does, with what we know beyond that.
+    pub fn report(&self) {
+        tracing::warn!("{self}");
+        match &self.kind {
+            LoadErrorKind::Io { .. } => {
+                tracing::warn!("Fatal error: can't open or read the RDB file: {self}");
+                return;
+            }
+            LoadErrorKind::NoSuchDatabase { databases, .. } => tracing::warn!(
+                "FATAL: Data file was created with a Redis server configured to handle more \
+                 than {databases} databases. Exiting"
+            ),
+            LoadErrorKind::Decode(error) => match error.kind {
+                DecodeErrorKind::Truncated => tracing::warn!(
+                    "Short read or OOM loading DB. Unrecoverable error, aborting now."
+                ),
+                DecodeErrorKind::WrongChecksum { .. } => {
+                    tracing::warn!("Internal error in RDB reading: RDB CRC error");
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        if let Some(offset) = self.offset() {
+            tracing::warn!(
+                "Internal error in RDB reading offset {offset} -> {}",
+                self.kind
+            );
+        }
+    }
+}
+
+/// How the kinds of keys that a file may hold are called, by type byte.
+pub fn kind_name(type_byte: u8) -> &'static str {
+    match type_byte {
+        0 => "string",
+        1 | 10 | 14 | 18 => "list",
+        2 | 11 | 20 => "set",
+        3 | 5 | 12 | 17 => "sorted set",
+        4 | 9 | 13 | 16 | 22..=25 => "hash",
+        15 | 19 | 21 => "stream",
+        6 | 7 => "module value",
+        _ => "value of an unknown type",
+    }
+}

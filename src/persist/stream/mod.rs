@@ -1,0 +1,311 @@
+//! A snapshot as the bytes of an RDB file: what a save writes and what followers are sent.
+//!
+//! ```text
+//!   header, aux fields, sizes of the databases
+//!   { what writers gave meanwhile, then the walker's next step } ...
+//!   end byte, checksum
+//! ```
+//!
+//! The walker goes on only when the consumer asks for more, so a slow consumer holds it up
+//! and nobody else. What writers give has to be taken whatever the consumer does: it is
+//! asked for first, and `absorb` puts what is too much for memory into a file.
+
+/// Gifts that found no room in memory.
+mod spill;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use self::spill::Spill;
+use super::gather::{Gatherer, Gifts};
+use super::pace::{Pace, Rest};
+use crate::base::hash::Crc64;
+use crate::base::{clock, memory};
+use crate::config::Param;
+use crate::oplog::ReplId;
+use crate::rdb::encode;
+use crate::rdb::format::FileVersion;
+use crate::shared::Shared;
+use crate::store::locked::Locker;
+use crate::store::snapshot::{Purpose, Walker};
+
+/// The Redis version that files claim to come from.
+const REDIS_VERSION: &[u8] = b"7.0.15";
+
+/// `next_chunk` returns when so much has come together.
+const CHUNK_BYTES: usize = 128 << 10;
+
+/// What the snapshot is of: noted while everything was locked.
+#[derive(Clone, Debug)]
+pub struct CutFacts {
+    pub repl_id: ReplId,
+    /// The log's end.
+    pub offset: u64,
+    /// What the log had selected.
+    pub selected_db: Option<u32>,
+    /// Whether there is a history that somebody could continue.
+    pub has_history: bool,
+    /// `stats.dirty` at that moment.
+    pub dirty: u64,
+    pub keys: u64,
+    /// How long everything was locked.
+    pub cut_us: u64,
+}
+
+enum Stage {
+    Walk,
+    End,
+    Over,
+}
+
+pub struct SnapshotStream {
+    facts: CutFacts,
+    purpose: Purpose,
+    stage: Stage,
+    walker: Option<Walker>,
+    /// Where writers put what they are about to change.
+    gifts: Arc<Mutex<Gatherer>>,
+    spare: Vec<u8>,
+    /// What is ready to be taken.
+    own: Gatherer,
+    /// Gifts that found no room in memory.
+    spill: Option<Spill>,
+    crc: Option<Crc64>,
+    /// How much of `own.out` the checksum has seen.
+    summed: usize,
+    pace: Pace,
+}
+
+impl SnapshotStream {
+    /// Cuts the snapshot. `at_cut` runs while everything is locked: what follows the facts'
+    /// offset in the log is exactly what the snapshot lacks. One stream of a purpose at a
+    /// time; end it with `close`, whether or not it was read to its end.
+    pub fn begin<T>(
+        shared: &Shared,
+        locker: &mut Locker,
+        purpose: Purpose,
+        at_cut: impl FnOnce(&CutFacts) -> T,
+    ) -> (SnapshotStream, T) {
+        let compression = shared.config.get_bool(Param::RdbCompression);
+        let gifts = Arc::new(Mutex::new(Gatherer::new(compression)));
+        let giver = Box::new(Gifts(Arc::clone(&gifts)));
+        let mut locked = shared.keyspace.lock_everything(locker);
+        let started = Instant::now();
+        let walker = locked.cut(purpose, giver);
+        let mut facts = CutFacts {
+            repl_id: shared.history.lock().id(),
+            offset: shared.oplog.end_offset(),
+            selected_db: shared.oplog.selected_db(),
+            has_history: shared.oplog.backlog().is_some() || shared.role.is_follower(),
+            dirty: shared.stats.dirty.load(Ordering::Relaxed),
+            keys: walker.databases.iter().map(|(_, keys, _)| keys).sum(),
+            cut_us: 0,
+        };
+        if purpose == Purpose::Followers {
+            // Who begins here has not seen which database was selected.
+            shared.oplog.forget_selected_db();
+        }
+        let result = at_cut(&facts);
+        facts.cut_us = started.elapsed().as_micros() as u64;
+        drop(locked);
+        let latest = &shared.stats.rare.latest_cut_us;
+        latest.store(facts.cut_us, Ordering::Relaxed);
+        let checksum = shared.config.get_bool(Param::RdbChecksum);
+        let mut stream = SnapshotStream {
+            facts,
+            purpose,
+            stage: Stage::Walk,
+            walker: Some(walker),
+            gifts,
+            spare: Vec::new(),
+            own: Gatherer::new(compression),
+            spill: None,
+            crc: checksum.then(Crc64::new),
+            summed: 0,
+            pace: Pace::default(),
+        };
+        stream.put_start();
+        stream.sum();
+        (stream, result)
+    }
+
+    pub fn facts(&self) -> &CutFacts {
+        &self.facts
+    }
+
+    /// How many keys were encoded so far, those that wait in memory or a spill included.
+    pub fn keys_done(&self) -> u64 {
+        self.own.keys
+    }
+
+    /// The memory of all entries that writers have given.
+    pub fn given_bytes(&self) -> u64 {
+        self.gifts.lock().entry_bytes
+    }
+
+    /// The bytes that are ready. `clear_ready` says that they were taken.
+    pub fn ready(&mut self) -> &[u8] {
+        self.sum();
+        &self.own.out
+    }
+
+    pub fn clear_ready(&mut self) {
+        self.own.clear();
+        self.summed = 0;
+    }
+
+    /// Makes some more bytes ready: what writers gave, and a step of the walker. False when
+    /// there are no more to come.
+    ///
+    /// # Errors
+    /// What was spilled could not be read back.
+    pub fn advance(&mut self, shared: &Shared, locker: &mut Locker) -> io::Result<bool> {
+        let keys_before = self.own.keys;
+        match self.stage {
+            Stage::Walk => {
+                self.own.drain(&self.gifts, &mut self.spare);
+                if !self.walk(shared, locker) {
+                    self.close_walker(shared, locker);
+                    self.own.drain(&self.gifts, &mut self.spare);
+                    self.stage = Stage::End;
+                }
+            }
+            Stage::End => self.put_end()?,
+            Stage::Over => return Ok(false),
+        }
+        self.pace.add(self.own.keys - keys_before);
+        self.sum();
+        Ok(true)
+    }
+
+    /// The next bytes of the file, `None` behind its end.
+    ///
+    /// # Errors
+    /// What was spilled could not be read back; the snapshot is lost then.
+    pub fn next_chunk(
+        &mut self,
+        shared: &Shared,
+        locker: &mut Locker,
+    ) -> io::Result<Option<Bytes>> {
+        while self.own.out.len() < CHUNK_BYTES && self.rest(shared) == Rest::None {
+            if !self.advance(shared, locker)? {
+                break;
+            }
+        }
+        if self.own.out.is_empty() && matches!(self.stage, Stage::Over) {
+            return Ok(None);
+        }
+        self.sum();
+        let chunk = Bytes::from(std::mem::take(&mut self.own.out));
+        self.clear_ready();
+        Ok(Some(chunk))
+    }
+
+    /// What `rdb-key-save-delay` wants slept before the next step. Tell `slept` of it.
+    pub fn rest(&mut self, shared: &Shared) -> Rest {
+        self.pace
+            .rest(shared.config.get_int(Param::RdbKeySaveDelay))
+    }
+
+    pub fn slept(&mut self, slept: std::time::Duration) {
+        self.pace.slept(slept);
+    }
+
+    /// Keys that were encoded and not slept for yet.
+    pub fn unpaid_keys(&self, shared: &Shared) -> u64 {
+        let delay_us = shared.config.get_int(Param::RdbKeySaveDelay);
+        self.pace.unpaid(delay_us)
+    }
+
+    /// Takes what writers gave out of their buffer, for a consumer that is not ready for
+    /// more: some of it stays in memory, the rest goes to an unlinked file in `dir`.
+    ///
+    /// # Errors
+    /// There is no room for that file. The stream can go on all the same: what could not be
+    /// spilled stays in memory.
+    pub fn absorb(&mut self, shared: &Shared) -> io::Result<()> {
+        let keys_before = self.own.keys;
+        self.own.drain(&self.gifts, &mut self.spare);
+        self.pace.add(self.own.keys - keys_before);
+        if self.own.out.len() > spill::MEMORY_BYTES_MAX && matches!(self.stage, Stage::Walk) {
+            let spill = match &mut self.spill {
+                Some(spill) => spill,
+                none => none.insert(Spill::create(&shared.config.dir())?),
+            };
+            // What the checksum has seen stays in front.
+            spill.append(&self.own.out[self.summed..])?;
+            self.own.truncate(self.summed);
+        }
+        Ok(())
+    }
+
+    /// Ends the snapshot: writers give no more.
+    pub fn close(mut self, shared: &Shared, locker: &mut Locker) {
+        self.close_walker(shared, locker);
+    }
+
+    fn close_walker(&mut self, shared: &Shared, locker: &mut Locker) {
+        if let Some(walker) = self.walker.take() {
+            walker.close(&shared.keyspace, locker);
+        }
+    }
+
+    fn walk(&mut self, shared: &Shared, locker: &mut Locker) -> bool {
+        let Some(walker) = &mut self.walker else {
+            return false;
+        };
+        let goes_on = walker.step(&shared.keyspace, locker, &mut self.own);
+        self.own.finish_long();
+        goes_on
+    }
+
+    fn sum(&mut self) {
+        if let Some(crc) = &mut self.crc {
+            crc.update(&self.own.out[self.summed..]);
+        }
+        self.summed = self.own.out.len();
+    }
+
+    fn put_start(&mut self) {
+        let out = &mut self.own.out;
+        let facts = &self.facts;
+        encode::put_header(out, FileVersion::Redis10);
+        encode::put_aux(out, b"redis-ver", REDIS_VERSION);
+        encode::put_aux_i64(out, b"redis-bits", 64);
+        encode::put_aux_i64(out, b"ctime", clock::unix_ms() / 1000);
+        encode::put_aux_i64(out, b"used-mem", memory::used_bytes() as i64);
+        if facts.has_history || self.purpose == Purpose::Followers {
+            // With nothing selected the log's next record says what it is for.
+            let selected_db = facts.selected_db.unwrap_or(0);
+            encode::put_aux_i64(out, b"repl-stream-db", selected_db.into());
+            encode::put_aux(out, b"repl-id", facts.repl_id.as_bytes());
+            encode::put_aux_i64(out, b"repl-offset", facts.offset as i64);
+        }
+        encode::put_aux_i64(out, b"aof-base", 0);
+        let databases = self.walker.iter().flat_map(|walker| &walker.databases);
+        for &(db, keys, expires) in databases {
+            encode::put_select_db(out, db.into());
+            encode::put_resize_db(out, keys, expires);
+        }
+    }
+
+    /// Puts what was spilled, a chunk a call, then the end.
+    fn put_end(&mut self) -> io::Result<()> {
+        if let Some(spill) = &mut self.spill
+            && spill.read_chunk(CHUNK_BYTES, &mut self.own.out)?
+        {
+            return Ok(());
+        }
+        encode::put_end(&mut self.own.out);
+        self.sum();
+        let crc = self.crc.take().map(|crc| crc.value());
+        encode::put_checksum(&mut self.own.out, crc);
+        self.stage = Stage::Over;
+        Ok(())
+    }
+}
