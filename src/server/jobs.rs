@@ -1,13 +1,14 @@
 //! Jobs that commands leave to tasks, and how their replies are written.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::connection::{Connection, Gone, Next};
+use super::connection::Connection;
+use super::services::Services;
 use super::shutdown::Refused;
-use crate::commands::cx::{Job, Shutdown};
+use crate::commands::cx::{Failover, Job, Shutdown};
+use crate::commands::error::CmdError;
 use crate::config::Force;
-use crate::persist::load;
+use crate::persist::load::{self, Reload, ReloadError};
 use crate::persist::saver::{SaveRefused, Started};
 use crate::replication::NewFollower;
 
@@ -15,36 +16,50 @@ use crate::replication::NewFollower;
 type JobError = String;
 
 /// Runs a job to its end and replies.
-pub async fn run(connection: &mut Connection, job: Job) -> Result<(), Gone> {
-    let answer = match job {
-        Job::Save => save(connection).await,
-        Job::BackgroundSave { schedule } => background_save(connection, schedule).await,
-        Job::Shutdown(options) => shutdown(connection, options).await,
-        Job::CancelShutdown => cancel_shutdown(connection),
-        Job::ReplicaOf(leader) => replica_of(connection, leader).await,
-        Job::Failover(request) => {
-            let asked = connection.worker.services.replication.failover(request);
-            let failed = || "ERR The replication thread has ended".to_owned();
-            asked.await.unwrap_or_else(|_| Err(failed())).map(|()| "OK".to_owned())
+pub async fn run(connection: &mut Connection, job: Job) {
+    let worker = connection.worker.clone();
+    let answer = match worker.services.get() {
+        Some(services) => run_with(connection, services, job).await,
+        None if matches!(job, Job::Shutdown(_)) => {
+            tracing::warn!("User requested shutdown while the dataset is loading, bye bye...");
+            std::process::exit(0);
         }
-        Job::RewriteConfig { all } => rewrite_config(connection, all),
-        Job::Reload { save, flush, merge } => reload(connection, save, flush, merge).await,
-        Job::Sleep { microseconds } => {
-            sleep(connection, microseconds);
-            Ok("OK".to_owned())
-        }
-        Job::Restart { crash, delay_ms } => restart(connection, crash, delay_ms).await,
-        Job::Crash => std::process::abort(),
+        None => Err(CmdError::Loading.message().into_owned()),
     };
     connection.reply(|reply| match &answer {
         Ok(text) => reply.simple(text),
         Err(text) => reply.error(text),
     });
-    Ok(())
 }
 
-async fn save(connection: &Connection) -> Result<String, JobError> {
-    let asked = connection.worker.services.saver.save().map_err(|refused| refused.to_string())?;
+async fn run_with(
+    connection: &Connection,
+    services: &Services,
+    job: Job,
+) -> Result<String, JobError> {
+    match job {
+        Job::Save => save(services).await,
+        Job::BackgroundSave { schedule } => background_save(services, schedule).await,
+        Job::Shutdown(options) => shutdown(services, options).await,
+        Job::CancelShutdown => cancel_shutdown(services),
+        Job::ReplicaOf(leader) => replica_of(connection, services, leader).await,
+        Job::Failover(request) => failover(services, request).await,
+        Job::RewriteConfig { all } => rewrite_config(connection, all),
+        Job::Reload { save, flush, merge } => reload(connection, Reload { save, flush, merge }),
+        Job::Sleep { microseconds } => {
+            sleep(connection, microseconds);
+            Ok("OK".to_owned())
+        }
+        Job::Restart { crash, delay_ms } => restart(services, crash, delay_ms).await,
+        Job::Crash => std::process::abort(),
+    }
+}
+
+async fn save(services: &Services) -> Result<String, JobError> {
+    let asked = services
+        .saver
+        .save()
+        .map_err(|refused| refused.to_string())?;
     match asked.await {
         Ok(Ok(_)) => Ok("OK".to_owned()),
         Ok(Err(error)) => Err(format!("ERR {error}")),
@@ -52,8 +67,8 @@ async fn save(connection: &Connection) -> Result<String, JobError> {
     }
 }
 
-async fn background_save(connection: &Connection, schedule: bool) -> Result<String, JobError> {
-    let saver = &connection.worker.services.saver;
+async fn background_save(services: &Services, schedule: bool) -> Result<String, JobError> {
+    let saver = &services.saver;
     let started = saver.background_save(schedule);
     match started.map_err(|refused: SaveRefused| refused.to_string())? {
         Started::Begun(cut) => {
@@ -65,16 +80,16 @@ async fn background_save(connection: &Connection, schedule: bool) -> Result<Stri
     }
 }
 
-async fn shutdown(connection: &Connection, options: Shutdown) -> Result<String, JobError> {
-    match connection.worker.services.shutdown.run(options).await {
+async fn shutdown(services: &Services, options: Shutdown) -> Result<String, JobError> {
+    match services.shutdown.run(options).await {
         Ok(never) => match never {},
         Err(Refused::Failed) => Err("ERR Errors trying to SHUTDOWN. Check logs.".to_owned()),
         Err(Refused::Underway) => Err("ERR A shutdown is under way already.".to_owned()),
     }
 }
 
-fn cancel_shutdown(connection: &Connection) -> Result<String, JobError> {
-    if connection.worker.services.shutdown.abort() {
+fn cancel_shutdown(services: &Services) -> Result<String, JobError> {
+    if services.shutdown.abort() {
         Ok("OK".to_owned())
     } else {
         Err("ERR No shutdown in progress.".to_owned())
@@ -83,12 +98,22 @@ fn cancel_shutdown(connection: &Connection) -> Result<String, JobError> {
 
 async fn replica_of(
     connection: &Connection,
+    services: &Services,
     leader: Option<(String, u16)>,
 ) -> Result<String, JobError> {
     let facts = &connection.session.facts;
     let requested_by = format!("id={} addr={}", facts.id, facts.address);
-    let asked = connection.worker.services.replication.replica_of(leader, &requested_by);
-    asked.await.map_err(|_| "ERR The replication thread has ended".to_owned())
+    let asked = services.replication.replica_of(leader, &requested_by);
+    asked
+        .await
+        .map_err(|_| "ERR The replication thread has ended".to_owned())
+}
+
+async fn failover(services: &Services, request: Failover) -> Result<String, JobError> {
+    match services.replication.failover(request).await {
+        Ok(result) => result.map(|()| "OK".to_owned()),
+        Err(_) => Err("ERR The replication thread has ended".to_owned()),
+    }
 }
 
 fn rewrite_config(connection: &Connection, all: bool) -> Result<String, JobError> {
@@ -107,31 +132,16 @@ fn rewrite_config(connection: &Connection, all: bool) -> Result<String, JobError
 }
 
 /// DEBUG RELOAD: what is saved must be loaded as the same dataset.
-async fn reload(
-    connection: &Connection,
-    save: bool,
-    flush: bool,
-    merge: bool,
-) -> Result<String, JobError> {
+fn reload(connection: &Connection, reload: Reload) -> Result<String, JobError> {
     let worker = connection.worker.clone();
-    let engine = &worker.engine;
-    if save {
-        let saved = worker.services.saver.save_instead().await;
-        if !matches!(saved, Ok(Ok(_))) {
-            return Err("ERR Error saving the dataset".to_owned());
-        }
-    }
-    let Some(path) = engine.shared.config.path(crate::config::Param::DbFilename) else {
-        return Err("ERR There is no dbfilename".to_owned());
-    };
     let mut executor = worker.executor.borrow_mut();
-    match load::reload(&engine.shared, &mut executor.locker, &path, flush, merge) {
+    match load::debug_reload(&worker.engine.shared, &mut executor.locker, reload) {
         Ok(_) => {
             tracing::warn!("DB reloaded by DEBUG RELOAD");
             Ok("OK".to_owned())
         }
-        Err(error) => {
-            tracing::warn!("{error}");
+        Err(ReloadError::Save(_)) => Err("ERR Error saving the dataset".to_owned()),
+        Err(ReloadError::Load(_)) => {
             Err("ERR Error trying to load the RDB dump, check server logs.".to_owned())
         }
     }
@@ -148,14 +158,10 @@ fn sleep(connection: &Connection, microseconds: u64) {
 }
 
 /// DEBUG RESTART and CRASH-AND-RECOVER: the process becomes a new one of itself.
-async fn restart(
-    connection: &Connection,
-    crash: bool,
-    delay_ms: u64,
-) -> Result<String, JobError> {
+async fn restart(services: &Services, crash: bool, delay_ms: u64) -> Result<String, JobError> {
     use std::os::unix::process::CommandExt;
     if !crash {
-        let saved = connection.worker.services.saver.save_instead().await;
+        let saved = services.saver.save_instead().await;
         if !matches!(saved, Ok(Ok(_))) {
             return Err("ERR failed to restart the server. Check server logs.".to_owned());
         }
@@ -170,21 +176,25 @@ async fn restart(
 
 /// Hands the connection to the thread that serves followers.
 pub fn become_follower(connection: Connection, request: Vec<Box<[u8]>>) {
-    let Connection { worker, stream, mut session, mut output, pending, .. } = connection;
+    let Connection {
+        worker,
+        stream,
+        mut session,
+        mut output,
+        pending,
+        ..
+    } = connection;
     let facts = session.facts.clone();
-    facts.last_active_ms.store(crate::base::clock::unix_ms(), Ordering::Relaxed);
-    match stream.leave() {
-        Ok(stream) => worker.services.replication.new_follower(NewFollower {
-            stream,
-            facts,
-            introduction: std::mem::take(&mut session.follower),
-            request,
-            leftover_input: pending,
-            pending_output: output.take(),
-        }),
-        Err(error) => {
-            tracing::debug!("A follower's connection was lost: {error}");
-            worker.engine.shared.clients.remove(facts.id);
-        }
-    }
+    let (Some(services), Ok(stream)) = (worker.services.get(), stream.leave()) else {
+        worker.engine.shared.clients.remove(facts.id);
+        return;
+    };
+    services.replication.new_follower(NewFollower {
+        stream,
+        facts,
+        introduction: std::mem::take(&mut session.follower),
+        request,
+        leftover_input: pending,
+        pending_output: output.take(),
+    });
 }

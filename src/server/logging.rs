@@ -40,14 +40,18 @@ impl LogState {
         self.level.store(rank_of(level), Ordering::Relaxed);
     }
 
-    /// Takes over the role that lines are marked with.
-    pub fn set_role(&self, engine: &Engine) {
-        let role = if engine.shared.role.is_follower() {
-            b'S'
-        } else {
-            b'M'
-        };
-        self.role.store(role, Ordering::Relaxed);
+    /// Marks lines with this engine's role from now on.
+    pub fn follow(&self, engine: &Arc<Engine>) {
+        // Only the first server of a process is asked: they share one log.
+        let _ = self.engine.set(engine.clone());
+    }
+
+    fn role(&self) -> char {
+        let is_follower = self
+            .engine
+            .get()
+            .is_some_and(|engine| engine.shared.role.is_follower());
+        if is_follower { 'S' } else { 'M' }
     }
 }
 

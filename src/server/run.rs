@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, bail};
 use tokio::runtime::Builder;
@@ -23,7 +23,7 @@ use crate::commands::registry::Registry;
 use crate::config::{Config, LoadError, Param, REDIS_VERSION, Supervised};
 use crate::exec::Engine;
 use crate::exec::plan::GROUP_MAX;
-use crate::persist::load;
+use crate::persist::load::{self, ReplFacts};
 use crate::persist::saver::Saver;
 use crate::replication;
 use crate::shared::{Shared, Size};
@@ -55,7 +55,9 @@ impl Gates {
 
 /// So many shards that two groups of random keys rarely meet.
 fn shard_count(workers: usize) -> usize {
-    (4 * workers.max(2) * GROUP_MAX * GROUP_MAX).next_power_of_two().min(1 << 16)
+    (4 * workers.max(2) * GROUP_MAX * GROUP_MAX)
+        .next_power_of_two()
+        .min(1 << 16)
 }
 
 /// Runs the server until it is told to end.
@@ -68,31 +70,60 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
     let gates = Gates::new(workers);
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // The port is taken before the dataset is loaded, so that a second server on the
-        // same port ends before it does any harm.
         let bound = Bound::new(config)?;
-        write_pid_file(config)?;
+        write_pid_file(config);
         garbage::start(freed)?;
-        let mut locker = Locker::new(&engine.shared.keyspace, gates.main);
-        let restored = load::start(&engine.shared, &mut locker)?;
-        drop(locker);
-        cron::start(engine.clone(), gates.cron)?;
-        let saver = Saver::spawn(engine.clone(), gates.saver)?;
-        let restored = restored.and_then(|report| report.replication);
-        let replication =
-            replication::start(engine.clone(), [gates.leader, gates.follower], restored)?;
-        let shutdown = Shutdown::new(engine.clone(), saver.clone(), replication.clone());
-        let files = [config.path(Param::PidFile), config.path(Param::UnixSocket)];
-        shutdown.files.lock().extend(files.into_iter().flatten());
-        let services = Arc::new(Services { saver, replication, shutdown });
+        // Clients are answered while the dataset is loaded: that it is loading.
+        let services = Arc::new(OnceLock::new());
         let workers: Arc<[WorkerHandle]> = (0..workers)
             .map(|gate| worker::start(engine.clone(), services.clone(), gate))
             .collect::<Result<_, _>>()?;
-        let acceptor = Arc::new(Acceptor { engine: engine.clone(), workers });
+        let acceptor = Arc::new(Acceptor {
+            engine: engine.clone(),
+            workers,
+        });
         let listeners = bound.accept(acceptor)?;
         appliers::register(&engine, log, listeners);
+        let restored = load_dataset(engine.clone(), gates.main).await?;
+        cron::start(engine.clone(), gates.cron)?;
+        let started = start_services(&engine, gates, restored)?;
+        let services = services.get_or_init(|| started);
         announce_ready(config);
-        obey_signals(config, &services).await
+        obey_signals(config, services).await
+    })
+}
+
+/// Loads on a thread of its own, since this one accepts connections meanwhile.
+async fn load_dataset(engine: Arc<Engine>, gate: usize) -> anyhow::Result<Option<ReplFacts>> {
+    // Before the first client can be served, so that none sees an empty dataset.
+    let (done, loaded) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("loader".to_owned())
+        .spawn(move || {
+            let mut locker = Locker::new(&engine.shared.keyspace, gate);
+            // Nobody listens any more if the process is ending.
+            let _ = done.send(load::start(&engine.shared, &mut locker));
+        })?;
+    let report = loaded.await.context("the loading thread has ended")??;
+    Ok(report.and_then(|report| report.replication))
+}
+
+fn start_services(
+    engine: &Arc<Engine>,
+    gates: Gates,
+    restored: Option<ReplFacts>,
+) -> anyhow::Result<Services> {
+    let saver = Saver::spawn(engine.clone(), gates.saver)?;
+    let threads = [gates.leader, gates.follower];
+    let replication = replication::start(engine.clone(), threads, restored)?;
+    let shutdown = Shutdown::new(engine.clone(), saver.clone(), replication.clone());
+    let config = &engine.shared.config;
+    let files = [config.path(Param::PidFile), config.path(Param::UnixSocket)];
+    shutdown.files.lock().extend(files.into_iter().flatten());
+    Ok(Services {
+        saver,
+        replication,
+        shutdown,
     })
 }
 
@@ -134,7 +165,10 @@ fn announce(config: &Config) {
     } else {
         tracing::warn!("Warning: no config file specified, using the default config.");
     }
-    tracing::info!("Running mode=standalone, port={}.", config.get_int(Param::Port));
+    tracing::info!(
+        "Running mode=standalone, port={}.",
+        config.get_int(Param::Port)
+    );
     tracing::info!(" PID: {}", std::process::id());
 }
 
@@ -143,24 +177,26 @@ fn announce_ready(config: &Config) {
         tracing::info!("Ready to accept connections tcp");
     }
     if let Some(path) = config.path(Param::UnixSocket) {
-        tracing::info!("The server is now ready to accept connections at {}", path.display());
+        tracing::info!(
+            "The server is now ready to accept connections at {}",
+            path.display()
+        );
     }
     if let Err(error) = tell_supervisor(config) {
         tracing::warn!("The service manager was not told that the server is ready: {error}");
     }
 }
 
-fn write_pid_file(config: &Config) -> anyhow::Result<()> {
+fn write_pid_file(config: &Config) {
     let Some(path) = config.path(Param::PidFile) else {
-        return Ok(());
+        return;
     };
     // As in Redis a pid that cannot be written is worth a line, not the server.
-    let written = std::fs::File::create(&path)
-        .and_then(|mut file| writeln!(file, "{}", std::process::id()));
+    let written =
+        std::fs::File::create(&path).and_then(|mut file| writeln!(file, "{}", std::process::id()));
     if let Err(error) = written {
         tracing::warn!("Failed to write PID file {}: {error}", path.display());
     }
-    Ok(())
 }
 
 /// The notification protocol of systemd, as sd_notify(3) has it.

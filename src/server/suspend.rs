@@ -34,7 +34,7 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
         } => {
             wait_for_followers(connection, followers, deadline_ms).await?;
         }
-        Outcome::Ask(job) => jobs::run(connection, job).await?,
+        Outcome::Ask(job) => jobs::run(connection, job).await,
         Outcome::Become(Role::Monitor) => {
             connection.session.monitor = true;
             let facts = connection.session.facts.clone();
