@@ -1,10 +1,10 @@
 //! Stand-in until the shells land.
-use std::sync::Arc;
-use tokio::sync::oneshot;
 use crate::commands::cx::Failover;
 use crate::exec::Engine;
 use crate::shared::clients::ClientFacts;
 use crate::shared::introduction::FollowerFacts;
+use std::sync::Arc;
+use tokio::sync::oneshot;
 #[derive(Clone)]
 pub struct Replication;
 pub struct NewFollower {
@@ -20,8 +20,14 @@ pub fn start<T>(_: Arc<Engine>, _: [usize; 2], _: T) -> std::io::Result<Replicat
 }
 impl Replication {
     pub fn new_follower(&self, _: NewFollower) {}
-    pub fn replica_of(&self, _: Option<(String, u16)>, _: &str) -> oneshot::Receiver<String> { oneshot::channel().1 }
-    pub fn failover(&self, _: Failover) -> oneshot::Receiver<Result<(), String>> { oneshot::channel().1 }
-    pub fn shutdown_wait(&self, _: std::time::Duration) -> oneshot::Receiver<bool> { oneshot::channel().1 }
+    pub fn replica_of(&self, _: Option<(String, u16)>, _: &str) -> oneshot::Receiver<String> {
+        oneshot::channel().1
+    }
+    pub fn failover(&self, _: Failover) -> oneshot::Receiver<Result<(), String>> {
+        oneshot::channel().1
+    }
+    pub fn shutdown_wait(&self, _: std::time::Duration) -> oneshot::Receiver<bool> {
+        oneshot::channel().1
+    }
     pub fn cancel_shutdown_wait(&self) {}
 }

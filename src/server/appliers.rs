@@ -54,13 +54,19 @@ fn raise_file_limit(clients: i64) -> i64 {
     if current >= wanted {
         return clients;
     }
-    let asked = Rlimit { current: Some(wanted), maximum: Some(maximum.unwrap_or(wanted).max(wanted)) };
+    let asked = Rlimit {
+        current: Some(wanted),
+        maximum: Some(maximum.unwrap_or(wanted).max(wanted)),
+    };
     let reached = match setrlimit(Resource::Nofile, asked) {
         Ok(()) => wanted,
         // Without the right to raise the maximum, the maximum itself will have to do.
         Err(_) => {
             let most = maximum.unwrap_or(current).min(wanted);
-            let asked = Rlimit { current: Some(most), maximum };
+            let asked = Rlimit {
+                current: Some(most),
+                maximum,
+            };
             setrlimit(Resource::Nofile, asked).map_or(current, |()| most)
         }
     };

@@ -25,7 +25,10 @@ pub async fn run(connection: &mut Connection, job: Job) -> Result<(), Gone> {
         Job::Failover(request) => {
             let asked = connection.worker.services.replication.failover(request);
             let failed = || "ERR The replication thread has ended".to_owned();
-            asked.await.unwrap_or_else(|_| Err(failed())).map(|()| "OK".to_owned())
+            asked
+                .await
+                .unwrap_or_else(|_| Err(failed()))
+                .map(|()| "OK".to_owned())
         }
         Job::RewriteConfig { all } => rewrite_config(connection, all),
         Job::Reload { save, flush, merge } => reload(connection, save, flush, merge).await,
@@ -44,7 +47,12 @@ pub async fn run(connection: &mut Connection, job: Job) -> Result<(), Gone> {
 }
 
 async fn save(connection: &Connection) -> Result<String, JobError> {
-    let asked = connection.worker.services.saver.save().map_err(|refused| refused.to_string())?;
+    let asked = connection
+        .worker
+        .services
+        .saver
+        .save()
+        .map_err(|refused| refused.to_string())?;
     match asked.await {
         Ok(Ok(_)) => Ok("OK".to_owned()),
         Ok(Err(error)) => Err(format!("ERR {error}")),
@@ -87,8 +95,14 @@ async fn replica_of(
 ) -> Result<String, JobError> {
     let facts = &connection.session.facts;
     let requested_by = format!("id={} addr={}", facts.id, facts.address);
-    let asked = connection.worker.services.replication.replica_of(leader, &requested_by);
-    asked.await.map_err(|_| "ERR The replication thread has ended".to_owned())
+    let asked = connection
+        .worker
+        .services
+        .replication
+        .replica_of(leader, &requested_by);
+    asked
+        .await
+        .map_err(|_| "ERR The replication thread has ended".to_owned())
 }
 
 fn rewrite_config(connection: &Connection, all: bool) -> Result<String, JobError> {
@@ -148,11 +162,7 @@ fn sleep(connection: &Connection, microseconds: u64) {
 }
 
 /// DEBUG RESTART and CRASH-AND-RECOVER: the process becomes a new one of itself.
-async fn restart(
-    connection: &Connection,
-    crash: bool,
-    delay_ms: u64,
-) -> Result<String, JobError> {
+async fn restart(connection: &Connection, crash: bool, delay_ms: u64) -> Result<String, JobError> {
     use std::os::unix::process::CommandExt;
     if !crash {
         let saved = connection.worker.services.saver.save_instead().await;
@@ -170,9 +180,18 @@ async fn restart(
 
 /// Hands the connection to the thread that serves followers.
 pub fn become_follower(connection: Connection, request: Vec<Box<[u8]>>) {
-    let Connection { worker, stream, mut session, mut output, pending, .. } = connection;
+    let Connection {
+        worker,
+        stream,
+        mut session,
+        mut output,
+        pending,
+        ..
+    } = connection;
     let facts = session.facts.clone();
-    facts.last_active_ms.store(crate::base::clock::unix_ms(), Ordering::Relaxed);
+    facts
+        .last_active_ms
+        .store(crate::base::clock::unix_ms(), Ordering::Relaxed);
     match stream.leave() {
         Ok(stream) => worker.services.replication.new_follower(NewFollower {
             stream,

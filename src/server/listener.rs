@@ -78,7 +78,11 @@ impl Bound {
         if let Some(listener) = self.unix {
             runtime.spawn(acceptor.clone().unix(listener));
         }
-        let listeners = Listeners { acceptor, runtime, tcp: Mutex::default() };
+        let listeners = Listeners {
+            acceptor,
+            runtime,
+            tcp: Mutex::default(),
+        };
         for (place, socket) in self.tcp {
             let task = listeners.spawn(socket)?;
             listeners.tcp.lock().push((place, task));
@@ -123,14 +127,21 @@ impl Listeners {
     fn spawn(&self, socket: Socket) -> anyhow::Result<AbortHandle> {
         let _inside = self.runtime.enter();
         let listener = listen::tcp(socket)?;
-        Ok(self.runtime.spawn(self.acceptor.clone().tcp(listener)).abort_handle())
+        Ok(self
+            .runtime
+            .spawn(self.acceptor.clone().tcp(listener))
+            .abort_handle())
     }
 }
 
 fn places(config: &Config) -> Vec<Place> {
     match config.get_int(Param::Port) as u16 {
         0 => Vec::new(),
-        port => config.bind().iter().map(|address| (address.clone(), port)).collect(),
+        port => config
+            .bind()
+            .iter()
+            .map(|address| (address.clone(), port))
+            .collect(),
     }
 }
 

@@ -55,7 +55,9 @@ impl Gates {
 
 /// So many shards that two groups of random keys rarely meet.
 fn shard_count(workers: usize) -> usize {
-    (4 * workers.max(2) * GROUP_MAX * GROUP_MAX).next_power_of_two().min(1 << 16)
+    (4 * workers.max(2) * GROUP_MAX * GROUP_MAX)
+        .next_power_of_two()
+        .min(1 << 16)
 }
 
 /// Runs the server until it is told to end.
@@ -84,11 +86,18 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         let shutdown = Shutdown::new(engine.clone(), saver.clone(), replication.clone());
         let files = [config.path(Param::PidFile), config.path(Param::UnixSocket)];
         shutdown.files.lock().extend(files.into_iter().flatten());
-        let services = Arc::new(Services { saver, replication, shutdown });
+        let services = Arc::new(Services {
+            saver,
+            replication,
+            shutdown,
+        });
         let workers: Arc<[WorkerHandle]> = (0..workers)
             .map(|gate| worker::start(engine.clone(), services.clone(), gate))
             .collect::<Result<_, _>>()?;
-        let acceptor = Arc::new(Acceptor { engine: engine.clone(), workers });
+        let acceptor = Arc::new(Acceptor {
+            engine: engine.clone(),
+            workers,
+        });
         let listeners = bound.accept(acceptor)?;
         appliers::register(&engine, log, listeners);
         announce_ready(config);
@@ -134,7 +143,10 @@ fn announce(config: &Config) {
     } else {
         tracing::warn!("Warning: no config file specified, using the default config.");
     }
-    tracing::info!("Running mode=standalone, port={}.", config.get_int(Param::Port));
+    tracing::info!(
+        "Running mode=standalone, port={}.",
+        config.get_int(Param::Port)
+    );
     tracing::info!(" PID: {}", std::process::id());
 }
 
@@ -143,7 +155,10 @@ fn announce_ready(config: &Config) {
         tracing::info!("Ready to accept connections tcp");
     }
     if let Some(path) = config.path(Param::UnixSocket) {
-        tracing::info!("The server is now ready to accept connections at {}", path.display());
+        tracing::info!(
+            "The server is now ready to accept connections at {}",
+            path.display()
+        );
     }
     if let Err(error) = tell_supervisor(config) {
         tracing::warn!("The service manager was not told that the server is ready: {error}");
@@ -155,8 +170,8 @@ fn write_pid_file(config: &Config) -> anyhow::Result<()> {
         return Ok(());
     };
     // As in Redis a pid that cannot be written is worth a line, not the server.
-    let written = std::fs::File::create(&path)
-        .and_then(|mut file| writeln!(file, "{}", std::process::id()));
+    let written =
+        std::fs::File::create(&path).and_then(|mut file| writeln!(file, "{}", std::process::id()));
     if let Err(error) = written {
         tracing::warn!("Failed to write PID file {}: {error}", path.display());
     }

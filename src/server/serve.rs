@@ -42,12 +42,20 @@ pub async fn serve(mut connection: Connection) {
     let worker = connection.worker.clone();
     {
         let mut executor = worker.executor.borrow_mut();
-        maintain::forget(&worker.engine, &mut connection.session, &mut executor.locker);
+        maintain::forget(
+            &worker.engine,
+            &mut connection.session,
+            &mut executor.locker,
+        );
     }
     match ended {
         Ok(Some(request)) => jobs::become_follower(connection, request),
         // Why it ended was logged where it happened, if it is worth a line.
-        Ok(None) | Err(Gone) => worker.engine.shared.clients.remove(connection.session.facts.id),
+        Ok(None) | Err(Gone) => worker
+            .engine
+            .shared
+            .clients
+            .remove(connection.session.facts.id),
     }
 }
 

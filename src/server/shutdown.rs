@@ -36,7 +36,13 @@ pub struct Shutdown {
 impl Shutdown {
     pub fn new(engine: Arc<Engine>, saver: Saver, replication: Replication) -> Shutdown {
         let (underway, files) = (Mutex::new(false), Mutex::default());
-        Shutdown { engine, saver, replication, underway, files }
+        Shutdown {
+            engine,
+            saver,
+            replication,
+            underway,
+            files,
+        }
     }
 
     /// Ends the process, or says why not.

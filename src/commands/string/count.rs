@@ -1,6 +1,7 @@
 //! Values as numbers.
 
-use crate::base::number::{LongDouble, digits, parse_i64};
+use crate::base::long_double::LongDouble;
+use crate::base::number::{digits, parse_i64};
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
