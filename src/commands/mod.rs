@@ -25,6 +25,10 @@ pub mod call;
 /// MONITOR's lines, and what must not be seen in them.
 pub mod monitor;
 
+/// What the families' unit tests run commands in.
+#[cfg(test)]
+pub mod testing;
+
 /// MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 pub mod transaction;
 
@@ -34,11 +38,15 @@ pub mod expiry;
 /// Keys whatever they hold, and databases: DEL, SCAN, RENAME, FLUSHALL, DUMP and so on.
 pub mod keyspace;
 
-/// What the families' unit tests run commands in.
-#[cfg(test)]
-pub mod testing;
+/// Strings: GET, SET, INCR and their relatives.
+pub mod string;
 
 use spec::Spec;
 
 /// Every family's table.
-pub const FAMILIES: &[&[Spec]] = &[transaction::COMMANDS, expiry::COMMANDS, keyspace::COMMANDS];
+pub const FAMILIES: &[&[Spec]] = &[
+    transaction::COMMANDS,
+    expiry::COMMANDS,
+    keyspace::COMMANDS,
+    string::COMMANDS,
+];
