@@ -22,7 +22,10 @@ pub mod registry;
 /// The inside door.
 pub mod call;
 
-/// MONITOR's lines, and what must not be seen in them.
+/// What commands with subcommands have in common.
+pub mod help;
+
+/// MONITOR, its lines, and what must not be seen in them.
 pub mod monitor;
 
 /// MULTI, EXEC, DISCARD, WATCH, UNWATCH.
@@ -34,6 +37,15 @@ pub mod expiry;
 /// Keys whatever they hold, and databases: DEL, SCAN, RENAME, FLUSHALL, DUMP and so on.
 pub mod keyspace;
 
+/// PING, ECHO, AUTH, HELLO, QUIT, RESET.
+pub mod connection;
+
+/// CLIENT.
+pub mod client;
+
+/// SUBSCRIBE, PUBLISH, PUBSUB and their kin.
+pub mod pubsub;
+
 /// What the families' unit tests run commands in.
 #[cfg(test)]
 pub mod testing;
@@ -41,4 +53,12 @@ pub mod testing;
 use spec::Spec;
 
 /// Every family's table.
-pub const FAMILIES: &[&[Spec]] = &[transaction::COMMANDS, expiry::COMMANDS, keyspace::COMMANDS];
+pub const FAMILIES: &[&[Spec]] = &[
+    transaction::COMMANDS,
+    expiry::COMMANDS,
+    keyspace::COMMANDS,
+    connection::COMMANDS,
+    client::COMMANDS,
+    pubsub::COMMANDS,
+    monitor::COMMANDS,
+];
