@@ -22,7 +22,10 @@ pub mod registry;
 /// The inside door.
 pub mod call;
 
-/// MONITOR's lines, and what must not be seen in them.
+/// What commands with subcommands have in common.
+pub mod help;
+
+/// MONITOR, its lines, and what must not be seen in them.
 pub mod monitor;
 
 /// What the families' unit tests run commands in.
@@ -41,6 +44,15 @@ pub mod keyspace;
 /// Strings: GET, SET, INCR and their relatives.
 pub mod string;
 
+/// PING, ECHO, AUTH, HELLO, QUIT, RESET.
+pub mod connection;
+
+/// CLIENT.
+pub mod client;
+
+/// SUBSCRIBE, PUBLISH, PUBSUB and their kin.
+pub mod pubsub;
+
 use spec::Spec;
 
 /// Every family's table.
@@ -49,4 +61,8 @@ pub const FAMILIES: &[&[Spec]] = &[
     expiry::COMMANDS,
     keyspace::COMMANDS,
     string::COMMANDS,
+    connection::COMMANDS,
+    client::COMMANDS,
+    pubsub::COMMANDS,
+    monitor::COMMANDS,
 ];

@@ -94,6 +94,7 @@ impl Executor {
                 (None, None) if reply.len_bytes() >= REPLY_BYTES_MAX => Stop::Flush,
                 (None, None) => continue,
             };
+            session.note_facts();
             return Progress {
                 consumed_bytes,
                 stop,

@@ -287,6 +287,10 @@ fn check(engine: &Engine, session: &Session, argv: Argv) -> Verdict {
     {
         return Verdict::Reject(error, Some(id));
     }
+    if session.monitor && spec.has(flag::WRITE | flag::READONLY | flag::MAY_REPLICATE) {
+        let text = CmdError::text("ERR Replica can't interact with the keyspace");
+        return Verdict::Reject(text, Some(id));
+    }
     let speaks_resp2 = session
         .facts
         .resp
