@@ -22,6 +22,9 @@ pub mod registry;
 /// The inside door.
 pub mod call;
 
+/// What commands with subcommands have in common.
+pub mod help;
+
 /// MONITOR's lines, and what must not be seen in them.
 pub mod monitor;
 
@@ -38,7 +41,19 @@ pub mod keyspace;
 #[cfg(test)]
 pub mod testing;
 
+/// CONFIG.
+pub mod config;
+
+/// INFO.
+pub mod info;
+
 use spec::Spec;
 
 /// Every family's table.
-pub const FAMILIES: &[&[Spec]] = &[transaction::COMMANDS, expiry::COMMANDS, keyspace::COMMANDS];
+pub const FAMILIES: &[&[Spec]] = &[
+    transaction::COMMANDS,
+    expiry::COMMANDS,
+    keyspace::COMMANDS,
+    config::COMMANDS,
+    info::COMMANDS,
+];
