@@ -53,6 +53,12 @@ pub mod client;
 /// SUBSCRIBE, PUBLISH, PUBSUB and their kin.
 pub mod pubsub;
 
+/// CONFIG.
+pub mod config;
+
+/// INFO.
+pub mod info;
+
 use spec::Spec;
 
 /// Every family's table.
@@ -65,4 +71,6 @@ pub const FAMILIES: &[&[Spec]] = &[
     client::COMMANDS,
     pubsub::COMMANDS,
     monitor::COMMANDS,
+    config::COMMANDS,
+    info::COMMANDS,
 ];

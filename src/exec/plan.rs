@@ -207,6 +207,7 @@ impl LockSet<'_> {
         }
         match known.spec.locks {
             Locks::Everything => (None, true),
+            Locks::EverythingIf(must) => (None, must(argv)),
             Locks::Argument(at) => {
                 self.push(self.engine.shared.keyspace.hasher.hash(argv.get(at)));
                 (None, false)
@@ -247,6 +248,7 @@ impl LockSet<'_> {
             let known = self.engine.registry.get(queued.id);
             match known.spec.locks {
                 Locks::Everything => everything = true,
+                Locks::EverythingIf(must) => everything |= must(queued.command.argv()),
                 Locks::Argument(at) => {
                     let argument = queued.command.argv().get(at);
                     self.push(self.engine.shared.keyspace.hasher.hash(argument));

@@ -130,6 +130,13 @@ impl ClientFacts {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }
 
+    /// Whether the connection comes from this machine.
+    pub fn is_local(&self) -> bool {
+        let address = &self.address[..];
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        host.is_empty() || host.starts_with("127.") || host == "[::1]" || host.starts_with('/')
+    }
+
     pub fn set(&self, flag: u32, on: bool) {
         if on {
             self.flags.fetch_or(flag, Ordering::Relaxed);
