@@ -29,9 +29,9 @@ pub struct Door {
 impl Door {
     /// An empty leader with a backlog, so that writes are logged, if `logging`.
     pub fn new(logging: bool) -> Door {
-        let registry = Registry::new(FAMILIES, &[]).expect("no renames");
+        let registry = Registry::new(FAMILIES);
         let size = Size {
-            shards: 64,
+            shards: 2048,
             gates: 1,
             commands: registry.len(),
         };
