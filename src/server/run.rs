@@ -82,6 +82,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
             engine: engine.clone(),
             workers,
         });
+        engine.shared.jobs.loading.begin(clock::unix_ms(), 0);
         let listeners = bound.accept(acceptor)?;
         appliers::register(&engine, log, listeners);
         let restored = load_dataset(engine.clone(), gates.main).await?;

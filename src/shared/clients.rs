@@ -334,6 +334,12 @@ impl Pause {
         self.ended.notify_waiters();
     }
 
+    /// Whether there is a pause, over or not.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.until_ms.load(Ordering::Acquire) != 0
+    }
+
     #[inline]
     pub fn is_on(&self, now_ms: i64) -> bool {
         let until_ms = self.until_ms.load(Ordering::Acquire);
