@@ -14,3 +14,7 @@
 mod support;
 
 mod smoke;
+
+mod keyspace;
+
+mod expiry;

@@ -168,11 +168,17 @@ mod tests {
             server.check("GET a", &format!("\"{value}\""));
             server.check("OBJECT ENCODING a", encoding);
             server.check("TTL a", ":-1");
-            // The same value in the same form; only the footer names an older version.
+        }
+        // The same value in the same form; only the footer names an older version.
+        for payload in [HELLO, NUMBER_123] {
+            restore(&mut server, payload, "0", "REPLACE");
             let dumped = server.run("DUMP a");
             let body = payload[..payload.len() - 10].escape_ascii().to_string();
             assert!(dumped.starts_with(&format!("\"{body}")), "{dumped}");
         }
+        server.run(&format!("SET a {long}"));
+        let packed = server.run("DUMP a");
+        assert!(packed.starts_with("\"\\x00\\xc3"), "{packed}");
         server.check_all("DUMP missing", "nil", &[], &["keymiss missing"]);
         let plain = &mut TestServer::with(&[("rdbcompression", "no")]);
         plain.run(&format!("SET a {long}"));
