@@ -549,17 +549,16 @@ fn leader_session(engine: &Engine, stream: Option<&Stream>) -> Session {
     let shared = &engine.shared;
     let (address, local_address) = stream.map(Stream::addresses).unwrap_or_default();
     let now_ms = clock::unix_ms();
-    let facts = Arc::new(ClientFacts {
-        id: shared.clients.next_id(),
-        address,
-        local_address,
-        fd: stream.map_or(-1, Stream::fd),
-        created_ms: now_ms,
-        last_active_ms: now_ms.into(),
-        queued: (-1).into(),
-        resp: 2.into(),
-        ..ClientFacts::default()
-    });
+    let mut facts = ClientFacts::default();
+    facts.id = shared.clients.next_id();
+    facts.address = address;
+    facts.local_address = local_address;
+    facts.fd = stream.map_or(-1, Stream::fd);
+    facts.created_ms = now_ms;
+    facts.last_active_ms = now_ms.into();
+    facts.queued = (-1).into();
+    facts.resp = 2.into();
+    let facts = Arc::new(facts);
     facts.set(client_flag::LEADER, true);
     facts.text.lock().user = "(superuser)".to_owned();
     if stream.is_some() {

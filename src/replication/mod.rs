@@ -104,9 +104,13 @@ fn configured_leader(shared: &Shared) -> Option<Target> {
     })
 }
 
-/// Starts replication: with `replicaof` in the configuration as a follower, whose role is
-/// set before this returns. `gates` are the leader's and the follower's thread's; `restored`
-/// is the history of the data that was loaded. To be called before clients are served.
+/// Takes up the history of the data that was just loaded. Everything is locked.
+pub fn restore(shared: &Shared, history: ReplFacts) {
+    roles::restore(shared, history);
+}
+
+/// Starts replication in the role that `take_role` took. `gates` are the leader's and the
+/// follower's thread's; `restored` is the history of the data that was loaded.
 ///
 /// # Errors
 /// The threads cannot be started.
@@ -118,13 +122,7 @@ pub fn start(
     let [leader_gate, follower_gate] = gates;
     let shared = &engine.shared;
     let target = configured_leader(shared);
-    let mut locker = Locker::new(&shared.keyspace, follower_gate);
-    if let Some(target) = &target {
-        roles::follow(shared, &mut locker, target);
-    }
-    if let Some(restored) = restored {
-        roles::restore(shared, &mut locker, restored, target.is_some());
-    }
+    let locker = Locker::new(&shared.keyspace, follower_gate);
     let oplog = shared.oplog.clone();
     shared
         .config

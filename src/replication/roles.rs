@@ -25,8 +25,9 @@ pub fn new_id() -> ReplId {
 /// Takes up, before clients come, what the last run left. A follower goes on with the
 /// history itself; a leader gives what follows a new id, since a crash may have lost what
 /// came behind the file, and lets those continue who have no more than the file has.
-pub fn restore(shared: &Shared, locker: &mut Locker, restored: ReplFacts, follows: bool) {
-    let _everything = shared.keyspace.lock_everything(locker);
+/// Everything is locked.
+pub fn restore(shared: &Shared, restored: ReplFacts) {
+    let follows = shared.role.is_follower();
     let mut history = shared.history.lock();
     *history = History::new(restored.id);
     if !follows {
