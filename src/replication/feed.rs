@@ -255,7 +255,9 @@ impl Feed {
     fn note_sent(&mut self, len: usize) {
         self.state.moved = Instant::now();
         let len = len as u64;
-        self.facts.net_output_bytes.fetch_add(len, Ordering::Relaxed);
+        self.facts
+            .net_output_bytes
+            .fetch_add(len, Ordering::Relaxed);
         let stats = &self.desk.engine.shared.stats.rare;
         stats.repl_output_bytes.fetch_add(len, Ordering::Relaxed);
     }
@@ -319,7 +321,11 @@ impl Feed {
         let result = loop {
             let rest = input.get(at..).unwrap_or_default();
             let mut ranges = Vec::new();
-            match self.state.parser.parse(rest, &Limits::default(), &mut ranges) {
+            match self
+                .state
+                .parser
+                .parse(rest, &Limits::default(), &mut ranges)
+            {
                 Ok(Parsed::Incomplete { .. }) => break Ok(()),
                 Ok(Parsed::Empty { consumed_bytes }) => {
                     // A follower that loads tells that it lives.

@@ -307,10 +307,9 @@ impl Following {
         for action in actions {
             match action {
                 Action::Connect(target) => {
-                    self.connecting =
-                        Some(Box::pin(async move {
-                            TcpStream::connect((target.host.as_str(), target.port)).await
-                        }));
+                    self.connecting = Some(Box::pin(async move {
+                        TcpStream::connect((target.host.as_str(), target.port)).await
+                    }));
                 }
                 Action::Send(bytes) => self.out.extend_from_slice(&bytes),
                 Action::Log(line) => line.log(),
@@ -454,9 +453,8 @@ impl Following {
     }
 
     fn replica_of(&mut self, target: Target, requested_by: &str) -> &'static str {
-        let is_same = |now: &Target| {
-            now.port == target.port && now.host.eq_ignore_ascii_case(&target.host)
-        };
+        let is_same =
+            |now: &Target| now.port == target.port && now.host.eq_ignore_ascii_case(&target.host);
         if self.link.target().is_some_and(is_same) {
             LogLine::notice(
                 "REPLICAOF would result into synchronization with the master we are already \
@@ -535,7 +533,11 @@ impl Following {
         let heard_ms = unix_of(status.heard_at_ms);
         role.last_io_ms.store(heard_ms, Ordering::Relaxed);
         let mut link = role.link.lock();
-        link.phase = phase_named(status.role_state);
+        let phase = phase_named(status.role_state);
+        if phase == LinkPhase::Sync && link.phase != LinkPhase::Sync {
+            link.sync_started_ms = clock::unix_ms();
+        }
+        link.phase = phase;
         link.down_since_ms = status.down_since_ms.map(unix_of);
         let total = status.payload_total_bytes;
         link.sync_total_bytes = total.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1);

@@ -109,13 +109,13 @@ async fn next_group(desk: &Desk) -> (Vec<Waiting>, bool) {
 }
 
 /// Cuts the snapshot and tells every member where it was cut.
-fn begin(
-    desk: &Desk,
-    waiting: Vec<Waiting>,
-    ending: Ending,
-) -> (SnapshotStream, Vec<Member>) {
+fn begin(desk: &Desk, waiting: Vec<Waiting>, ending: Ending) -> (SnapshotStream, Vec<Member>) {
     let shared = &desk.engine.shared;
-    shared.stats.rare.total_forks.fetch_add(1, Ordering::Relaxed);
+    shared
+        .stats
+        .rare
+        .total_forks
+        .fetch_add(1, Ordering::Relaxed);
     let mut locker = desk.locker.borrow_mut();
     let at_cut = |facts: &CutFacts| {
         if shared.role.is_follower() {
@@ -129,12 +129,7 @@ fn begin(
 }
 
 /// None if the follower has gone.
-fn join(
-    shared: &Shared,
-    waiting: Waiting,
-    facts: &CutFacts,
-    ending: Ending,
-) -> Option<Member> {
+fn join(shared: &Shared, waiting: Waiting, facts: &CutFacts, ending: Ending) -> Option<Member> {
     let mut greeting = Vec::new();
     if !waiting.by_sync {
         greeting = fullresync_reply(facts.repl_id, facts.offset);
@@ -208,7 +203,10 @@ async fn pump(
                 Err(mpsc::error::TrySendError::Closed(_)) => drop(members.remove(at)),
                 Err(mpsc::error::TrySendError::Full(_)) => {
                     // Room, or the member's end: either way it is tried again.
-                    if timeout(ABSORB_EVERY, member.pieces.reserve()).await.is_err() {
+                    if timeout(ABSORB_EVERY, member.pieces.reserve())
+                        .await
+                        .is_err()
+                    {
                         absorb(shared, stream);
                     }
                 }
@@ -262,7 +260,10 @@ async fn send_file(desk: &Rc<Desk>, waiting: Vec<Waiting>) {
         }
         // The members' channels break off, which ends their links.
         Err(error) => {
-            LogLine::warning(format!("SYNC failed. BGSAVE child returned an error: {error}")).log();
+            LogLine::warning(format!(
+                "SYNC failed. BGSAVE child returned an error: {error}"
+            ))
+            .log();
         }
     }
 }

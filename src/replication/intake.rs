@@ -49,7 +49,9 @@ pub fn begin(engine: &Arc<Engine>, locker: &mut Locker, spool: Spool) -> Result<
     let path = path.unwrap_or_else(|| shared.config.dir().join("dump.rdb"));
     let total_bytes = spool.written_bytes();
     spool.keep_as(&path)?;
-    let choice = shared.config.choice::<DisklessLoad>(Param::ReplDisklessLoad);
+    let choice = shared
+        .config
+        .choice::<DisklessLoad>(Param::ReplDisklessLoad);
     let is_aside = choice == DisklessLoad::SwapDb;
     enter(shared, locker, total_bytes, is_aside);
     LogLine::notice("MASTER <-> REPLICA sync: Loading DB in memory").log();

@@ -198,7 +198,11 @@ fn report_lag(desk: &Desk, end_offset: u64) {
             continue;
         }
         let is_online = follower.phase() == FollowerPhase::Online;
-        let lag_s = if is_online { follower.lag_seconds(now_ms) } else { 0 };
+        let lag_s = if is_online {
+            follower.lag_seconds(now_ms)
+        } else {
+            0
+        };
         LogLine::notice(format!(
             "Lagging replica {}:{} reported offset {} behind master, lag={lag_s}, state={}.",
             follower.ip,

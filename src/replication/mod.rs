@@ -132,7 +132,12 @@ pub fn start(
         });
     let (to_leader, leader_requests) = mpsc::unbounded_channel();
     let (to_roles, role_requests) = mpsc::unbounded_channel();
-    leader::start(engine.clone(), leader_gate, leader_requests, to_roles.clone())?;
+    leader::start(
+        engine.clone(),
+        leader_gate,
+        leader_requests,
+        to_roles.clone(),
+    )?;
     follower::start(engine, locker, role_requests, target, restored)?;
     Ok(Replication {
         leader: to_leader,

@@ -172,3 +172,119 @@ fn unblock_all(shared: &Shared) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::hash::KeyHasher;
+    use crate::config::Config;
+    use crate::oplog::ReaderKind;
+    use crate::shared::Size;
+    use crate::shared::followers::Follower;
+    use std::sync::Arc;
+
+    const ID: ReplId = ReplId::from_hex([b'a'; 40]);
+
+    fn server() -> (Shared, Locker) {
+        let size = Size {
+            shards: 4,
+            gates: 1,
+            commands: 1,
+        };
+        let config = Arc::new(Config::new());
+        let (shared, _) = Shared::new(config, KeyHasher::seeded(1), size, 0);
+        let locker = Locker::new(&shared.keyspace, 0);
+        (shared, locker)
+    }
+
+    fn target() -> Target {
+        Target {
+            host: "10.0.0.7".to_owned(),
+            port: 6379,
+        }
+    }
+
+    fn restored() -> ReplFacts {
+        ReplFacts {
+            id: ID,
+            offset: 500,
+            stream_db: Some(3),
+        }
+    }
+
+    #[test]
+    fn a_leader_that_restarts_lets_only_those_continue_who_have_no_more() {
+        let (shared, _) = server();
+        restore(&shared, restored());
+        let history = shared.history.lock().clone();
+        assert_ne!(history.id(), ID);
+        assert_eq!((history.second_id(), history.second_offset()), (ID, 501));
+        assert!(shared.oplog.reader_after(500, ReaderKind::Follower).is_ok());
+        assert!(
+            shared
+                .oplog
+                .reader_after(499, ReaderKind::Follower)
+                .is_err()
+        );
+        assert_eq!(shared.oplog.selected_db(), None);
+    }
+
+    #[test]
+    fn a_follower_that_restarts_goes_on_under_its_leaders_id() {
+        let (shared, mut locker) = server();
+        follow(&shared, &mut locker, &target());
+        assert!(shared.role.is_follower());
+        assert_eq!(shared.config.leader().map(|leader| leader.port), Some(6379));
+        restore(&shared, restored());
+        assert_eq!(*shared.history.lock(), History::new(ID));
+        assert_eq!(shared.oplog.end_offset(), 500);
+        assert_eq!(shared.oplog.selected_db(), Some(3));
+    }
+
+    #[test]
+    fn a_promotion_keeps_the_past_and_tells_followers() {
+        let (shared, mut locker) = server();
+        follow(&shared, &mut locker, &target());
+        restore(&shared, restored());
+        let id = shared.clients.next_id();
+        let mut client = crate::shared::clients::ClientFacts::default();
+        client.id = id;
+        let client = Arc::new(client);
+        shared.clients.add(client.clone());
+        let follower = Follower::new(id, String::new(), 0, 0);
+        shared.followers.add(Arc::new(follower));
+        assert!(lead(&shared, &mut locker));
+        assert!(!lead(&shared, &mut locker));
+        assert!(client.is_killed());
+        let history = shared.history.lock().clone();
+        assert_eq!((history.second_id(), history.second_offset()), (ID, 501));
+        assert!(shared.config.leader().is_none());
+        // The next record says for itself which database it is for.
+        assert_eq!(shared.oplog.selected_db(), None);
+    }
+
+    #[test]
+    fn a_history_ends_with_its_backlog_and_with_a_snapshot_of_another() {
+        let (shared, mut locker) = server();
+        ensure_backlog(&shared, &mut locker);
+        let first = shared.history.lock().id();
+        ensure_backlog(&shared, &mut locker);
+        assert_eq!(shared.history.lock().id(), first);
+        assert!(free_backlog(&shared, &mut locker));
+        assert!(!free_backlog(&shared, &mut locker));
+        assert_ne!(shared.history.lock().id(), first);
+        follow(&shared, &mut locker, &target());
+        let locked = shared.keyspace.lock_everything(&mut locker);
+        adopt_full(&shared, &locked, Some((ID, 77)), Some(2));
+        drop(locked);
+        assert_eq!(*shared.history.lock(), History::new(ID));
+        assert_eq!(shared.oplog.end_offset(), 77);
+        assert_eq!(shared.oplog.selected_db(), Some(2));
+        adopt_continue(&shared, &mut locker, Some(ReplId::from_hex([b'b'; 40])));
+        assert_eq!(shared.history.lock().second_id(), ID);
+        assert_eq!(shared.history.lock().second_offset(), 78);
+        assert!(shared.role.is_link_up());
+        lose_link(&shared, &mut locker);
+        assert!(!shared.role.is_link_up());
+    }
+}

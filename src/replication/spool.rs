@@ -55,9 +55,7 @@ impl Spool {
     /// The snapshot is not whole, or the file system refused.
     pub fn keep_as(mut self, path: &Path) -> Result<(), String> {
         self.check.finish()?;
-        self.file
-            .sync_all()
-            .map_err(|error| write_error(&error))?;
+        self.file.sync_all().map_err(|error| write_error(&error))?;
         fs::rename(&self.path, path).map_err(|error| {
             let name = path.display();
             format!(
