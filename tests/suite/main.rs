@@ -18,3 +18,5 @@ mod smoke;
 mod keyspace;
 
 mod expiry;
+
+mod replication;
