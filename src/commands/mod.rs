@@ -59,6 +59,12 @@ pub mod config;
 /// INFO.
 pub mod info;
 
+/// What COMMAND DOCS tells: pure data.
+pub mod docs;
+
+/// COMMAND.
+pub mod command;
+
 use spec::Spec;
 
 /// Every family's table.
@@ -73,4 +79,5 @@ pub const FAMILIES: &[&[Spec]] = &[
     monitor::COMMANDS,
     config::COMMANDS,
     info::COMMANDS,
+    command::COMMANDS,
 ];
