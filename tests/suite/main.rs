@@ -14,3 +14,5 @@
 mod support;
 
 mod smoke;
+
+mod command;

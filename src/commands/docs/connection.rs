@@ -22,20 +22,7 @@ pub const DOCS: &[Doc] = &[
         "Looks at connections and changes them.",
     )
     .subcommands(&[
-        Doc::new(
-            "caching",
-            "6.0.0",
-            "O(1)",
-            "Says whether the keys of the next command are tracked.",
-        )
-        .arguments(&[one_of("mode", &[token("yes", "YES"), token("no", "NO")])]),
         Doc::new("getname", "2.6.9", "O(1)", "Tells this connection's name."),
-        Doc::new(
-            "getredir",
-            "6.0.0",
-            "O(1)",
-            "Tells which connection gets this one's invalidations.",
-        ),
         Doc::new("help", "5.0.0", "O(1)", "Lists the subcommands."),
         Doc::new("id", "5.0.0", "O(1)", "Tells this connection's number."),
         Doc::new("info", "6.2.0", "O(1)", "Describes this connection."),
@@ -188,31 +175,6 @@ pub const DOCS: &[Doc] = &[
         )]),
         Doc::new("setname", "2.6.9", "O(1)", "Gives this connection a name.")
             .arguments(&[string("connection-name")]),
-        Doc::new(
-            "tracking",
-            "6.0.0",
-            "O(1), more with many prefixes",
-            "Turns messages about changed keys on or off, for clients that cache them.",
-        )
-        .arguments(&[
-            one_of("status", &[token("on", "ON"), token("off", "OFF")]),
-            integer("client-id").token("REDIRECT").optional(),
-            string("prefix")
-                .token("PREFIX")
-                .optional()
-                .multiple()
-                .multiple_token(),
-            token("bcast", "BCAST").optional(),
-            token("optin", "OPTIN").optional(),
-            token("optout", "OPTOUT").optional(),
-            token("noloop", "NOLOOP").optional(),
-        ]),
-        Doc::new(
-            "trackinginfo",
-            "6.2.0",
-            "O(1)",
-            "Describes how this connection is kept informed of changed keys.",
-        ),
         Doc::new(
             "unblock",
             "5.0.0",

@@ -152,7 +152,7 @@ mod tests {
                 "{of} {arg:?}"
             );
             assert!(
-                arg.kind != Kind::PureToken || !arg.token.is_empty(),
+                arg.kind != Kind::PureToken || arg.token.is_some(),
                 "{of} {arg:?}"
             );
             arg.arguments.iter().for_each(|arg| check(of, arg));

@@ -182,6 +182,22 @@ pub const DOCS: &[Doc] = &[
         "Tells the Unix time of the last successful save.",
     ),
     Doc::new(
+        "latency",
+        "2.8.13",
+        "By subcommand",
+        "Looks for what makes the server slow.",
+    )
+    .subcommands(&[
+        Doc::new("help", "2.8.13", "O(1)", "Lists the subcommands."),
+        Doc::new(
+            "histogram",
+            "7.0.0",
+            "O(N), N: commands",
+            "Gives the distribution of run times by command.",
+        )
+        .arguments(&[string("command").optional().multiple()]),
+    ]),
+    Doc::new(
         "lolwut",
         "5.0.0",
         "",
@@ -195,31 +211,7 @@ pub const DOCS: &[Doc] = &[
         "Looks at what memory is used for.",
     )
     .subcommands(&[
-        Doc::new(
-            "doctor",
-            "4.0.0",
-            "O(1)",
-            "Gives a report on memory for people.",
-        ),
         Doc::new("help", "4.0.0", "O(1)", "Lists the subcommands."),
-        Doc::new(
-            "malloc-stats",
-            "4.0.0",
-            "By the memory in use, can be slow",
-            "Gives the figures of the allocator.",
-        ),
-        Doc::new(
-            "purge",
-            "4.0.0",
-            "By the memory in use, can be slow",
-            "Asks the allocator to give memory back.",
-        ),
-        Doc::new(
-            "stats",
-            "4.0.0",
-            "O(1)",
-            "Gives figures on the use of memory.",
-        ),
         Doc::new(
             "usage",
             "4.0.0",
