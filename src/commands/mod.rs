@@ -68,6 +68,12 @@ pub mod replication;
 /// DEBUG.
 pub mod debug;
 
+/// What COMMAND DOCS tells: pure data.
+pub mod docs;
+
+/// COMMAND.
+pub mod command;
+
 use spec::Spec;
 
 /// Every family's table.
@@ -85,4 +91,5 @@ pub const FAMILIES: &[&[Spec]] = &[
     server::COMMANDS,
     replication::COMMANDS,
     debug::COMMANDS,
+    command::COMMANDS,
 ];

@@ -20,3 +20,5 @@ mod keyspace;
 mod expiry;
 
 mod replication;
+
+mod command;

@@ -167,11 +167,12 @@ fn spawn(program: &Path, port: u16, folder: &Path, args: &[String]) -> Child {
         .unwrap_or_else(|e| panic!("cannot start {}: {e}", program.display()))
 }
 
-/// A real redis-server: `PEER_SERVER`, or the one that Debian installs.
+/// A real redis-server.
 pub struct Peer;
 
 impl Peer {
-    /// `None`, after a word about it, where there is none; in CI that is a failure.
+    /// `PEER_SERVER`, or the one that Debian installs. `None`, after a word about it, where
+    /// there is none; in CI that is a failure.
     #[track_caller]
     pub fn start(args: &[&str]) -> Option<Server> {
         let program = std::env::var_os("PEER_SERVER").unwrap_or("/usr/bin/redis-server".into());
@@ -186,6 +187,19 @@ impl Peer {
         assert!(std::env::var_os("CI").is_none(), "{missing}");
         eprintln!("skipped: {missing}");
         None
+    }
+
+    /// A Redis 8: `PEER_REDIS_8`, or one in the user's cache of peers. `None`, after a word
+    /// about it, where there is none.
+    #[track_caller]
+    pub fn start_8(args: &[&str]) -> Option<Server> {
+        let named = std::env::var_os("PEER_REDIS_8").map(PathBuf::from);
+        let cached = || Some(std::env::home_dir()?.join(".cache/peers/bin/redis-server-8"));
+        let program = named.or_else(cached).filter(|program| program.exists());
+        if program.is_none() {
+            eprintln!("skipped: PEER_REDIS_8 names no redis-server");
+        }
+        program.map(|program| Server::start_program(program, args))
     }
 }
 
