@@ -55,7 +55,10 @@ fn main() {
         let count = loaded.keys_loaded;
         loaded.install(&shared, &mut locked);
         drop(locked);
-        println!("load {count} keys: {read:?}, in place after {:?}", started.elapsed());
+        println!(
+            "load {count} keys: {read:?}, in place after {:?}",
+            started.elapsed()
+        );
     }
 }
 

@@ -71,6 +71,21 @@ impl Keyspace {
         table.insert_new(hash, entry, &self.hasher, &mut NoSnapshots);
     }
 
+    /// Inserts new keys, in groups as a pipeline would. Their order does not matter, for
+    /// hashes are random.
+    fn fill(&mut self, from: u64, to: u64) {
+        for first in (from..to).step_by(GROUP) {
+            let group: [[u8; 16]; GROUP] = std::array::from_fn(|i| key(first + i as u64));
+            let hashes = group.map(|key| self.hasher.hash(&key));
+            for hash in hashes {
+                self.tables[Self::shard(hash)].prefetch_bucket(hash);
+            }
+            for (key, hash) in group.iter().zip(hashes) {
+                self.set(key, hash, &[b'v'; 32]);
+            }
+        }
+    }
+
     fn table_bytes(&self) -> usize {
         self.tables.iter().map(Table::table_bytes).sum::<usize>()
             + SHARDS * size_of::<Table<Entry>>()
@@ -136,19 +151,15 @@ fn main() {
     let mut rss_sum = 0.0;
     for &count in &counts {
         let start = Instant::now();
-        for number in filled..count {
-            // A permutation of the numbers would change nothing: hashes are random.
-            let key = key(number);
-            let hash = keyspace.hasher.hash(&key);
-            keyspace.set(&key, hash, &[b'v'; 32]);
-        }
+        keyspace.fill(filled, count);
         let insert_ns = start.elapsed().as_nanos() as f64 / (count - filled) as f64;
         filled = count;
         let each = |bytes: usize| bytes as f64 / count as f64;
         let rss = each(resident_bytes() - before);
         rss_sum += rss;
         println!(
-            "{count:>9} keys: table {:.2} used {:.2} rss {rss:.2} bytes/key, insert {insert_ns:.0} ns",
+            "{count:>9} keys, bytes each: table {:.2}, used {:.2}, rss {rss:.2}; \
+             insert {insert_ns:.0} ns",
             each(keyspace.table_bytes()),
             each(used_bytes() - used_before),
         );
@@ -178,11 +189,7 @@ fn main() {
 /// Many shards with few keys each.
 fn few_keys() {
     let mut keyspace = Keyspace::new();
-    for number in 0..100_000 {
-        let key = key(number);
-        let hash = keyspace.hasher.hash(&key);
-        keyspace.set(&key, hash, &[b'v'; 32]);
-    }
+    keyspace.fill(0, 100_000);
     println!(
         "   100000 keys: table {:.2} bytes/key",
         keyspace.table_bytes() as f64 / 1e5

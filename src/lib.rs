@@ -42,3 +42,9 @@ pub mod persist;
 
 /// Leading and following: the handshake, the link, PSYNC's answer.
 pub mod replication;
+
+/// Sockets: addresses to listen on, streams of both kinds.
+pub mod net;
+
+/// The server: threads, sockets and tasks around the engine.
+pub mod server;

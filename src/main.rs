@@ -1,6 +1,39 @@
+//! The binary: reads the command line and the configuration, then runs the server.
+
+use std::process::ExitCode;
+
 use lockstep::base::memory::Allocator;
+use lockstep::config::{Config, Invocation, Param, cli};
+use lockstep::server::{logging, run};
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
-fn main() {}
+fn main() -> ExitCode {
+    let launch = match cli::parse(std::env::args_os().skip(1)) {
+        Invocation::Help => {
+            print!("{}", cli::help());
+            return ExitCode::SUCCESS;
+        }
+        Invocation::Version => {
+            println!("{}", cli::version());
+            return ExitCode::SUCCESS;
+        }
+        Invocation::Serve(launch) => launch,
+    };
+    let config = match Config::load(&launch, &mut std::io::stdin()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let log = logging::start(config.choice(Param::LogLevel), config.path(Param::LogFile));
+    match run::run(config, &log) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -216,4 +216,11 @@ mod tests {
         assert_eq!(LongDouble::parse(&[b'1'; TEXT_BYTES_MAX]), None);
         assert!(LongDouble::parse(b"0e999999999999999999999").is_some());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_safe_to_parse(text in "[-+]?(0[xX])?[0-9a-f.]{0,30}([ep][-+]?[0-9]{0,12})?") {
+            let _ = LongDouble::parse(text.as_bytes());
+        }
+    }
 }

@@ -12,10 +12,11 @@ pub mod hash;
 /// Redis's glob patterns.
 pub mod glob;
 
-mod long_double;
-
 /// Numbers to and from text, as strictly as Redis reads and prints them.
 pub mod number;
+
+/// Numbers of 80 bits, for INCRBYFLOAT.
+pub mod long_double;
 
 /// The process's allocator and what it has in use.
 pub mod memory;

@@ -1,8 +1,6 @@
 //! Numbers to and from text. Reading is as strict as Redis's: what is stored as a number
 //! must print back to the very same bytes, so nothing is trimmed or guessed.
 
-pub use super::long_double::LongDouble;
-
 use rustc_apfloat::Float;
 use rustc_apfloat::ieee::Double;
 
@@ -464,14 +462,13 @@ mod tests {
         #[test]
         fn any_bytes_are_safe_to_parse(text in proptest::collection::vec(any::<u8>(), 0..40)) {
             let _ = (parse_i64(&text), parse_u64(&text), parse_f64(&text), parse_memory(&text));
-            let _ = LongDouble::parse(&text);
         }
 
         #[test]
         fn number_like_text_is_safe_to_parse(
             text in "[-+]?(0[xX])?[0-9a-f.]{0,30}([ep][-+]?[0-9]{0,12})?",
         ) {
-            let _ = (parse_f64(text.as_bytes()), LongDouble::parse(text.as_bytes()));
+            let _ = parse_f64(text.as_bytes());
         }
     }
 }

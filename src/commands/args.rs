@@ -62,12 +62,12 @@ impl<'a> Args<'a> {
     }
 
     /// The next argument if there is one.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator's skip and take would win"
+    )]
     pub fn next(&mut self) -> Option<&'a [u8]> {
-        if self.is_empty() {
-            None
-        } else {
-            Some(self.bytes())
-        }
+        (!self.is_empty()).then(|| self.bytes())
     }
 
     pub fn peek(&self) -> Option<&'a [u8]> {

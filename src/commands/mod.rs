@@ -28,7 +28,17 @@ pub mod monitor;
 /// MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 pub mod transaction;
 
+/// When keys end: EXPIRE, TTL, PERSIST and their like.
+pub mod expiry;
+
+/// Keys whatever they hold, and databases: DEL, SCAN, RENAME, FLUSHALL, DUMP and so on.
+pub mod keyspace;
+
+/// What the families' unit tests run commands in.
+#[cfg(test)]
+pub mod testing;
+
 use spec::Spec;
 
 /// Every family's table.
-pub const FAMILIES: &[&[Spec]] = &[transaction::COMMANDS];
+pub const FAMILIES: &[&[Spec]] = &[transaction::COMMANDS, expiry::COMMANDS, keyspace::COMMANDS];

@@ -33,6 +33,7 @@ pub mod flag {
     pub const NO_MANDATORY_KEYS: u32 = 1 << 17;
     pub const PROTECTED: u32 = 1 << 18;
     pub const MOVABLE_KEYS: u32 = 1 << 19;
+    pub const ASKING: u32 = 1 << 20;
 
     /// Every flag with its name in COMMAND INFO, in Redis's order of printing.
     pub const NAMES: &[(u32, &str)] = &[
@@ -47,6 +48,7 @@ pub mod flag {
         (STALE, "stale"),
         (SKIP_MONITOR, "skip_monitor"),
         (SKIP_SLOWLOG, "skip_slowlog"),
+        (ASKING, "asking"),
         (FAST, "fast"),
         (NO_AUTH, "no_auth"),
         (MAY_REPLICATE, "may_replicate"),

@@ -8,20 +8,17 @@
 use crate::commands::registry::Registry;
 use crate::shared::Shared;
 
-/// Groups: which requests run under one lock set, and which shards that is.
-pub mod plan;
-
 /// What is decided under the locks: role, pause, loading, failed saves.
 pub mod admit;
+
+/// Groups: which requests run under one lock set, and which shards that is.
+pub mod plan;
 
 /// What the commands of a group leave behind is carried out.
 pub mod commit;
 
 /// One command after another under one lock set.
 pub mod step;
-
-/// MULTI's queue, run as one unit.
-pub mod transaction;
 
 /// The requests of one read, group by group.
 pub mod dispatch;

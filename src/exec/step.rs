@@ -120,7 +120,7 @@ impl Step<'_, '_> {
         }
         match self.call(id, argv, first_key, false) {
             Outcome::Done => {}
-            Outcome::Exec => super::transaction::run(self),
+            Outcome::Exec => self.run_transaction(),
             outcome => {
                 self.locked.effects().end_unit();
                 return Err(Halt::Outcome(outcome));
@@ -128,6 +128,30 @@ impl Step<'_, '_> {
         }
         self.locked.effects().end_unit();
         Ok(())
+    }
+
+    /// Runs the queued commands of a session whose EXEC was accepted, as one unit under the
+    /// locks of EXEC, and ends the transaction.
+    fn run_transaction(&mut self) {
+        let Some(transaction) = self.session.transaction.take() else {
+            return;
+        };
+        self.reply.array(transaction.commands.len());
+        for queued in &transaction.commands {
+            let before = self.reply.len_bytes();
+            let outcome = self.call(queued.id, queued.command.argv(), None, true);
+            let known = self.engine.registry.get(queued.id);
+            let refusal = match outcome {
+                Outcome::Done => continue,
+                // Handlers answer for themselves when they may not wait.
+                _ => CmdError::err(format!(
+                    "Command '{}' is not allowed inside a transaction",
+                    known.spec.name
+                )),
+            };
+            self.reply.truncate(before);
+            refusal.write(self.reply);
+        }
     }
 
     /// EXEC of commands that are not admitted: nothing of them runs.

@@ -30,7 +30,11 @@ pub fn bind_all(addresses: &[String], port: u16, backlog: i32) -> Result<Vec<Soc
             Ok(socket) => sockets.push(socket),
             Err(error) if optional && is_missing(&error) => {}
             Err(error) => {
-                return Err(BindError { address: address.to_owned(), port, error });
+                return Err(BindError {
+                    address: address.to_owned(),
+                    port,
+                    error,
+                });
             }
         }
     }

@@ -88,8 +88,10 @@ impl Stream {
             if !keepalive.is_zero() {
                 // As Redis: three probes within the time of one more interval.
                 let interval = (keepalive / 3).max(Duration::from_secs(1));
-                let probes =
-                    TcpKeepalive::new().with_time(keepalive).with_interval(interval).with_retries(3);
+                let probes = TcpKeepalive::new()
+                    .with_time(keepalive)
+                    .with_interval(interval)
+                    .with_retries(3);
                 SockRef::from(stream).set_tcp_keepalive(&probes)?;
             }
         }
@@ -113,5 +115,4 @@ impl Moving {
             Moving::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
         })
     }
-
 }

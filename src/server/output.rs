@@ -1,8 +1,8 @@
 //! Replies on their way out. What a read's commands answer leaves in one write, straight
-//! from the worker's buffer when the socket takes it all.
+//! from the worker's buffer; only what the socket does not take is kept here.
 
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use crate::config::OutputLimit;
@@ -22,51 +22,61 @@ pub struct Output {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overflow;
 
-/// A buffer that has grown beyond this is not kept.
-const KEPT_BYTES_MAX: usize = 16 << 10;
+/// A worker's reply buffer that has grown beyond this is not kept.
+const REPLY_KEPT_BYTES_MAX: usize = 1 << 20;
 
 impl Output {
     pub fn is_empty(&self) -> bool {
-        self.sent == self.bytes.len()
+        self.bytes.is_empty()
     }
 
     pub fn len(&self) -> usize {
         self.bytes.len() - self.sent
     }
 
-    /// Takes over what `reply` holds. An empty output exchanges buffers with it.
+    /// Sends what `reply` holds, behind what still waits; keeps what the socket does not
+    /// take now, and empties `reply`. An error of the socket shows at the next write.
     #[inline]
-    pub fn add(&mut self, reply: &mut ReplyBuf) {
-        if self.is_empty() {
-            self.bytes.clear();
-            self.sent = 0;
-            reply.swap(&mut self.bytes);
-        } else {
-            self.bytes.extend_from_slice(reply.bytes());
-            reply.clear();
+    pub fn send(&mut self, stream: &mut Stream, reply: &mut ReplyBuf) {
+        let mut written = 0;
+        let mut cx = Context::from_waker(Waker::noop());
+        if self.is_empty()
+            && !reply.is_empty()
+            && let Poll::Ready(Ok(len)) = stream.poll_write(&mut cx, reply.bytes())
+        {
+            written = len;
+            self.sent_total += len as u64;
         }
+        self.bytes.extend_from_slice(&reply.bytes()[written..]);
+        reply.clear();
+        reply.shrink(REPLY_KEPT_BYTES_MAX);
     }
 
-    /// Writes once.
-    #[inline]
+    /// Writes once of what waits.
     pub fn poll_write(
         &mut self,
         stream: &mut Stream,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
+    ) -> Poll<io::Result<()>> {
         let written = ready!(stream.poll_write(cx, &self.bytes[self.sent..]))?;
         self.sent += written;
         self.sent_total += written as u64;
-        if self.is_empty() {
+        if self.sent == self.bytes.len() {
             self.sent = 0;
-            self.bytes.clear();
-            self.bytes.shrink_to(KEPT_BYTES_MAX);
+            self.bytes = Vec::new();
         }
-        Poll::Ready(Ok(written))
+        Poll::Ready(Ok(()))
     }
 
     pub fn take_sent(&mut self) -> u64 {
         std::mem::take(&mut self.sent_total)
+    }
+
+    /// What waits is taken away, to be sent by somebody else.
+    pub fn take(&mut self) -> Vec<u8> {
+        let rest = self.bytes.split_off(self.sent);
+        *self = Output::default();
+        rest
     }
 
     /// Holds the output against its class's limits.
@@ -80,9 +90,9 @@ impl Output {
             return Ok(());
         }
         let since = self.above_soft_since.get_or_insert_with(Instant::now);
-        match since.elapsed().as_secs() as i64 > limit.soft_seconds {
-            true => Err(Overflow),
-            false => Ok(()),
+        if since.elapsed().as_secs() as i64 > limit.soft_seconds {
+            return Err(Overflow);
         }
+        Ok(())
     }
 }

@@ -2,7 +2,6 @@
 //! that the acceptor gave it until they close. Nothing is stolen, nothing is shared but
 //! the engine.
 
-use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,25 +12,11 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::connection::Connection;
+use super::context::Worker;
+use super::serve::serve;
 use super::services::Services;
 use crate::exec::Engine;
-use crate::exec::dispatch::Executor;
 use crate::net::stream::Moving;
-use crate::resp::reply::ReplyBuf;
-use crate::store::locked::Locker;
-
-/// What one read takes at most. Larger values arrive in several.
-const READ_BYTES: usize = 64 << 10;
-
-/// What a worker's connections share: they run one at a time, and hold on to none of it
-/// while they wait.
-pub struct Worker {
-    pub engine: Arc<Engine>,
-    pub services: Arc<Services>,
-    pub executor: RefCell<Executor>,
-    pub input: RefCell<Box<[u8]>>,
-    pub reply: RefCell<ReplyBuf>,
-}
 
 /// The acceptor's end of a worker.
 pub struct WorkerHandle {
@@ -66,25 +51,20 @@ pub fn start(
     let (arrivals, arriving) = unbounded_channel();
     let connections = Arc::new(AtomicUsize::new(0));
     let counted = connections.clone();
-    let thread = std::thread::Builder::new().name(format!("worker-{gate}")).spawn(move || {
-        let locker = Locker::new(&engine.shared.keyspace, gate);
-        let worker = Rc::new(Worker {
-            engine,
-            services,
-            executor: RefCell::new(Executor::new(locker)),
-            input: RefCell::new(vec![0; READ_BYTES].into()),
-            reply: RefCell::new(ReplyBuf::new()),
-        });
-        serve(worker, arriving, counted);
-    })?;
-    Ok(WorkerHandle { arrivals, connections, thread })
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{gate}"))
+        .spawn(move || {
+            let worker = Rc::new(Worker::new(engine, services, gate));
+            run(worker, arriving, counted);
+        })?;
+    Ok(WorkerHandle {
+        arrivals,
+        connections,
+        thread,
+    })
 }
 
-fn serve(
-    worker: Rc<Worker>,
-    mut arriving: UnboundedReceiver<Moving>,
-    connections: Arc<AtomicUsize>,
-) {
+fn run(worker: Rc<Worker>, mut arriving: UnboundedReceiver<Moving>, connections: Arc<AtomicUsize>) {
     let runtime = match Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())
@@ -100,7 +80,7 @@ fn serve(
             let (worker, connections) = (worker.clone(), connections.clone());
             tokio::task::spawn_local(async move {
                 match moving.join() {
-                    Ok(stream) => Connection::new(worker, stream).serve().await,
+                    Ok(stream) => serve(Connection::new(worker, stream)).await,
                     Err(error) => tracing::debug!("A connection did not reach us: {error}"),
                 }
                 connections.fetch_sub(1, Ordering::Relaxed);

@@ -29,11 +29,14 @@ pub mod role;
 pub mod jobs;
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
 
-use crate::config::Config;
-use crate::oplog::{History, Oplog};
+use crate::base::hash::KeyHasher;
+use crate::base::rng::Rng;
+use crate::config::{Config, Param};
+use crate::oplog::{History, Oplog, ReplId};
 use crate::store::keyspace::{Keyspace, Tables};
 
 /// Everything that a command can reach.
@@ -51,10 +54,55 @@ pub struct Shared {
     pub jobs: jobs::Jobs,
     pub pause: clients::Pause,
     /// Old tables on their way to the thread that frees them.
-    pub garbage: std::sync::mpsc::Sender<Garbage>,
+    pub garbage: Sender<Garbage>,
     pub run_id: String,
     /// Start of this process.
     pub started_ms: i64,
+}
+
+/// How large the shared structures are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Shards of the keyspace: a power of two up to 65536.
+    pub shards: usize,
+    /// Threads that lock the keyspace, each behind a gate of its own.
+    pub gates: usize,
+    /// Commands and subcommands to count (`Registry::len`).
+    pub commands: usize,
+}
+
+impl Shared {
+    /// Everything before the first client: no keys, a log without backlog, a leader with
+    /// fresh ids. What the clients leave to be freed comes out of the receiver.
+    pub fn new(
+        config: Arc<Config>,
+        hasher: KeyHasher,
+        size: Size,
+        started_ms: i64,
+    ) -> (Shared, Receiver<Garbage>) {
+        let databases = config.get_int(Param::Databases).max(1) as usize;
+        let backlog_bytes = config.get_bytes(Param::ReplBacklogSize);
+        let mut rng = Rng::from_entropy();
+        let (garbage, freed) = channel();
+        let shared = Shared {
+            keyspace: Keyspace::new(databases, size.shards, size.gates, hasher),
+            oplog: Oplog::new(backlog_bytes),
+            history: Mutex::new(History::new(ReplId::from_hex(rng.hex_id()))),
+            clients: clients::Clients::default(),
+            pubsub: pubsub::PubSub::new(hasher),
+            stats: stats::Stats::new(size.gates, size.commands),
+            slowlog: slowlog::Slowlog::default(),
+            role: role::Role::default(),
+            followers: followers::Followers::default(),
+            jobs: jobs::Jobs::default(),
+            pause: clients::Pause::default(),
+            garbage,
+            run_id: String::from_utf8_lossy(&rng.hex_id()).into_owned(),
+            started_ms,
+            config,
+        };
+        (shared, freed)
+    }
 }
 
 /// What is freed off the threads that serve clients.

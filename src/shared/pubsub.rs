@@ -16,13 +16,16 @@ use crate::resp::reply::ReplyBuf;
 
 const STRIPES: usize = 64;
 
+/// A pattern and who listens to what matches it.
+type Pattern = (Box<[u8]>, Vec<Arc<ClientFacts>>);
+
 type Subscribers = HashMap<Box<[u8]>, Vec<Arc<ClientFacts>>>;
 
 pub struct PubSub {
     hasher: KeyHasher,
     stripes: [Mutex<Subscribers>; STRIPES],
     shard_channels: Mutex<Subscribers>,
-    patterns: RwLock<Vec<(Box<[u8]>, Vec<Arc<ClientFacts>>)>>,
+    patterns: RwLock<Vec<Pattern>>,
     /// Subscriptions of every kind: while there are none a message costs one load.
     subscriptions: AtomicUsize,
 }
@@ -172,8 +175,12 @@ fn remove(subscribers: &mut Subscribers, channel: &[u8], id: u64) -> usize {
 }
 
 fn names(subscribers: &Subscribers, pattern: Option<&[u8]>) -> Vec<Box<[u8]>> {
-    let wanted = |name: &&Box<[u8]>| pattern.is_none_or(|p| glob::matches(p, name, false));
-    subscribers.keys().filter(wanted).cloned().collect()
+    let wanted = |name: &[u8]| pattern.is_none_or(|p| glob::matches(p, name, false));
+    subscribers
+        .keys()
+        .filter(|name| wanted(name))
+        .cloned()
+        .collect()
 }
 
 fn deliver(clients: &[Arc<ClientFacts>], parts: &[&[u8]]) -> usize {

@@ -66,7 +66,7 @@ pub struct RareStats {
     pub query_limit_disconnections: AtomicU64,
     pub unexpected_errors: AtomicU64,
     pub peak_memory_bytes: AtomicU64,
-    pub expire_cycle_ms: AtomicU64,
+    pub expire_cycle_us: AtomicU64,
     pub lazyfreed_objects: AtomicU64,
     pub acl_denied_auth: AtomicU64,
 }
@@ -174,7 +174,7 @@ impl Stats {
             &rare.output_limit_disconnections,
             &rare.query_limit_disconnections,
             &rare.unexpected_errors,
-            &rare.expire_cycle_ms,
+            &rare.expire_cycle_us,
             &rare.lazyfreed_objects,
             &rare.acl_denied_auth,
         ];

@@ -5,7 +5,7 @@
 //! needs them (a snapshot), then to the thread that frees.
 
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::entry::Entry;
@@ -65,7 +65,15 @@ pub struct Tables {
     pub(super) born: u32,
     /// Under which number the database went when each open snapshot was cut.
     db_at_cut: [AtomicU32; 2],
+    /// By gate: what that thread put in less what it took out. Together they are the number
+    /// of keys, without a look at thousands of shards.
+    tallies: Box<[Tally]>,
 }
+
+/// Written by the holder of one gate, on a cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Tally(AtomicI64);
 
 // SAFETY: `shard` is the only way to the tables, and its callers hold the shard's lock.
 unsafe impl Sync for Tables {}
@@ -73,6 +81,7 @@ unsafe impl Sync for Tables {}
 unsafe impl Send for Tables {}
 
 /// One database's keys in one shard.
+#[derive(Default)]
 #[repr(align(64))]
 pub struct ShardTable {
     pub table: Table<Entry>,
@@ -156,6 +165,7 @@ impl Keyspace {
                 .collect(),
             born: self.snapshots.last_number(),
             db_at_cut: [AtomicU32::new(db), AtomicU32::new(db)],
+            tallies: self.gates.iter().map(|_| Tally::default()).collect(),
         })
     }
 }
@@ -178,10 +188,32 @@ impl Tables {
         unsafe { &mut *self.shards[shard].get() }
     }
 
-    /// Makes them tables of database `db` that were made after the snapshot `born`.
-    pub(super) fn settle(&mut self, db: u32, born: u32) {
+    /// Makes them tables of database `db` that were made after the snapshot `born`, for a
+    /// keyspace with so many gates.
+    pub(super) fn settle(&mut self, db: u32, born: u32, gates: usize) {
         self.born = born;
         self.db_at_cut = [AtomicU32::new(db), AtomicU32::new(db)];
+        let keys = i64::try_from(self.len()).unwrap_or(i64::MAX);
+        self.tallies = (0..gates).map(|_| Tally::default()).collect();
+        self.tally(0, keys);
+    }
+
+    /// How many keys there are; while others write, how many there were a moment ago.
+    pub fn len(&self) -> u64 {
+        let tallies = self.tallies.iter();
+        let keys: i64 = tallies.map(|tally| tally.0.load(Ordering::Relaxed)).sum();
+        u64::try_from(keys).unwrap_or(0)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Counts keys in or out. The caller holds the gate: nobody else writes its tally.
+    #[inline]
+    pub(super) fn tally(&self, gate: usize, change: i64) {
+        let tally = &self.tallies[gate].0;
+        tally.store(tally.load(Ordering::Relaxed) + change, Ordering::Relaxed);
     }
 
     pub(super) fn db_at_cut(&self, slot: usize) -> u32 {
@@ -190,16 +222,6 @@ impl Tables {
 
     pub(super) fn set_db_at_cut(&self, slot: usize, db: u32) {
         self.db_at_cut[slot].store(db, Ordering::Relaxed);
-    }
-}
-
-impl Default for ShardTable {
-    fn default() -> ShardTable {
-        ShardTable {
-            table: Table::new(),
-            expires: 0,
-            expire_sum_ms: 0,
-        }
     }
 }
 

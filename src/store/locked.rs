@@ -13,7 +13,7 @@ use super::effects::Effects;
 use super::entry::Entry;
 use super::keyspace::{Database, Keyspace, ShardTable, Tables};
 use super::lock::{Contended, spin_until};
-use super::snapshot::{Giver, Purpose, Walker, Writing};
+use super::snapshot::OpenSnapshots;
 use super::watch::WatchTable;
 use crate::table::Snapshots;
 
@@ -30,7 +30,7 @@ pub enum Expiry {
 
 /// A thread's means to lock the keyspace.
 pub struct Locker {
-    gate: usize,
+    pub(super) gate: usize,
     shards: Vec<u16>,
     /// One bit a shard: held by this locker.
     held: Box<[u64]>,
@@ -202,6 +202,15 @@ impl Locked<'_> {
         self.locker.everything || self.locker.held[shard / 64] & (1 << (shard % 64)) != 0
     }
 
+    /// The tables of a database, whose own doors ask for locks; `None` while it was never
+    /// used.
+    #[inline]
+    pub fn tables(&self, db: u32) -> Option<&Tables> {
+        // SAFETY: a gate is held, as long as `self` lives.
+        let database = unsafe { self.keyspace.database(db) };
+        database.tables.get().map(|tables| &**tables)
+    }
+
     /// The table of a database in a shard; `None` while the database was never used.
     ///
     /// The reference is not bound to `self`, so that `view` can give up a borrow of the
@@ -212,9 +221,7 @@ impl Locked<'_> {
         Self: 't,
     {
         assert!(self.holds(shard), "a shard is used that is not locked");
-        // SAFETY: a gate is held, as long as `self` lives.
-        let database = unsafe { self.keyspace.database(db) };
-        let tables: &Tables = database.tables.get()?;
+        let tables = self.tables(db)?;
         // SAFETY: the shard is held. The lifetime is cut loose from `self`; `view` uses one
         // such reference at a time and returns none that outlives its own borrow of `self`,
         // and tables are only replaced by the methods below, which take `&mut self`.
@@ -270,26 +277,6 @@ impl Locked<'_> {
             .give_next(order, slot, &self.keyspace.hasher, to)
     }
 
-    /// Begins a snapshot of all databases as they are now. Everything is locked.
-    pub fn cut(&mut self, purpose: Purpose, giver: Box<dyn Giver>) -> Walker {
-        self.assert_everything();
-        let mut noted = Vec::new();
-        let mut counts = Vec::new();
-        for db in 0..self.keyspace.database_count() as u32 {
-            let Some(tables) = self.database(db).tables.get().cloned() else {
-                continue;
-            };
-            let (keys, expires, _) = self.counts(db);
-            if keys > 0 {
-                tables.set_db_at_cut(purpose as usize, db);
-                counts.push((db, keys, expires));
-                noted.push((db, tables));
-            }
-        }
-        let number = self.keyspace.snapshots.open(purpose, giver);
-        Walker::new(purpose, number, noted, counts)
-    }
-
     /// Puts empty tables in a database's place; the old ones go to whoever frees them.
     pub fn take_tables(&mut self, db: u32) -> Option<Arc<Tables>> {
         std::mem::take(self.database(db)).tables.into_inner()
@@ -301,7 +288,7 @@ impl Locked<'_> {
         assert_eq!(tables.shard_count(), self.keyspace.shard_count());
         let born = self.keyspace.snapshots.last_number();
         let built = Arc::get_mut(&mut tables).expect("whoever built them has let go of them");
-        built.settle(db, born);
+        built.settle(db, born, self.keyspace.gates.len());
         let database = self.database(db);
         assert!(database.tables.set(tables).is_ok(), "a database is empty");
     }
@@ -315,13 +302,13 @@ impl Locked<'_> {
         }
     }
 
-    fn database(&mut self, db: u32) -> &mut Database {
+    pub(super) fn database(&mut self, db: u32) -> &mut Database {
         self.assert_everything();
         // SAFETY: every gate is held, and `self` is borrowed for as long as the reference.
         unsafe { self.keyspace.database_mut(db) }
     }
 
-    fn assert_everything(&self) {
+    pub(super) fn assert_everything(&self) {
         assert!(self.locker.everything, "this takes the whole keyspace");
     }
 }
@@ -330,4 +317,26 @@ impl Locked<'_> {
 pub(super) struct Held<'t> {
     pub table: &'t mut ShardTable,
     pub writing: Writing<'t>,
+}
+
+/// What a writer must give from one database's tables before it changes them.
+pub(super) struct Writing<'a> {
+    pub open: &'a OpenSnapshots,
+    pub tables: &'a Tables,
+}
+
+impl Snapshots<Entry> for Writing<'_> {
+    #[inline]
+    fn numbers(&self) -> [u32; 2] {
+        // Tables born after the cut are not in the snapshot.
+        [0, 1].map(|slot| {
+            let number = self.open.number(slot);
+            if number > self.tables.born { number } else { 0 }
+        })
+    }
+
+    #[cold]
+    fn give(&mut self, slot: usize, entry: &Entry) {
+        self.open.give(slot, self.tables.db_at_cut(slot), entry);
+    }
 }

@@ -25,5 +25,8 @@ pub mod locked;
 /// Keys under locks, as commands see them.
 pub mod view;
 
+/// Walking a snapshot.
+pub mod walker;
+
 /// Going through the keyspace: SCAN, counts, random keys, expiry rounds.
 pub mod walk;

@@ -43,15 +43,26 @@ impl<'k> Locked<'k> {
     /// A key that a command reads: counted as a hit or a miss, marked as used.
     #[inline]
     pub fn read(&mut self, db: u32, key: Key) -> Option<SlotRef<'_, Entry>> {
+        let entry = self.counted(db, key)?;
+        self.mark(entry);
+        Some(entry)
+    }
+
+    /// As `read` for commands that ask about a key, not for its value: it is not marked.
+    #[inline]
+    pub fn look(&mut self, db: u32, key: Key) -> Option<SlotRef<'_, Entry>> {
+        self.counted(db, key)
+    }
+
+    /// A live entry, counted as a hit or a miss.
+    #[inline]
+    fn counted<'t>(&mut self, db: u32, key: Key) -> Option<SlotRef<'t, Entry>>
+    where
+        Self: 't,
+    {
         match self.live(db, key) {
             Some(entry) => {
                 self.locker.effects.hits += 1;
-                if self.touch_access {
-                    let clock = self.lru_clock();
-                    if entry.access() != clock {
-                        entry.set_access(clock);
-                    }
-                }
                 Some(entry)
             }
             None => {
@@ -61,6 +72,22 @@ impl<'k> Locked<'k> {
                     .event(event::KEY_MISS, "keymiss", db, key.bytes);
                 None
             }
+        }
+    }
+
+    /// A key that a command is about to move or change: marked as used, but not counted.
+    #[inline]
+    pub fn find(&mut self, db: u32, key: Key) -> Option<SlotRef<'_, Entry>> {
+        let entry = self.live(db, key)?;
+        self.mark(entry);
+        Some(entry)
+    }
+
+    #[inline]
+    fn mark(&self, entry: SlotRef<Entry>) {
+        let clock = self.lru_clock();
+        if self.touch_access && entry.access() != clock {
+            entry.set_access(clock);
         }
     }
 
@@ -140,6 +167,7 @@ impl<'k> Locked<'k> {
             };
             let entry = Entry::string(key.bytes, value, expire_at_ms);
             entry.set_access(clock);
+            writing.tables.tally(self.locker.gate, 1);
             table
                 .table
                 .insert_new(key.hash, entry, hasher, &mut writing);
@@ -162,12 +190,25 @@ impl<'k> Locked<'k> {
         self.touch(db, key);
     }
 
+    /// Puts an entry in as a new key, in the place of what was there. How it was used, and
+    /// when, comes with the entry.
+    pub fn put_new(&mut self, db: u32, key: Key, entry: Entry) {
+        // Even a key that commands do not see may be in the way, on a follower.
+        if let Some(old) = self.remove_silently(db, key) {
+            self.locker.effects.discard(old);
+        }
+        self.insert_absent(db, key, entry);
+        self.locker.effects.event(event::NEW, "new", db, key.bytes);
+        self.touch(db, key);
+    }
+
     /// Puts an entry in whose key is known not to be there. Watchers are not told.
     pub fn insert_absent(&mut self, db: u32, key: Key, entry: Entry) {
         let keyspace = self.keyspace;
         let shard = self.shard(key);
         let Held { table, mut writing } = self.table_or_new(db, shard);
         let expire_at_ms = entry.expire_at_ms();
+        writing.tables.tally(self.locker.gate, 1);
         table
             .table
             .insert_new(key.hash, entry, &keyspace.hasher, &mut writing);
@@ -191,6 +232,7 @@ impl<'k> Locked<'k> {
             .table
             .remove(key.hash, &keyspace.hasher, &mut writing, eq)?;
         table.count_expiry(entry.expire_at_ms(), -1);
+        writing.tables.tally(self.locker.gate, -1);
         Some(entry)
     }
 
@@ -266,11 +308,17 @@ impl<'k> Locked<'k> {
     {
         let held = self.table(db, self.shard(key))?;
         let entry = held.table.table.get(key.hash, |e| e.key() == key.bytes)?;
-        if !entry.is_expired(self.now_ms) || self.expiry == Expiry::Ignore {
+        if !self.is_hidden(&entry) {
             return Some(entry);
         }
         self.drop_if_due(db, key);
         None
+    }
+
+    /// Whether commands do not see an entry that a walk came upon: it is due.
+    #[inline]
+    pub fn is_hidden(&self, entry: &Entry) -> bool {
+        self.expiry != Expiry::Ignore && entry.is_expired(self.now_ms)
     }
 
     /// On a leader a due key is deleted, logged and announced before anything else is done.

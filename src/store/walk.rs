@@ -11,10 +11,14 @@ use super::entry::Entry;
 use super::keyspace::{Key, Tables};
 use super::locked::{Expiry, Locked};
 use crate::base::rng::Rng;
-use crate::table::ORDER_BITS;
+use crate::table::{ORDER_BITS, SlotRef, Table};
 
 /// RANDOMKEY gives up after so many draws of keys that are due.
 const RANDOM_TRIES: usize = 100;
+/// So many shards are drawn before one is counted off.
+const SHARD_DRAWS: usize = 32;
+/// A call of SCAN passes over so many shards at most, empty or not: some 50 us.
+const SCANNED_SHARDS_MAX: usize = 4096;
 
 impl Locked<'_> {
     /// Keys of a database, keys of it with an expiry, and the sum of those expiries.
@@ -45,39 +49,51 @@ impl Locked<'_> {
             .sum()
     }
 
+    /// How many keys a database has, due ones included. Any lock will do; the number is
+    /// exact while everything is locked.
+    pub fn len(&self, db: u32) -> u64 {
+        self.tables(db).map_or(0, Tables::len)
+    }
+
     /// Visits entries from `cursor` on until `count` were visited or ten times as many
     /// buckets were looked at; returns the next cursor, 0 at the end. Due entries are
     /// visited too: the caller knows what to do with them. Everything is locked.
-    pub fn scan(&self, db: u32, cursor: u64, count: usize, mut visit: impl FnMut(&Entry)) -> u64 {
-        let mut shard = (cursor >> ORDER_BITS) as usize;
-        let mut order = cursor & ((1 << ORDER_BITS) - 1);
+    pub fn scan<'a>(
+        &'a self,
+        db: u32,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(SlotRef<'a, Entry>),
+    ) -> u64 {
+        let shards = self.keyspace.shard_count();
+        let first = usize::try_from(cursor >> ORDER_BITS).unwrap_or(shards);
+        let last = shards.min(first.saturating_add(SCANNED_SHARDS_MAX));
         let (mut visited, mut buckets) = (0, 0);
-        while shard < self.keyspace.shard_count() {
+        let mut order = cursor & ((1 << ORDER_BITS) - 1);
+        for shard in first..last {
             let Some(held) = self.table(db, shard) else {
                 return 0;
             };
-            let table = &held.table.table;
-            let next = match table.is_empty() {
-                true => None,
-                false => {
-                    buckets += 1;
-                    table.scan(order, &self.keyspace.hasher, |entry| {
-                        visited += 1;
-                        visit(&entry);
-                    })
+            let table: &'a Table<Entry> = &held.table.table;
+            while !table.is_empty() {
+                if visited >= count || buckets >= count.saturating_mul(10) {
+                    return (shard as u64) << ORDER_BITS | order;
                 }
-            };
-            match next {
-                Some(next) => order = next,
-                None => (shard, order) = (shard + 1, 0),
+                buckets += 1;
+                let next = table.scan(order, &self.keyspace.hasher, |entry| {
+                    visited += 1;
+                    visit(entry);
+                });
+                match next {
+                    Some(next) => order = next,
+                    None => break,
+                }
             }
-            if visited >= count || buckets >= count.saturating_mul(10) {
-                break;
-            }
+            order = 0;
         }
-        match shard == self.keyspace.shard_count() {
+        match last == shards {
             true => 0,
-            false => (shard as u64) << ORDER_BITS | order,
+            false => (last as u64) << ORDER_BITS,
         }
     }
 
@@ -93,35 +109,68 @@ impl Locked<'_> {
 
     /// A key drawn at random, every key as likely as any other. Everything is locked.
     pub fn random_key(&mut self, db: u32, rng: &mut Rng) -> Option<Box<[u8]>> {
-        for attempt in 0..RANDOM_TRIES {
+        let mut drawn = None;
+        for _ in 0..RANDOM_TRIES {
             let key: Box<[u8]> = self.draw(db, rng)?;
             let hashed = self.keyspace.key(&key);
-            // On a follower all keys may be due and stay: then any of them will do.
-            let hidden = self.expiry != Expiry::Delete && attempt + 1 == RANDOM_TRIES;
-            if hidden || self.exists(db, hashed) {
+            if self.exists(db, hashed) {
                 return Some(key);
             }
+            drawn = Some(key);
         }
-        None
+        match self.expiry {
+            // Nearly all keys are due: any that is not will do.
+            Expiry::Delete => self.first_live(db),
+            // They may all be due and stay, and the leader would have answered something.
+            _ => drawn,
+        }
     }
 
     fn draw(&self, db: u32, rng: &mut Rng) -> Option<Box<[u8]>> {
-        let (keys, ..) = self.counts(db);
-        let mut at = if keys == 0 {
+        let keys = self.len(db);
+        if keys == 0 {
             return None;
-        } else {
-            rng.below(keys)
-        };
-        for shard in 0..self.keyspace.shard_count() {
+        }
+        let shards = self.keyspace.shard_count() as u64;
+        let drawn_from = |shard, rng: &mut Rng| {
             let held = self.table(db, shard)?;
-            let len = held.table.table.len() as u64;
+            let drawn = held.table.table.random(|n| rng.below(n))?;
+            Some(drawn.key().into())
+        };
+        // A shard is kept with a chance in proportion to its keys; hardly any shard has
+        // more than the bound.
+        let bound = 2 * keys.div_ceil(shards) + 16;
+        for _ in 0..SHARD_DRAWS {
+            let shard = rng.below(shards) as usize;
+            let len = self.table(db, shard)?.table.table.len() as u64;
+            if rng.below(bound) < len {
+                return drawn_from(shard, rng);
+            }
+        }
+        // With few keys most shards are empty: the drawn one is counted off.
+        let mut at = rng.below(keys);
+        for shard in 0..shards as usize {
+            let len = self.table(db, shard)?.table.table.len() as u64;
             if at < len {
-                let drawn = held.table.table.random(|n| rng.below(n))?;
-                return Some(drawn.key().into());
+                return drawn_from(shard, rng);
             }
             at -= len;
         }
         None
+    }
+
+    fn first_live(&self, db: u32) -> Option<Box<[u8]>> {
+        let (mut cursor, mut found) = (0, None);
+        loop {
+            cursor = self.scan(db, cursor, 1, |entry| {
+                if found.is_none() && !self.is_hidden(&entry) {
+                    found = Some(entry.key().into());
+                }
+            });
+            if found.is_some() || cursor == 0 {
+                return found;
+            }
+        }
     }
 
     /// One round of the expiry task in one shard of one database, which is held: deletes

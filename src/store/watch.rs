@@ -23,9 +23,12 @@ impl WatchFlag {
     }
 }
 
+/// A database and a key of it.
+type Place = (u32, Box<[u8]>);
+
 #[derive(Default)]
 pub struct WatchTable {
-    keys: HashMap<(u32, Box<[u8]>), Vec<Arc<WatchFlag>>>,
+    keys: HashMap<Place, Vec<Arc<WatchFlag>>>,
 }
 
 impl WatchTable {

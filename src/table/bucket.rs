@@ -5,7 +5,8 @@
 //! overflow      nine tags    nine pointers of 48 bits
 //! ```
 //!
-//! A tag is eight bits of the key's hash, 0 for an empty slot. Slots are numbered 1 to 9,
+//! A tag is eight bits of the key's hash (which ones, the directory's link says), 0 for an
+//! empty slot. Slots are numbered 1 to 9,
 //! so that slot `i`'s tag is byte `i` and its pointer is the upper 48 bits of the
 //! little-endian word at byte `2 + 6 * i`, which never leaves the line.
 //!
@@ -35,8 +36,14 @@ pub(super) struct Tag(u8);
 
 impl Tag {
     #[inline]
-    pub fn of(hash: u64) -> Tag {
-        Tag((hash as u8).max(1))
+    pub fn new(bits: u8) -> Tag {
+        Tag(bits.max(1))
+    }
+
+    /// The eight bits, unless they are lost: 0 and 1 have the same tag.
+    #[inline]
+    pub fn bits(self) -> Option<u8> {
+        (self.0 > 1).then_some(self.0)
     }
 }
 
@@ -127,6 +134,11 @@ impl Line {
         debug_assert!(word != 0, "an empty slot has no pointer");
         // SAFETY: a slot in use holds the 48 bits of a pointer that was `NonNull`.
         unsafe { NonNull::new_unchecked(word as usize as *mut u8) }
+    }
+
+    #[inline]
+    pub fn tag(self, slot: usize) -> Tag {
+        Tag(self.byte(slot))
     }
 
     /// Fills an empty slot.

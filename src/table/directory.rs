@@ -16,6 +16,15 @@ pub(super) const DEPTH_MAX: u8 = 20;
 /// The bits of a hash that are not order.
 const BELOW_ORDER: u32 = 64 - ORDER_BITS;
 const POINTER_MASK: u64 = (1 << 48) - 1;
+/// The bits of a pointer to a segment that are 0.
+const DEPTH_MASK: u8 = LINE_BYTES as u8 - 1;
+const TAG_BITS: u32 = 8;
+const TAG_MASK: usize = (1 << TAG_BITS) - 1;
+
+/// How many bits of the order inside its segment an entry's bucket tells, nearly.
+const fn bits_of_bucket(buckets: usize) -> u32 {
+    (buckets + buckets / 7).ilog2()
+}
 
 /// A key's place in the table's order, which is stable whatever the table's size.
 #[inline]
@@ -23,8 +32,15 @@ pub fn order_of(hash: u64) -> u64 {
     hash >> BELOW_ORDER
 }
 
-/// What the directory says of a segment: pointer (48 bits), buckets (8), depth (8). With
-/// these the bucket of a hash is found without a look at the segment's header.
+/// What the directory says of a segment, so that a lookup needs no look at its header:
+///
+/// ```text
+/// bits 56..64 shift of the tag   48..56 buckets   0..48 pointer, whose last 6 bits: depth
+/// ```
+///
+/// An entry's tag is the eight bits of its order that follow those its bucket tells anyway.
+/// So bucket and tag together tell more of the order than the next few sizes of the segment
+/// need: growing seldom reads the entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Link(u64);
 
@@ -35,34 +51,61 @@ impl Link {
             pointer & !POINTER_MASK == 0,
             "a pointer of more than 48 bits"
         );
-        Link(pointer | (segment.buckets() as u64) << 48 | u64::from(depth) << 56)
+        let buckets = segment.buckets();
+        let shift = 64 - TAG_BITS - u32::from(depth) - bits_of_bucket(buckets);
+        Link(pointer | u64::from(depth) | (buckets as u64) << 48 | u64::from(shift) << 56)
     }
 
     /// The segment. The link must be one of a table that is borrowed meanwhile.
     #[inline]
     pub fn segment(self) -> Segment {
-        let header = (self.0 & POINTER_MASK) as usize as *mut Header;
+        let header = (self.0 & POINTER_MASK & !u64::from(DEPTH_MASK)) as usize as *mut Header;
         debug_assert!(!header.is_null());
         // SAFETY: links are made by `new` alone, and a table's links name its live segments.
         unsafe { Segment::from_parts(NonNull::new_unchecked(header), self.buckets()) }
     }
 
     #[inline]
-    fn buckets(self) -> usize {
+    pub fn buckets(self) -> usize {
         (self.0 >> 48 & 0xff) as usize
     }
 
     /// How many bits of the order all entries of the segment share.
     #[inline]
     pub fn depth(self) -> u8 {
-        (self.0 >> 56) as u8
+        self.0 as u8 & DEPTH_MASK
+    }
+
+    /// The tag of a hash in this segment.
+    #[inline]
+    pub fn tag(self, hash: u64) -> Tag {
+        Tag::new((hash >> (self.0 >> 56)) as u8)
+    }
+
+    /// Where an entry of this segment with home `bucket` and `tag` is at home in a segment
+    /// of the same depth with `buckets` buckets, if that and an unchanged tag can be told
+    /// from these alone.
+    pub fn bucket_among(self, bucket: usize, tag: Tag, buckets: usize) -> Option<usize> {
+        let known = bits_of_bucket(self.buckets());
+        if bits_of_bucket(buckets) != known {
+            return None;
+        }
+        // The bucket is some cells of the segment's `1 << bits`, of which the tag is the
+        // number's end.
+        let bits = known + TAG_BITS;
+        let first = (bucket << bits) / self.buckets();
+        let end = ((bucket + 1) << bits).div_ceil(self.buckets());
+        let cell = first + (usize::from(tag.bits()?).wrapping_sub(first) & TAG_MASK);
+        let unique = cell + TAG_MASK + 1 >= end;
+        let home = (cell * buckets) >> bits;
+        (unique && ((cell + 1) * buckets - 1) >> bits == home).then_some(home)
     }
 
     /// The home bucket of a hash in this segment.
     #[inline]
     pub fn bucket(self, hash: u64) -> usize {
         let rest = (hash >> BELOW_ORDER << BELOW_ORDER) << self.depth();
-        (u128::from(rest) * self.buckets() as u128 >> 64) as usize
+        ((u128::from(rest) * self.buckets() as u128) >> 64) as usize
     }
 
     #[inline]
@@ -91,7 +134,7 @@ impl Link {
 
 /// A hash table of slots. See the module's head.
 ///
-/// A hash must be good in all 64 bits but bits 8 to 24, which are the caller's.
+/// A hash must be good in its upper 40 bits; the others are the caller's.
 pub struct Table<S: Slot> {
     /// With `depth` 0 the only link (0 when the table is empty), else the address of the
     /// directory, `1 << depth` links.
@@ -278,7 +321,7 @@ impl<S: Slot> Table<S> {
         }
         let link = self.link(hash);
         let segment = link.segment();
-        let (tag, bucket) = (Tag::of(hash), link.bucket(hash));
+        let (tag, bucket) = (link.tag(hash), link.bucket(hash));
         let line = segment.line(bucket);
         for slot in line.matches(tag) {
             prefetch_slot::<S>(line.pointer(slot));
@@ -294,7 +337,7 @@ impl<S: Slot> Table<S> {
         let link = self.link(hash);
         let spot = link
             .segment()
-            .find(link.bucket(hash), Tag::of(hash), |pointer| {
+            .find(link.bucket(hash), link.tag(hash), |pointer| {
                 // SAFETY: a pointer in the table is a live slot, borrowed with the table.
                 eq(unsafe { S::borrow_raw(&pointer) })
             })?;
@@ -311,7 +354,7 @@ impl<S: Slot> Table<S> {
         let link = self.link(hash);
         let spot = link
             .segment()
-            .find(link.bucket(hash), Tag::of(hash), |pointer| {
+            .find(link.bucket(hash), link.tag(hash), |pointer| {
                 // SAFETY: a pointer in the table is a live slot, borrowed with the table.
                 eq(unsafe { S::borrow_raw(&pointer) })
             })?;
@@ -331,10 +374,9 @@ impl<S: Slot> Table<S> {
         if !self.has_segments() {
             self.first_segment(snaps.numbers());
         }
-        let tag = Tag::of(hash);
         loop {
             let link = self.link(hash);
-            let (segment, bucket) = (link.segment(), link.bucket(hash));
+            let (segment, bucket, tag) = (link.segment(), link.bucket(hash), link.tag(hash));
             self.give_bucket(link, bucket, hasher, snaps);
             if !segment.is_full() && segment.place(bucket, tag, pointer) {
                 self.len += 1;
@@ -344,7 +386,7 @@ impl<S: Slot> Table<S> {
                 && segment.settle_stash(|pointer| {
                     // SAFETY: a pointer in the table is a live slot.
                     let hash = unsafe { S::borrow_raw(&pointer) }.hash(hasher);
-                    (link.bucket(hash), Tag::of(hash))
+                    (link.bucket(hash), link.tag(hash))
                 })
             {
                 continue;
@@ -362,7 +404,7 @@ impl<S: Slot> Table<S> {
         let link = self.link(hash);
         let segment = link.segment();
         let before = segment.bytes();
-        while !segment.place(link.bucket(hash), Tag::of(hash), pointer) {
+        while !segment.place(link.bucket(hash), link.tag(hash), pointer) {
             segment.add_stash_line();
         }
         self.count_bytes(segment.bytes(), before);
@@ -406,7 +448,7 @@ impl<S: Slot> Table<S> {
         self.len -= 1;
         if self.len == 0 {
             self.free_segments();
-        } else if segment.len() % 8 == 0 && segment.is_sparse() {
+        } else if segment.len().is_multiple_of(8) && segment.is_sparse() {
             self.shrink(hash, hasher, snaps);
         }
         // SAFETY: the pointer was the table's own, and it is out of the table now.

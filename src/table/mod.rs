@@ -6,8 +6,8 @@
 //! of the table:
 //!
 //! ```text
-//! hash   63 ........................... 24 23 ........ 8 7 ... 0
-//!        order: directory | bucket         the caller's  tag
+//! hash   63 ............................. 24 23 ........ 0
+//!        order: directory | bucket and tag   the caller's
 //! ```
 //!
 //! An entry is in its home bucket, in the next one (as a guest) or in the segment's stash,

@@ -2,7 +2,6 @@
 
 use std::ptr::NonNull;
 
-use super::bucket::Tag;
 use super::directory::{DEPTH_MAX, Link, Table};
 use super::segment::{CLASS_MAX, Segment, class_for, merge_len_max};
 use super::slot::{Slot, Snapshots};
@@ -72,9 +71,19 @@ impl<S: Slot> Table<S> {
     fn rebuild(&mut self, hash: u64, link: Link, class: u8, hasher: &KeyHasher) {
         let old = link.segment();
         let new = Link::new(heir_of(old, class), link.depth());
-        old.for_each(|pointer| pour::<S>(new, hash_of::<S>(pointer, hasher), pointer));
+        let segment = new.segment();
+        old.for_each_placed(|bucket, tag, pointer| {
+            // Most entries need not be read: see `Link`.
+            match link.bucket_among(bucket, tag, new.buckets()) {
+                Some(bucket) if segment.place(bucket, tag, pointer) => {}
+                _ => pour(new, hash_of::<S>(pointer, hasher), pointer),
+            }
+        });
+        old.for_each_stashed(|pointer| {
+            pour(new, hash_of::<S>(pointer, hasher), pointer);
+        });
         self.set_links(hash, new);
-        self.retire(&[old], &[new.segment()]);
+        self.retire(&[old], &[segment]);
     }
 
     fn split(&mut self, hash: u64, link: Link, hasher: &KeyHasher) {
@@ -91,7 +100,7 @@ impl<S: Slot> Table<S> {
         let halves = [entries.len() - upper, upper]
             .map(|len| Link::new(heir_of(old, class_for(len)), depth));
         for (hash, pointer) in entries {
-            pour::<S>(halves[usize::from(hash & bit != 0)], hash, pointer);
+            pour(halves[usize::from(hash & bit != 0)], hash, pointer);
         }
         self.set_links(hash & !bit, halves[0]);
         self.set_links(hash | bit, halves[1]);
@@ -106,7 +115,7 @@ impl<S: Slot> Table<S> {
         segment.head_mut().deadline_ms = deadline_ms;
         let new = Link::new(segment, links[0].depth() - 1);
         for old in olds {
-            old.for_each(|pointer| pour::<S>(new, hash_of::<S>(pointer, hasher), pointer));
+            old.for_each(|pointer| pour(new, hash_of::<S>(pointer, hasher), pointer));
         }
         let directory_may_halve = links[0].depth() == self.depth();
         self.set_links(hash, new);
@@ -146,9 +155,9 @@ fn hash_of<S: Slot>(pointer: NonNull<u8>, hasher: &KeyHasher) -> u64 {
     unsafe { S::borrow_raw(&pointer) }.hash(hasher)
 }
 
-fn pour<S: Slot>(link: Link, hash: u64, pointer: NonNull<u8>) {
+fn pour(link: Link, hash: u64, pointer: NonNull<u8>) {
     let segment = link.segment();
-    while !segment.place(link.bucket(hash), Tag::of(hash), pointer) {
+    while !segment.place(link.bucket(hash), link.tag(hash), pointer) {
         segment.add_stash_line();
     }
 }

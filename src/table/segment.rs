@@ -25,9 +25,11 @@ pub(super) const CLASS_MAX: u8 = CLASS_LINES.len() as u8 - 1;
 const CLASS_STASH: u8 = 8;
 /// A segment beyond this fill (in percent of its buckets' slots) grows. Small ones have no
 /// stash and grow when an entry finds no place.
-const FILL_PERCENT_MAX: usize = 88;
+const FILL_PERCENT_MAX: usize = 92;
 /// A rebuilt segment is given the least class that is not fuller than this.
 const FILL_PERCENT_NEW: usize = 80;
+/// How far ahead of a walk the entries are asked for.
+const LINES_AHEAD: usize = 3;
 /// Buckets at most: one bit each of a `given` word.
 const BUCKETS_MAX: usize = 64;
 
@@ -477,7 +479,7 @@ impl Segment {
         }
         self.head_mut().stash_len -= 1;
         self.line(bucket).unstashed_one();
-        if last % SLOTS == 0
+        if last.is_multiple_of(SLOTS)
             && let Some(extra) = self.head_mut().extra.as_mut()
             && !extra.lines.is_empty()
         {
@@ -533,11 +535,36 @@ impl Segment {
                 line.used().for_each(|slot| prefetch(line.pointer(slot)));
             }
         };
-        ahead(0);
+        (0..LINES_AHEAD).for_each(ahead);
         for index in 0..lines {
-            ahead(index + 1);
+            ahead(index + LINES_AHEAD);
             let line = line_of(index);
             line.used().for_each(|slot| visit(line.pointer(slot)));
+        }
+    }
+
+    /// Visits the entries that are not in the stash, with their homes and tags.
+    pub fn for_each_placed(&self, mut visit: impl FnMut(usize, Tag, NonNull<u8>)) {
+        for bucket in 0..self.buckets {
+            let (home, next) = (self.line(bucket), self.next(bucket));
+            let guests = if self.buckets == 1 {
+                0
+            } else {
+                self.previous(bucket).guests_sent()
+            };
+            for slot in 1..=home.used().count() - guests {
+                visit(bucket, home.tag(slot), home.pointer(slot));
+            }
+            for slot in next.used().top(home.guests_sent()) {
+                visit(bucket, next.tag(slot), next.pointer(slot));
+            }
+        }
+    }
+
+    pub fn for_each_stashed(&self, mut visit: impl FnMut(NonNull<u8>)) {
+        for position in 0..self.stash_len() {
+            let (line, slot) = self.stash_spot(position);
+            visit(line.pointer(slot));
         }
     }
 

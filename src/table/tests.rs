@@ -21,7 +21,7 @@ use crate::base::rng::Rng;
 #[derive(Clone, Copy, Debug)]
 enum Quality {
     Good,
-    /// One tag for all: every candidate in a bucket is compared.
+    /// Few tags, one in the largest segments: every candidate in a bucket is compared.
     OneTag,
     /// So many homes for all keys: stash chains.
     Homes(u64),
@@ -33,7 +33,7 @@ fn hash(quality: Quality, key: u64) -> u64 {
     let good = KeyHasher::seeded(7).hash(&key.to_le_bytes());
     match quality {
         Quality::Good => good,
-        Quality::OneTag => good & !0xff,
+        Quality::OneTag => good & 0xfff8_00ff_ffff_ffff,
         Quality::Homes(homes) => (key % homes).wrapping_mul(0x9e37_79b9_7f4a_7c15) | good & 0x3,
         Quality::Prefix(bits) => good >> bits | 5 << (64 - bits),
     }
@@ -165,7 +165,7 @@ impl World {
     fn run(&mut self, steps: u64) {
         for step in 0..steps {
             // Tides: mostly filling, then mostly emptying, so that segments split and merge.
-            let filling = step * 4 / steps % 2 == 0;
+            let filling = (step * 4 / steps).is_multiple_of(2);
             let key = self.rng.below(self.keys);
             match self.rng.below(100) {
                 0..45 if filling => self.set(key),
@@ -362,7 +362,7 @@ impl World {
         let mut keys: Vec<u64> = self.model.keys().copied().collect();
         keys.sort_unstable();
         for (done, key) in keys.into_iter().enumerate() {
-            if done % 16 == 0 {
+            if done.is_multiple_of(16) {
                 self.scan_step();
                 self.snapshot_step();
             }
@@ -421,6 +421,40 @@ fn colliding_hashes_do_as_the_model() {
     }
     check(Quality::Prefix(6), 2_000, 20_000);
     check(Quality::Prefix(25), 1_500, 12_000);
+}
+
+/// The model seldom has a single early deadline meet a merge, and does not look at sizes.
+#[test]
+fn merging_keeps_the_deadline_and_gives_the_memory_back() {
+    let hasher = KeyHasher::seeded(1);
+    let quality = Quality::Good;
+    for last in 0..16 {
+        let mut table = Table::new();
+        for key in 0..6_000 {
+            let item = Item::new(Data {
+                key,
+                version: 0,
+                deadline_ms: None,
+                quality,
+            });
+            table.insert_new(hash(quality, key), item, &hasher, &mut NoSnapshots);
+        }
+        table.lower_deadline(hash(quality, last), 50);
+        let full = table.table_bytes();
+        for key in (0..6_000).filter(|&key| key != last) {
+            let eq = |item: &Item| item.data().key == key;
+            let removed = table.remove(hash(quality, key), &hasher, &mut NoSnapshots, eq);
+            assert!(removed.is_some());
+            assert_eq!(table.due(0, 49), None);
+            assert!(table.due(0, 50).is_some(), "the deadline of {last} is lost");
+        }
+        assert_eq!(table.depth(), 0, "one key needs no directory");
+        assert!(
+            table.table_bytes() * 100 < full,
+            "{} of {full}",
+            table.table_bytes()
+        );
+    }
 }
 
 #[test]

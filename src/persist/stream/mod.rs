@@ -32,7 +32,8 @@ use crate::rdb::encode;
 use crate::rdb::format::FileVersion;
 use crate::shared::Shared;
 use crate::store::locked::Locker;
-use crate::store::snapshot::{Purpose, Walker};
+use crate::store::snapshot::Purpose;
+use crate::store::walker::Walker;
 
 /// The Redis version that files claim to come from.
 const REDIS_VERSION: &[u8] = b"7.0.15";

@@ -1,0 +1,145 @@
+//! OBJECT and MEMORY USAGE: how a value is kept.
+
+use crate::base::number::parse_i64;
+use crate::commands::args::Args;
+use crate::commands::cx::{Cx, Outcome};
+use crate::commands::error::CmdError;
+use crate::store::entry::Entry;
+use crate::store::keyspace::Key;
+use crate::table::SlotRef;
+use crate::types::Encoding;
+
+/// The reference count of a value that Redis would not count references to.
+const SHARED: i64 = i32::MAX as i64;
+/// Redis keeps one object for each integer below this.
+const SHARED_INTEGERS: i64 = 10_000;
+/// What a key takes in its table, at the fill that tables have on average.
+const TABLE_BYTES_PER_KEY: usize = 9;
+/// The clock of last use turns over here.
+const ACCESS_CLOCK_MASK: u32 = 0xff_ffff;
+
+/// A container without a subcommand never passes the check of its arity.
+pub fn container(_cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
+    Err(CmdError::Syntax)
+}
+
+/// Counted as a read, but neither marked as used nor announced as a miss.
+fn ask<'a>(cx: &'a mut Cx, key: Key) -> Option<SlotRef<'a, Entry>> {
+    let is_there = cx.store.exists(cx.session.db, key);
+    let effects = cx.store.effects();
+    effects.hits += u64::from(is_there);
+    effects.misses += u64::from(!is_there);
+    cx.store.peek(cx.session.db, key)
+}
+
+pub fn encoding(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let encoding = ask(cx, args.key()).map(|entry| entry.encoding().name());
+    match encoding {
+        Some(name) => cx.reply.bulk(name.as_bytes()),
+        None => cx.reply.null(),
+    }
+    Ok(Outcome::Done)
+}
+
+pub fn frequency(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    if ask(cx, args.key()).is_some() {
+        return Err(CmdError::text(
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
+             note that when switching between policies at runtime LRU and LFU data will take \
+             some time to adjust.",
+        ));
+    }
+    cx.reply.null();
+    Ok(Outcome::Done)
+}
+
+pub fn idle_time(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let access = ask(cx, args.key()).map(|entry| entry.access());
+    let clock = cx.store.lru_clock();
+    match access {
+        Some(access) => {
+            let idle = clock.wrapping_sub(access) & ACCESS_CLOCK_MASK;
+            cx.reply.integer(i64::from(idle));
+        }
+        None => cx.reply.null(),
+    }
+    Ok(Outcome::Done)
+}
+
+/// The value of `access` for a key that was last used so long ago.
+pub fn access_of_idle(clock: u32, idle_seconds: i64) -> u32 {
+    // What the clock cannot express is as old as it can express.
+    let idle = idle_seconds.clamp(0, i64::from(ACCESS_CLOCK_MASK)) as u32;
+    clock.wrapping_sub(idle) & ACCESS_CLOCK_MASK
+}
+
+/// Nothing is shared here, but small integers are reported as Redis does.
+pub fn reference_count(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let shared = ask(cx, args.key()).map(|entry| {
+        let number = entry.string_bytes().and_then(parse_i64);
+        let is_small = number.is_some_and(|n| (0..SHARED_INTEGERS).contains(&n));
+        entry.encoding() == Encoding::Int && is_small
+    });
+    match shared {
+        Some(true) => cx.reply.integer(SHARED),
+        Some(false) => cx.reply.integer(1),
+        None => cx.reply.null(),
+    }
+    Ok(Outcome::Done)
+}
+
+pub fn memory_usage(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let key = args.key();
+    while !args.is_empty() {
+        if args.left() < 2 || !args.take("samples") {
+            return Err(CmdError::Syntax);
+        }
+        // How large a value is is known here: no samples are taken.
+        let samples = args.i64();
+        args.check()?;
+        if samples < 0 {
+            return Err(CmdError::Syntax);
+        }
+    }
+    let found = cx.store.peek(cx.session.db, key);
+    match found.map(|entry| entry.heap_bytes() + TABLE_BYTES_PER_KEY) {
+        Some(bytes) => cx.reply.integer(bytes as i64),
+        None => cx.reply.null(),
+    }
+    Ok(Outcome::Done)
+}
+
+pub fn help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
+    let lines = [
+        "ENCODING <key>",
+        "    How the value of <key> is kept.",
+        "FREQ <key>",
+        "    How often <key> is used, on the scale of the LFU counter.",
+        "IDLETIME <key>",
+        "    For how many seconds <key> was not used.",
+        "REFCOUNT <key>",
+        "    How many references there are to the value of <key>.",
+    ];
+    write_help(cx, "OBJECT", &lines);
+    Ok(Outcome::Done)
+}
+
+pub fn memory_help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
+    let lines = [
+        "USAGE <key> [SAMPLES <count>]",
+        "    Bytes of memory that <key> takes with its value. <count> is accepted and has no",
+        "    effect: all of the value is counted.",
+    ];
+    write_help(cx, "MEMORY", &lines);
+    Ok(Outcome::Done)
+}
+
+fn write_help(cx: &mut Cx, container: &str, lines: &[&str]) {
+    cx.reply.array(lines.len() + 3);
+    cx.reply.simple(&format!(
+        "{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+    ));
+    lines.iter().for_each(|line| cx.reply.simple(line));
+    cx.reply.simple("HELP");
+    cx.reply.simple("    Print this help.");
+}

@@ -1,0 +1,37 @@
+//! What a worker's connections share: they run one at a time, and hold on to none of it
+//! while they wait.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::services::Services;
+use crate::exec::Engine;
+use crate::exec::dispatch::Executor;
+use crate::resp::reply::ReplyBuf;
+use crate::store::locked::Locker;
+
+/// What one read takes at most. Larger values arrive in several.
+const READ_BYTES: usize = 64 << 10;
+
+pub struct Worker {
+    pub engine: Arc<Engine>,
+    pub services: Arc<Services>,
+    pub executor: RefCell<Executor>,
+    pub input: RefCell<Box<[u8]>>,
+    pub reply: RefCell<ReplyBuf>,
+    pub gate: usize,
+}
+
+impl Worker {
+    pub fn new(engine: Arc<Engine>, services: Arc<Services>, gate: usize) -> Worker {
+        let locker = Locker::new(&engine.shared.keyspace, gate);
+        Worker {
+            engine,
+            services,
+            executor: RefCell::new(Executor::new(locker)),
+            input: RefCell::new(vec![0; READ_BYTES].into()),
+            reply: RefCell::new(ReplyBuf::new()),
+            gate,
+        }
+    }
+}

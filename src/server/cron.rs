@@ -1,0 +1,142 @@
+//! What is done every so often, on a thread of its own: expiry, samples for INFO, clients
+//! that have been idle for too long.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::base::{clock, memory};
+use crate::config::Param;
+use crate::exec::Engine;
+use crate::exec::maintain::ExpiryCursor;
+use crate::shared::clients::client_flag;
+use crate::store::locked::Locker;
+
+/// One tick; expiry has a round in each.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Rates are sampled this often.
+const SAMPLE: Duration = Duration::from_millis(100);
+
+/// Starts the thread, whose gate is `gate`. It ends with the process.
+pub fn start(engine: Arc<Engine>, gate: usize) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("cron".to_owned())
+        .spawn(move || {
+            let locker = Locker::new(&engine.shared.keyspace, gate);
+            let mut cron = Cron {
+                engine,
+                locker,
+                expiry: ExpiryCursor::default(),
+                sampled: Instant::now(),
+                before: [0; 5],
+            };
+            loop {
+                std::thread::sleep(TICK);
+                cron.tick();
+            }
+        })
+}
+
+struct Cron {
+    engine: Arc<Engine>,
+    locker: Locker,
+    expiry: ExpiryCursor,
+    sampled: Instant,
+    /// The totals at the last sample.
+    before: [u64; 5],
+}
+
+impl Cron {
+    fn tick(&mut self) {
+        let jobs = &self.engine.shared.jobs;
+        let paused = jobs.cron_is_paused.load(Ordering::Relaxed);
+        if paused || jobs.loading.is_active() {
+            return;
+        }
+        if !jobs.expiry_is_off.load(Ordering::Relaxed) {
+            self.expire();
+        }
+        let elapsed = self.sampled.elapsed();
+        if elapsed >= SAMPLE {
+            self.sampled = Instant::now();
+            self.sample(elapsed);
+            self.close_idle();
+        }
+    }
+
+    /// A round, and more as long as the effort allows and the pass is not complete.
+    fn expire(&mut self) {
+        let effort = self
+            .engine
+            .shared
+            .config
+            .get_int(Param::ActiveExpireEffort)
+            .max(1) as u32;
+        let begun = Instant::now();
+        for _ in 0..effort {
+            if self.expiry.round(&self.engine, &mut self.locker) {
+                break;
+            }
+        }
+        let spent_us = begun.elapsed().as_micros() as u64;
+        self.engine
+            .shared
+            .stats
+            .rare
+            .expire_cycle_us
+            .fetch_add(spent_us, Ordering::Relaxed);
+    }
+
+    fn sample(&mut self, elapsed: Duration) {
+        let stats = &self.engine.shared.stats;
+        let rare = &stats.rare;
+        let now = [
+            stats.sum(|thread| &thread.commands),
+            stats.sum(|thread| &thread.net_input_bytes),
+            stats.sum(|thread| &thread.net_output_bytes),
+            rare.repl_input_bytes.load(Ordering::Relaxed),
+            rare.repl_output_bytes.load(Ordering::Relaxed),
+        ];
+        let rates = &stats.rates;
+        let places: [&AtomicU64; 5] = [
+            &rates.ops,
+            &rates.input_bytes,
+            &rates.output_bytes,
+            &rates.repl_input_bytes,
+            &rates.repl_output_bytes,
+        ];
+        for ((place, now), before) in places.iter().zip(now).zip(self.before) {
+            let per_second = now.saturating_sub(before) as f64 / elapsed.as_secs_f64();
+            place.store(per_second as u64, Ordering::Relaxed);
+        }
+        self.before = now;
+        rare.peak_memory_bytes
+            .fetch_max(memory::used_bytes() as u64, Ordering::Relaxed);
+    }
+
+    /// `timeout`: ends clients that have asked for nothing for so long. Subscribers,
+    /// monitors and followers wait by nature, and blocked clients have a deadline.
+    fn close_idle(&self) {
+        let shared = &self.engine.shared;
+        let timeout_s = shared.config.get_int(Param::Timeout);
+        if timeout_s == 0 {
+            return;
+        }
+        const EXEMPT: u32 = client_flag::PUBSUB
+            | client_flag::MONITOR
+            | client_flag::FOLLOWER
+            | client_flag::LEADER
+            | client_flag::BLOCKED;
+        let now_ms = clock::unix_ms();
+        for client in shared.clients.all() {
+            let idle_ms = now_ms - client.last_active_ms.load(Ordering::Relaxed);
+            if !client.has(EXEMPT) && idle_ms > timeout_s * 1000 {
+                tracing::info!(target: super::logging::VERBOSE, "Closing idle client");
+                client.kill();
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The server: threads, sockets and tasks around the engine.
+//!
+//! ```text
+//!   acceptor --> worker 0 .. n-1     connections, each served where it was given
+//!   cron, saver, leader, follower, garbage: threads of their own, never a worker's
+//! ```
+//!
+//! Every thread that locks the keyspace has a gate; `Gates` says whose is which.
+
+/// Log lines in Redis's form.
+pub mod logging;
+
+/// Replies on their way out.
+pub mod output;
+
+/// The tasks that connections can ask.
+pub mod services;
+
+/// What a worker's connections share.
+pub mod context;
+
+/// One connection and what is unfinished of it.
+pub mod connection;
+
+/// Jobs that commands leave to tasks.
+pub mod jobs;
+
+/// How a connection waits.
+pub mod suspend;
+
+/// A connection's life.
+pub mod serve;
+
+/// Worker threads.
+pub mod worker;
+
+/// Accepting connections.
+pub mod listener;
+
+/// Freeing what is big.
+pub mod garbage;
+
+/// What is done every so often.
+pub mod cron;
+
+/// From the configuration to a server that runs.
+pub mod run;

@@ -1,0 +1,138 @@
+//! A connection's life: waits for bytes, runs what came, answers, and waits again.
+//!
+//! ```text
+//!            +-------------------------------------------------------+
+//!            v                                                       |
+//!   wait for bytes, room to write, or a wake-up (push, kill)         |
+//!            |                                                       |
+//!            v                                                       |
+//!   dispatch the input --NeedInput--> keep the rest, send the rest --+
+//!            ^   |
+//!            |   +--Contended, Paused, Outcome--> wait (`suspend`) --+
+//!            +-------------------------------------------------------+
+//! ```
+//!
+//! A connection that does not read its replies is still listened to, up to its output
+//! limit: a client may well send a long pipeline before it reads the first answer.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use super::connection::{Connection, Gone, Next};
+use super::suspend;
+use crate::exec::dispatch::Stop;
+use crate::exec::maintain;
+
+/// What woke the connection.
+enum Woken {
+    /// So many bytes are in the worker's buffer.
+    Read(usize),
+    Written,
+    /// Pushes, a kill, or nothing at all.
+    Poked,
+}
+
+/// Serves until the connection ends.
+pub async fn serve(mut connection: Connection) {
+    // Why it ended was logged where it happened, if it is worth a line.
+    let _ = serve_requests(&mut connection).await;
+    let worker = connection.worker.clone();
+    let mut executor = worker.executor.borrow_mut();
+    maintain::forget(
+        &worker.engine,
+        &mut connection.session,
+        &mut executor.locker,
+    );
+}
+
+async fn serve_requests(connection: &mut Connection) -> Result<(), Gone> {
+    loop {
+        match wait(connection).await? {
+            Woken::Read(len) => {
+                if let Next::Leave = run_input(connection, len).await? {
+                    return Ok(());
+                }
+            }
+            Woken::Written => {}
+            Woken::Poked => connection.send_pushes(),
+        }
+        if connection.session.closing {
+            return connection.send_all().await;
+        }
+        if connection.session.facts.is_killed() {
+            return Err(Gone);
+        }
+        connection.check_limits()?;
+    }
+}
+
+/// Waits for input, for room for output, or to be woken by others.
+async fn wait(connection: &mut Connection) -> Result<Woken, Gone> {
+    let facts = connection.session.facts.clone();
+    let worker = connection.worker.clone();
+    let mut poked = pin!(facts.wake.notified());
+    poll_fn(|cx| {
+        let Connection { stream, output, .. } = connection;
+        if let Poll::Ready(read) = stream.poll_read(cx, &mut worker.input.borrow_mut()) {
+            return Poll::Ready(match read {
+                Ok(0) | Err(_) => Err(Gone),
+                Ok(len) => Ok(Woken::Read(len)),
+            });
+        }
+        if !output.is_empty()
+            && let Poll::Ready(written) = output.poll_write(stream, cx)
+        {
+            return Poll::Ready(written.map(|()| Woken::Written).map_err(|_| Gone));
+        }
+        poked.as_mut().poll(cx).map(|()| Ok(Woken::Poked))
+    })
+    .await
+}
+
+/// Runs `len` new bytes in the worker's buffer, behind what was left of earlier ones.
+async fn run_input(connection: &mut Connection, len: usize) -> Result<Next, Gone> {
+    connection.note_input(len);
+    let worker = connection.worker.clone();
+    let mut progress = if connection.pending.is_empty() {
+        let input = worker.input.borrow();
+        let progress = connection.dispatch(&input[..len]);
+        connection
+            .pending
+            .extend_from_slice(&input[progress.consumed_bytes..len]);
+        progress
+    } else {
+        connection
+            .pending
+            .extend_from_slice(&worker.input.borrow()[..len]);
+        connection.dispatch_pending()
+    };
+    loop {
+        connection.check_limits()?;
+        if matches!(progress.stop, Stop::Contended) {
+            progress.stop = suspend::wait_in_line(connection).await;
+        }
+        match progress.stop {
+            Stop::NeedInput => break,
+            Stop::Flush | Stop::Contended => {}
+            Stop::Protocol(error) => {
+                connection.refuse(&error.to_string());
+                break;
+            }
+            stop => match suspend::wait_out(connection, stop).await? {
+                Next::Continue => {}
+                Next::Leave => return Ok(Next::Leave),
+            },
+        }
+        if connection.session.closing {
+            break;
+        }
+        progress = connection.dispatch_pending();
+    }
+    if connection.pending.is_empty() {
+        // An idle connection owns no buffer.
+        connection.pending = Vec::new();
+    }
+    connection.note_facts();
+    Ok(Next::Continue)
+}

@@ -1,0 +1,173 @@
+//! How a connection waits: for locks, for the end of a pause, for followers, for tasks.
+//! Its further commands wait with it, in order.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::connection::{Connection, Gone, Next};
+use super::jobs;
+use crate::base::clock;
+use crate::commands::cx::{Outcome, Role};
+use crate::exec::dispatch::Stop;
+use crate::shared::clients::{Unblock, client_flag};
+
+/// Waits for what made `dispatch` stop. Whatever it replies, it replies in order.
+pub async fn wait_out(connection: &mut Connection, stop: Stop) -> Result<Next, Gone> {
+    match stop {
+        Stop::NeedInput | Stop::Flush | Stop::Contended | Stop::Protocol(_) => {}
+        Stop::Paused { until_ms } => wait_for_pause(connection, until_ms).await?,
+        Stop::Outcome(outcome) => return finish(connection, outcome).await,
+    }
+    Ok(Next::Continue)
+}
+
+async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, Gone> {
+    match outcome {
+        // These never leave the executor unfinished.
+        Outcome::Done | Outcome::Exec => {}
+        Outcome::Close => connection.session.closing = true,
+        Outcome::Wait {
+            followers,
+            deadline_ms,
+        } => {
+            wait_for_followers(connection, followers, deadline_ms).await?;
+        }
+        Outcome::Ask(job) => jobs::run(connection, job).await?,
+        Outcome::Become(Role::Monitor) => {
+            connection.session.monitor = true;
+            let facts = connection.session.facts.clone();
+            facts.set(client_flag::MONITOR, true);
+            connection.worker.engine.shared.clients.add_monitor(facts);
+            connection.reply(|reply| reply.ok());
+        }
+        Outcome::Become(Role::Follower { request }) => {
+            return jobs::become_follower(connection, request).await;
+        }
+    }
+    Ok(Next::Continue)
+}
+
+/// Joins the line in front of the locks, tries once more, and sleeps until an unlock wakes
+/// it if that was in vain. Returns why the second attempt stopped, or `Flush` to try again.
+pub async fn wait_in_line(connection: &mut Connection) -> Stop {
+    let engine = connection.worker.engine.clone();
+    poll_fn(|cx| {
+        engine.shared.keyspace.wait_in_line(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let progress = connection.dispatch_pending();
+    if !matches!(progress.stop, Stop::Contended) {
+        return progress.stop;
+    }
+    let mut slept = false;
+    poll_fn(|_| {
+        if std::mem::replace(&mut slept, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    Stop::Flush
+}
+
+async fn wait_for_pause(connection: &mut Connection, until_ms: i64) -> Result<(), Gone> {
+    let engine = connection.worker.engine.clone();
+    let facts = connection.session.facts.clone();
+    let left_ms = (until_ms - clock::unix_ms()).max(0) as u64;
+    facts.set(client_flag::BLOCKED, true);
+    engine.shared.clients.count_blocked(1);
+    let ended = pin!(engine.shared.pause.ended.notified());
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(left_ms)) => {}
+        () = ended => {}
+        () = killed(connection) => {}
+    }
+    engine.shared.clients.count_blocked(-1);
+    facts.set(client_flag::BLOCKED, false);
+    if facts.is_killed() { Err(Gone) } else { Ok(()) }
+}
+
+/// Ends when the connection is to be ended by others, or its other end has gone.
+async fn killed(connection: &mut Connection) {
+    let facts = connection.session.facts.clone();
+    loop {
+        facts.wake.notified().await;
+        if facts.is_killed() {
+            return;
+        }
+        connection.send_pushes();
+    }
+}
+
+/// WAIT: answers with the number of followers that have the session's last write.
+async fn wait_for_followers(
+    connection: &mut Connection,
+    wanted: usize,
+    deadline_ms: Option<i64>,
+) -> Result<(), Gone> {
+    let engine = connection.worker.engine.clone();
+    let followers = &engine.shared.followers;
+    let facts = connection.session.facts.clone();
+    let offset = connection.session.written_offset;
+    facts.set(client_flag::BLOCKED, true);
+    engine.shared.clients.count_blocked(1);
+    followers.wants_ack.notify_one();
+    let deadline = async {
+        match deadline_ms {
+            Some(at_ms) => {
+                let left_ms = (at_ms - clock::unix_ms()).max(0) as u64;
+                tokio::time::sleep(Duration::from_millis(left_ms)).await;
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let reached = async {
+        loop {
+            // Enlisted before looking, so that no acknowledgement slips between.
+            let mut acked = pin!(followers.acked.notified());
+            acked.as_mut().enable();
+            if followers.acked(offset) >= wanted {
+                return;
+            }
+            acked.await;
+        }
+    };
+    let unblocked = async {
+        loop {
+            if let Some(how) = facts.take_unblock() {
+                return how;
+            }
+            if facts.is_killed() {
+                return Unblock::TimedOut;
+            }
+            facts.wake.notified().await;
+        }
+    };
+    let unblocked = tokio::select! {
+        biased;
+        () = reached => None,
+        how = unblocked => Some(how),
+        () = deadline => None,
+    };
+    engine.shared.clients.count_blocked(-1);
+    facts.set(client_flag::BLOCKED, false);
+    if facts.is_killed() {
+        return Err(Gone);
+    }
+    let count = followers.acked(offset) as i64;
+    connection.reply(|reply| match unblocked {
+        Some(Unblock::Error) => {
+            reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+        }
+        Some(Unblock::RoleChanged) => reply.error(
+            "UNBLOCKED force unblock from blocking operation, instance state changed \
+             (master -> replica?)",
+        ),
+        Some(Unblock::TimedOut) | None => reply.integer(count),
+    });
+    Ok(())
+}
