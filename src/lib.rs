@@ -37,14 +37,14 @@ pub mod commands;
 /// The outside door: checks, locks, execution, commit.
 pub mod exec;
 
+/// Sockets: addresses to listen on, streams of both kinds.
+pub mod net;
+
 /// Saving and loading: snapshots as RDB files and streams.
 pub mod persist;
 
 /// Leading and following: the handshake, the link, PSYNC's answer.
 pub mod replication;
-
-/// Sockets: addresses to listen on, streams of both kinds.
-pub mod net;
 
 /// The server: threads, sockets and tasks around the engine.
 pub mod server;

@@ -18,5 +18,8 @@ pub mod number;
 /// Numbers of 80 bits, for INCRBYFLOAT.
 pub mod long_double;
 
+/// What the system says of this process: processor time, memory.
+pub mod process;
+
 /// The process's allocator and what it has in use.
 pub mod memory;

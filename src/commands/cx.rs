@@ -88,7 +88,11 @@ pub enum Job {
     /// Follow this leader, or none.
     ReplicaOf(Option<(String, u16)>),
     Failover(Failover),
-    RewriteConfig,
+    /// CONFIG REWRITE; with `all` (DEBUG CONFIG-REWRITE-FORCE-ALL) every directive is written,
+    /// whatever its value.
+    RewriteConfig {
+        all: bool,
+    },
     /// DEBUG RELOAD: save and load again.
     Reload {
         save: bool,

@@ -244,3 +244,185 @@ fn answer(cx: &mut Cx, key: Key, what: impl Fn(i64) -> i64) -> Result<Outcome, C
     cx.reply.integer(number);
     Ok(Outcome::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::{START_MS, TestServer};
+    use crate::store::locked::Expiry;
+
+    #[test]
+    fn spans_become_moments_in_the_log() {
+        let mut server = TestServer::new();
+        server.run("SET a 1");
+        let at = |ms: i64| format!("PEXPIREAT a {}", START_MS + ms);
+        server.check_all("EXPIRE a 10", ":1", &[&at(10_000)], &["expire a"]);
+        server.check_all("PEXPIRE a 1500", ":1", &[&at(1500)], &["expire a"]);
+        server.check_all(
+            "EXPIREAT a 1700000020",
+            ":1",
+            &["PEXPIREAT a 1700000020000"],
+            &["expire a"],
+        );
+        let verbatim = "pexpireat a 1700000030000 XX";
+        server.check_all(verbatim, ":1", &[verbatim], &["expire a"]);
+        let conditions = format!("{} gt XX", at(60_000));
+        server.check_all("EXPIRE a 60 gt XX", ":1", &[&conditions], &["expire a"]);
+        server.check("TTL a", ":60");
+        assert_eq!(server.changes(), 6);
+    }
+
+    #[test]
+    fn a_moment_that_is_over_deletes() {
+        let mut server = TestServer::new();
+        for line in [
+            "EXPIRE a 0",
+            "EXPIRE a -1",
+            "PEXPIRE a -1",
+            "EXPIREAT a 1",
+            "PEXPIREAT a 1700000000000",
+            "EXPIRE a -9223372036854775",
+        ] {
+            server.run("SET a 1");
+            server.check_all(line, ":1", &["DEL a"], &["del a"]);
+            server.check("EXISTS a", ":0");
+        }
+        server.check_all("EXPIRE a -1", ":0", &[], &[]);
+    }
+
+    #[test]
+    fn a_follower_keeps_what_is_over() {
+        let mut server = TestServer::new();
+        server.run("SET a 1");
+        server.shared.role.set_follower(true);
+        server.expiry = Expiry::Hide;
+        server.check("PEXPIREAT a 1", ":1");
+        server.check_events(&["new a", "set a", "expire a"]);
+        server.check("EXISTS a", ":0");
+        server.check("TTL a", ":-2");
+        server.check("PERSIST a", ":0");
+        server.check("DBSIZE", ":1");
+        server.expiry = Expiry::Ignore;
+        server.check("PEXPIRETIME a", ":1");
+        server.check("PERSIST a", ":1");
+    }
+
+    #[test]
+    fn conditions() {
+        let mut server = TestServer::new();
+        server.run("SET a 1");
+        for (line, expect) in [
+            ("EXPIRE a 10 XX", ":0"),
+            ("EXPIRE a 10 GT", ":0"),
+            ("TTL a", ":-1"),
+            ("EXPIRE a 10 LT", ":1"),
+            ("EXPIRE a 20 NX", ":0"),
+            ("EXPIRE a 10 GT", ":0"),
+            ("EXPIRE a 10 LT", ":0"),
+            ("EXPIRE a 20 LT", ":0"),
+            ("TTL a", ":10"),
+            ("EXPIRE a 20 XX GT", ":1"),
+            ("EXPIRE a 15 lt xx", ":1"),
+            ("TTL a", ":15"),
+            ("EXPIRE a -1 GT", ":0"),
+            ("EXISTS a", ":1"),
+            ("EXPIRE missing 10 NX", ":0"),
+        ] {
+            server.check(line, expect);
+        }
+        server.run("PERSIST a");
+        server.check("EXPIRE a 20 nx NX", ":1");
+    }
+
+    #[test]
+    fn what_is_no_moment() {
+        let mut server = TestServer::new();
+        server.run("SET a 1");
+        let not_together = "-ERR NX and XX, GT or LT options at the same time are not compatible";
+        let overflow = |name| format!("-ERR invalid expire time in '{name}' command");
+        for (line, expect) in [
+            ("EXPIRE a x", "-ERR value is not an integer or out of range"),
+            ("EXPIRE a 10 soon", "-ERR Unsupported option soon"),
+            ("EXPIRE missing x soon", "-ERR Unsupported option soon"),
+            ("EXPIRE a 10 NX soon", "-ERR Unsupported option soon"),
+            ("EXPIRE a x NX XX", not_together),
+            ("EXPIRE a 10 GT NX", not_together),
+            (
+                "EXPIRE a 10 GT LT",
+                "-ERR GT and LT options at the same time are not compatible",
+            ),
+        ] {
+            server.check(line, expect);
+        }
+        for name in ["expire", "pexpire", "expireat"] {
+            for key in ["a", "missing"] {
+                let line = format!("{name} {key} 9223372036854775807");
+                server.check(&line, &overflow(name));
+            }
+        }
+        server.check("EXPIRE a 9223372036854775", &overflow("expire"));
+        server.check("EXPIRE a -9223372036854775808", &overflow("expire"));
+        server.check("TTL a", ":-1");
+    }
+
+    #[test]
+    fn the_time_that_is_left() {
+        let mut server = TestServer::new();
+        server.run("SET a 1");
+        server.check("TTL missing", ":-2");
+        server.check("PTTL missing", ":-2");
+        server.check("EXPIRETIME missing", ":-2");
+        server.check("PEXPIRETIME a", ":-1");
+        server.run("PEXPIRE a 1500");
+        server.check("TTL a", ":2");
+        server.check("PTTL a", ":1500");
+        server.check("EXPIRETIME a", ":1700000002");
+        server.check("PEXPIRETIME a", ":1700000001500");
+        server.advance_ms(1001);
+        server.check("TTL a", ":0");
+        server.check("PTTL a", ":499");
+        server.advance_ms(499);
+        server.check("PTTL a", ":0");
+        server.check("EXISTS a", ":1");
+        server.log();
+        server.advance_ms(1);
+        server.check("PTTL a", ":-2");
+        server.check_log(&["DEL a"]);
+        server.run("SET a 1");
+        server.check("PEXPIREAT a 9223372036854775807", ":1");
+        server.check("EXPIRETIME a", ":9223372036854776");
+        server.check("PEXPIRETIME a", ":9223372036854775807");
+    }
+
+    #[test]
+    fn persist() {
+        let mut server = TestServer::new();
+        server.run("SET a 1");
+        server.check_all("PERSIST a", ":0", &[], &[]);
+        server.check_all("PERSIST missing", ":0", &[], &[]);
+        server.run("EXPIRE a 10");
+        server.check_all("PERSIST a", ":1", &["PERSIST a"], &["persist a"]);
+        server.check("TTL a", ":-1");
+        server.advance_ms(20_000);
+        server.check("EXISTS a", ":1");
+    }
+
+    #[test]
+    fn watchers_hear_of_it() {
+        let mut server = TestServer::new();
+        server.run("SET a 1");
+        for (line, changes) in [
+            ("EXPIRE a 10", true),
+            ("EXPIRE a 10 NX", false),
+            ("TTL a", false),
+            ("PERSIST a", true),
+            ("PERSIST a", false),
+            ("EXPIRE a -1", true),
+            ("EXPIRE a 10", false),
+        ] {
+            server.run("WATCH a");
+            server.run(line);
+            assert_eq!(server.session.watch_flag.is_raised(), changes, "{line}");
+            server.run("UNWATCH");
+        }
+    }
+}

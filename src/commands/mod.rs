@@ -22,8 +22,15 @@ pub mod registry;
 /// The inside door.
 pub mod call;
 
-/// MONITOR's lines, and what must not be seen in them.
+/// What commands with subcommands have in common.
+pub mod help;
+
+/// MONITOR, its lines, and what must not be seen in them.
 pub mod monitor;
+
+/// What the families' unit tests run commands in.
+#[cfg(test)]
+pub mod testing;
 
 /// MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 pub mod transaction;
@@ -34,11 +41,36 @@ pub mod expiry;
 /// Keys whatever they hold, and databases: DEL, SCAN, RENAME, FLUSHALL, DUMP and so on.
 pub mod keyspace;
 
-/// What the families' unit tests run commands in.
-#[cfg(test)]
-pub mod testing;
+/// Strings: GET, SET, INCR and their relatives.
+pub mod string;
+
+/// PING, ECHO, AUTH, HELLO, QUIT, RESET.
+pub mod connection;
+
+/// CLIENT.
+pub mod client;
+
+/// SUBSCRIBE, PUBLISH, PUBSUB and their kin.
+pub mod pubsub;
+
+/// CONFIG.
+pub mod config;
+
+/// INFO.
+pub mod info;
 
 use spec::Spec;
 
 /// Every family's table.
-pub const FAMILIES: &[&[Spec]] = &[transaction::COMMANDS, expiry::COMMANDS, keyspace::COMMANDS];
+pub const FAMILIES: &[&[Spec]] = &[
+    transaction::COMMANDS,
+    expiry::COMMANDS,
+    keyspace::COMMANDS,
+    string::COMMANDS,
+    connection::COMMANDS,
+    client::COMMANDS,
+    pubsub::COMMANDS,
+    monitor::COMMANDS,
+    config::COMMANDS,
+    info::COMMANDS,
+];

@@ -34,9 +34,10 @@ pub struct Registry {
     known: Vec<Known>,
     /// "get", or "client|list" for a subcommand.
     names: Vec<String>,
-    /// Names of up to 16 bytes by their bytes, open addressing; the rest in `long`.
+    /// What each command is called now, in lower case.
+    called: HashMap<Vec<u8>, CommandId>,
+    /// Those names of up to 16 bytes again, by their bytes, open addressing.
     short: Box<[(u128, CommandId)]>,
-    long: HashMap<Vec<u8>, CommandId>,
     subcommands: HashMap<(CommandId, Vec<u8>), CommandId>,
 }
 
@@ -44,34 +45,36 @@ pub struct Registry {
 const SHORT_SLOTS: usize = 1024;
 
 impl Registry {
-    /// `renames` are pairs of old and new names; an empty new name takes the command away.
-    pub fn new(
-        families: &[&'static [Spec]],
-        renames: &[(String, String)],
-    ) -> Result<Registry, UnknownName> {
+    pub fn new(families: &[&'static [Spec]]) -> Registry {
         let mut registry = Registry {
             known: Vec::new(),
             names: Vec::new(),
+            called: HashMap::new(),
             short: vec![(0, 0); SHORT_SLOTS].into(),
-            long: HashMap::new(),
             subcommands: HashMap::new(),
         };
-        let mut called: HashMap<String, CommandId> = HashMap::new();
         for spec in families.iter().copied().flatten() {
-            called.insert(spec.name.to_owned(), registry.add(spec));
+            let id = registry.add(spec);
+            registry.called.insert(spec.name.as_bytes().to_vec(), id);
         }
-        for (old, new) in renames {
-            let id = called
-                .remove(&old.to_lowercase())
-                .ok_or_else(|| UnknownName(old.clone()))?;
-            if !new.is_empty() {
-                called.insert(new.to_lowercase(), id);
-            }
+        registry.index();
+        registry
+    }
+
+    /// `rename-command`: an empty new name takes the command away.
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), RenameError> {
+        let from = from.to_ascii_lowercase();
+        let id = *self.called.get(&from).ok_or(RenameError::Unknown)?;
+        let to = to.to_ascii_lowercase();
+        if !to.is_empty() && self.called.contains_key(&to) {
+            return Err(RenameError::Taken);
         }
-        for (name, id) in called {
-            registry.name(name, id);
+        self.called.remove(&from);
+        if !to.is_empty() {
+            self.called.insert(to, id);
         }
-        Ok(registry)
+        self.index();
+        Ok(())
     }
 
     fn add(&mut self, spec: &'static Spec) -> CommandId {
@@ -88,23 +91,24 @@ impl Registry {
         id
     }
 
-    fn name(&mut self, name: String, id: CommandId) {
-        let Some(packed) = pack(name.as_bytes()) else {
-            self.long.insert(name.into_bytes(), id);
-            return;
-        };
-        let mut slot = slot_of(packed);
-        while self.short[slot].0 != 0 {
-            slot = (slot + 1) % SHORT_SLOTS;
+    /// Makes the table of short names anew.
+    fn index(&mut self) {
+        self.short.fill((0, 0));
+        for (name, id) in &self.called {
+            let Some(packed) = pack(name) else { continue };
+            let mut slot = slot_of(packed);
+            while self.short[slot].0 != 0 {
+                slot = (slot + 1) % SHORT_SLOTS;
+            }
+            self.short[slot] = (packed, *id);
         }
-        self.short[slot] = (packed, id);
     }
 
     /// The command of this name, in any case.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<CommandId> {
         let Some(packed) = pack(name) else {
-            return self.long.get(&name.to_ascii_lowercase()).copied();
+            return self.called.get(&name.to_ascii_lowercase()).copied();
         };
         let mut slot = slot_of(packed);
         while self.short[slot].0 != packed {
@@ -155,10 +159,14 @@ impl Registry {
     }
 }
 
-/// `rename-command` named a command that there is not.
-#[derive(Debug, thiserror::Error)]
-#[error("No such command in rename-command: '{0}'")]
-pub struct UnknownName(String);
+/// A `rename-command` that cannot be followed, in Redis's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenameError {
+    #[error("No such command in rename-command")]
+    Unknown,
+    #[error("Target command name already exists")]
+    Taken,
+}
 
 /// A name of 1 to 16 bytes in lower case as a number; 0 is never one.
 #[inline]

@@ -209,7 +209,7 @@ pub struct KeyRef {
 pub type KeysFrom = fn(Argv, &mut Vec<KeyRef>);
 
 /// What a command locks before it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Locks {
     /// The shards of its keys (none for a command without keys).
     Keys,
@@ -219,6 +219,8 @@ pub enum Locks {
     Transaction,
     /// The whole keyspace.
     Everything,
+    /// The whole keyspace if the arguments are such that it must be, else nothing.
+    EverythingIf(fn(Argv) -> bool),
 }
 
 #[derive(Clone, Copy)]
@@ -329,7 +331,8 @@ impl Spec {
     /// the checks of the next command in the same read depend on.
     pub fn groups(&self) -> bool {
         const ALONE: u32 = flag::NOSCRIPT | flag::ADMIN | flag::BLOCKING | flag::PUBSUB;
-        self.flags & ALONE == 0 && self.locks == Locks::Keys && self.subcommands.is_empty()
+        let its_keys = matches!(self.locks, Locks::Keys);
+        self.flags & ALONE == 0 && its_keys && self.subcommands.is_empty()
     }
 
     /// The place of the one key, where that is all there is to know.

@@ -35,7 +35,7 @@ use crate::resp::value::{Value, parse_value};
 use crate::shared::clients::ClientFacts;
 use crate::shared::session::{Origin, Session};
 use crate::shared::{Garbage, Shared, Size};
-use crate::store::locked::{Expiry, Locker};
+use crate::store::locked::{Expiry, Locked, Locker};
 
 /// When every test begins: a round number of 2023.
 pub const START_MS: i64 = 1_700_000_000_000;
@@ -84,7 +84,7 @@ impl TestServer {
             .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
             .collect();
         config.set(&pairs, &SetContext::default()).unwrap();
-        let registry = Registry::new(FAMILIES, &[]).unwrap();
+        let registry = Registry::new(FAMILIES);
         let size = Size {
             shards: 16,
             gates: 1,
@@ -151,8 +151,7 @@ impl TestServer {
     /// those of another database than 0 as `5> SET a 1`.
     pub fn log(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        let bytes = self.log.fill(usize::MAX).unwrap().to_vec();
-        self.log.consume(bytes.len());
+        let bytes = self.read_log();
         let (mut rest, mut ranges) = (&bytes[..], Vec::new());
         while !rest.is_empty() {
             let parsed = Parser::new().parse(rest, &Limits::default(), &mut ranges);
@@ -174,6 +173,19 @@ impl TestServer {
             ranges.clear();
         }
         lines
+    }
+
+    fn read_log(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        loop {
+            let more = self.log.fill(usize::MAX).unwrap();
+            if more.is_empty() {
+                return bytes;
+            }
+            bytes.extend_from_slice(more);
+            let len = more.len();
+            self.log.consume(len);
+        }
     }
 
     /// The log since the last look is exactly this.
@@ -210,6 +222,13 @@ impl TestServer {
     /// Changes since the beginning, as Redis's `dirty` counts them.
     pub fn changes(&self) -> u64 {
         self.locker.effects.group_dirty
+    }
+
+    /// Looks at the keyspace itself.
+    pub fn with_locked<R>(&mut self, look: impl FnOnce(&mut Locked) -> R) -> R {
+        let mut locked = self.shared.keyspace.lock_everything(&mut self.locker);
+        (locked.now_ms, locked.expiry) = (self.now_ms, self.expiry);
+        look(&mut locked)
     }
 
     fn call(&mut self, argv: Argv) {

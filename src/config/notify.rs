@@ -77,6 +77,7 @@ pub fn format(events: i64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::effects::event;
 
     fn check(text: &str, expect: Option<&str>) {
         let formatted = parse(text.as_bytes()).map(format);
@@ -96,5 +97,28 @@ mod tests {
         check("g$lshzxetd", Some("A"));
         check("Q", None);
         check("k", None);
+    }
+
+    #[test]
+    fn the_bits_are_those_that_commands_use() {
+        let both = [
+            (KEYSPACE, event::KEYSPACE),
+            (KEYEVENT, event::KEYEVENT),
+            (GENERIC, event::GENERIC),
+            (STRING, event::STRING),
+            (LIST, event::LIST),
+            (SET, event::SET),
+            (HASH, event::HASH),
+            (ZSET, event::ZSET),
+            (EXPIRED, event::EXPIRED),
+            (EVICTED, event::EVICTED),
+            (STREAM, event::STREAM),
+            (MODULE, event::MODULE),
+            (KEY_MISS, event::KEY_MISS),
+            (NEW, event::NEW),
+        ];
+        for (here, there) in both {
+            assert_eq!(here, i64::from(there));
+        }
     }
 }

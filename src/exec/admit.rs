@@ -136,7 +136,7 @@ pub fn protected(engine: &Engine, session: &Session, name: &str) -> Result<(), C
             .choice::<ProtectedAction>(Param::EnableDebugCommand),
         _ => return Ok(()),
     };
-    let local = is_local(&session.facts.address) || session.facts.address.is_empty();
+    let local = session.facts.is_local();
     if allowed == ProtectedAction::Yes || (allowed == ProtectedAction::Local && local) {
         return Ok(());
     }
@@ -146,10 +146,4 @@ pub fn protected(engine: &Engine, session: &Session, name: &str) -> Result<(), C
          \"local\", you can run it from a local connection, otherwise you need to set this \
          option in the configuration file, and then restart the server."
     )))
-}
-
-/// Whether an address as CLIENT LIST prints it is of this machine.
-pub fn is_local(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    host.starts_with("127.") || host == "[::1]" || host == "::1" || host.starts_with('/')
 }

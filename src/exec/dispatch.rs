@@ -94,6 +94,7 @@ impl Executor {
                 (None, None) if reply.len_bytes() >= REPLY_BYTES_MAX => Stop::Flush,
                 (None, None) => continue,
             };
+            session.note_facts();
             return Progress {
                 consumed_bytes,
                 stop,
@@ -208,13 +209,17 @@ impl Executor {
         let took_us = (clock::unix_us() - begun_us).max(0) as u64;
         let stats = engine.shared.stats.thread(self.locker.gate());
         stats.commands.add(ran as u64);
+        let tracks = engine.shared.config.get_bool(Param::LatencyTracking);
         let mut last = 0;
         let (share, mut rest) = (took_us / ran as u64, took_us % ran as u64);
         for request in &self.plan.requests[..ran] {
             if let Verdict::Run(id) = request.verdict {
-                stats.costs[id as usize]
-                    .microseconds
-                    .add(share + std::mem::take(&mut rest));
+                let cost = &stats.costs[id as usize];
+                let microseconds = share + std::mem::take(&mut rest);
+                cost.microseconds.add(microseconds);
+                if tracks {
+                    cost.track(microseconds);
+                }
                 last = id + 1;
             }
         }

@@ -70,7 +70,7 @@ impl ExpiryCursor {
     }
 }
 
-/// Ends what a session holds of the keyspace and the register when its connection closes.
+/// Ends what a session holds of the keyspace and of channels when its connection closes.
 pub fn forget(engine: &Engine, session: &mut Session, locker: &mut Locker) {
     let shared = &engine.shared;
     if !session.watched.is_empty() {
@@ -89,5 +89,4 @@ pub fn forget(engine: &Engine, session: &mut Session, locker: &mut Locker) {
     for channel in std::mem::take(&mut session.shard_channels) {
         shared.pubsub.unsubscribe_shard(&channel, id);
     }
-    shared.clients.remove(id);
 }

@@ -207,6 +207,7 @@ impl LockSet<'_> {
         }
         match known.spec.locks {
             Locks::Everything => (None, true),
+            Locks::EverythingIf(must) => (None, must(argv)),
             Locks::Argument(at) => {
                 self.push(self.engine.shared.keyspace.hasher.hash(argv.get(at)));
                 (None, false)
@@ -247,6 +248,7 @@ impl LockSet<'_> {
             let known = self.engine.registry.get(queued.id);
             match known.spec.locks {
                 Locks::Everything => everything = true,
+                Locks::EverythingIf(must) => everything |= must(queued.command.argv()),
                 Locks::Argument(at) => {
                     let argument = queued.command.argv().get(at);
                     self.push(self.engine.shared.keyspace.hasher.hash(argument));
@@ -286,6 +288,10 @@ fn check(engine: &Engine, session: &Session, argv: Argv) -> Verdict {
         && let Err(error) = super::admit::protected(engine, session, registry.full_name(id))
     {
         return Verdict::Reject(error, Some(id));
+    }
+    if session.monitor && spec.has(flag::WRITE | flag::READONLY | flag::MAY_REPLICATE) {
+        let text = CmdError::text("ERR Replica can't interact with the keyspace");
+        return Verdict::Reject(text, Some(id));
     }
     let speaks_resp2 = session
         .facts

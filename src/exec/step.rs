@@ -120,7 +120,13 @@ impl Step<'_, '_> {
         }
         match self.call(id, argv, first_key, false) {
             Outcome::Done => {}
-            Outcome::Exec => self.run_transaction(),
+            Outcome::Exec => {
+                self.run_transaction();
+                // Its line comes behind those of what it ran.
+                if self.engine.shared.clients.has_monitors() {
+                    self.tell_monitors(argv);
+                }
+            }
             outcome => {
                 self.locked.effects().end_unit();
                 return Err(Halt::Outcome(outcome));
@@ -177,9 +183,6 @@ impl Step<'_, '_> {
     ) -> Outcome {
         let known = self.engine.registry.get(id);
         let skip = usize::from(known.container.is_some());
-        if self.engine.shared.clients.has_monitors() && !known.spec.has(flag::SKIP_MONITOR) {
-            self.tell_monitors(argv);
-        }
         let mut cx = Cx {
             store: &mut *self.locked,
             session: &mut *self.session,
@@ -189,6 +192,12 @@ impl Step<'_, '_> {
             in_transaction,
         };
         let result = call(&mut cx, known.spec, argv, first_key, skip);
+        if self.engine.shared.clients.has_monitors()
+            && !known.spec.has(flag::SKIP_MONITOR | flag::ADMIN)
+            && !matches!(result, Ok(Outcome::Exec))
+        {
+            self.tell_monitors(argv);
+        }
         let effects = self.locked.effects();
         effects.group_dirty += effects.dirty;
         let stats = self.engine.shared.stats.thread(self.gate);

@@ -327,10 +327,13 @@ impl Shared {
     #[cold]
     fn wake_sleepers(&self) {
         let mut state = self.state.lock();
-        self.asleep.store(false, Ordering::Relaxed);
         let end = state.end();
         // Followers that are held sleep on: `hold_followers` wakes them.
         let wakers = state.take_wakers(|seat| self.limit(seat.kind, end) > seat.offset());
+        // Who lay down after the last append has nothing to read yet, and must be woken by
+        // the next one.
+        let others = state.has_wakers(|seat| self.limit(seat.kind, u64::MAX) > seat.offset());
+        self.asleep.store(others, Ordering::Relaxed);
         drop(state);
         wake_all(wakers);
     }

@@ -8,6 +8,8 @@
 
 use smallvec::SmallVec;
 
+use crate::resp::request::encode_command;
+
 /// Who is to see a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
@@ -65,15 +67,7 @@ impl Records {
     /// Adds a command. `db` is the database it works on; None for a command that works on
     /// none, which needs no SELECT.
     pub fn command(&mut self, db: Option<u32>, audience: Audience, args: &[&[u8]]) {
-        let out = self.buffer(db, audience);
-        let payload_bytes: usize = args.iter().map(|arg| arg.len() + 16).sum();
-        out.reserve(16 + payload_bytes);
-        put_count(out, b'*', args.len());
-        for arg in args {
-            put_count(out, b'$', arg.len());
-            out.extend_from_slice(arg);
-            out.extend_from_slice(b"\r\n");
-        }
+        encode_command(args, self.buffer(db, audience));
     }
 
     /// Adds commands that are well-formed multibulk requests already: a client's own bytes.
@@ -133,21 +127,10 @@ impl Records {
     }
 }
 
-/// Writes `*3\r\n` or `$3\r\n`.
-fn put_count(out: &mut Vec<u8>, kind: u8, count: usize) {
-    out.push(kind);
-    out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
 /// Writes the SELECT record.
 pub(super) fn put_select(out: &mut Vec<u8>, db: u32) {
     let mut digits = itoa::Buffer::new();
-    let digits = digits.format(db).as_bytes();
-    out.extend_from_slice(b"*2\r\n$6\r\nSELECT\r\n");
-    put_count(out, b'$', digits.len());
-    out.extend_from_slice(digits);
-    out.extend_from_slice(b"\r\n");
+    encode_command(&[b"SELECT", digits.format(db).as_bytes()], out);
 }
 
 #[cfg(test)]

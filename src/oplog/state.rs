@@ -363,6 +363,11 @@ impl State {
         chosen.filter_map(|r| r.waker.take()).collect()
     }
 
+    pub(super) fn has_wakers(&self, which: impl Fn(&Seat) -> bool) -> bool {
+        let mut sleeping = self.readers.iter().filter(|r| r.waker.is_some());
+        sleeping.any(|r| which(&r.seat))
+    }
+
     /// The segment in which the byte after `offset` stands; None below what is kept and
     /// beyond the end.
     pub(super) fn find(&self, offset: u64, limit: u64, kind: ReaderKind) -> Option<Found<'_>> {

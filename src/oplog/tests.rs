@@ -296,6 +296,23 @@ fn a_sleeping_reader_is_woken_once() {
     );
 }
 
+/// Once a waking that came too early for a reader (the append it was for had been read
+/// before the reader lay down) made the log forget that the reader slept.
+#[test]
+fn a_waking_for_an_older_append_does_not_lose_the_sleeper() {
+    let log = with_backlog(0);
+    let mut reader = log.reader_at_end(ReaderKind::Follower);
+    let count = Arc::new(Count::default());
+    put_all(&log, b"x");
+    drain(&mut reader);
+    assert_eq!(poll(&mut reader, &count), Poll::Pending);
+    log.wake_readers();
+    assert_eq!(count.woken(), 0);
+    put_all(&log, b"y");
+    log.wake_readers();
+    assert_eq!(count.woken(), 1);
+}
+
 #[test]
 fn a_thread_sleeps_until_there_is_something() {
     let log = with_backlog(0);
@@ -363,7 +380,9 @@ fn concurrent_writers_and_readers_agree() {
             thread::spawn(move || {
                 let mut all = Vec::new();
                 while all.len() < expect {
+                    let start = Instant::now();
                     reader.wait_blocking(Duration::from_secs(60)).unwrap();
+                    assert!(start.elapsed().as_secs() < 60, "a waking was lost");
                     all.extend(drain(&mut reader));
                 }
                 all

@@ -14,7 +14,9 @@
 
 use std::collections::VecDeque;
 
+use crate::base::number::parse_u64;
 use crate::oplog::ReplId;
+use crate::resp::request::encode_command;
 
 use super::line::LogLine;
 use super::payload::Framing;
@@ -352,24 +354,15 @@ impl Handshake {
     }
 }
 
-/// Encodes a command as a multibulk request.
+/// A command as the bytes to send.
 pub(super) fn command(args: &[&[u8]]) -> Vec<u8> {
-    let mut out = format!("*{}\r\n", args.len()).into_bytes();
-    for arg in args {
-        out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
-    }
+    let mut out = Vec::new();
+    encode_command(args, &mut out);
     out
 }
 
 fn lossy(line: &[u8]) -> String {
     String::from_utf8_lossy(line).into_owned()
-}
-
-fn parse_u64(text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?;
-    text.parse().ok().filter(|_| !text.starts_with('+'))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@
 use super::handshake::{Failure, Handshake, Introduction, Resume, Step, command};
 use super::line::LogLine;
 use super::payload::{Framing, Payload};
+use crate::base::rng::Rng;
 use crate::oplog::ReplId;
 
 /// How often the leader hears of our offset, or that we live while we load.
@@ -145,7 +146,7 @@ pub struct Link {
     /// Tries in a row that failed, and snapshots in a row that were refused.
     failures: usize,
     refusals: u32,
-    jitter: u64,
+    jitter: Rng,
 }
 
 impl Link {
@@ -164,7 +165,7 @@ impl Link {
             payload_total_bytes: None,
             failures: 0,
             refusals: 0,
-            jitter: seed,
+            jitter: Rng::seeded(seed),
         }
     }
 
@@ -502,9 +503,7 @@ impl Link {
 
     /// `wait_ms` less up to a fifth, so that the longest wait stays what it is.
     fn jittered(&mut self, wait_ms: u64) -> u64 {
-        let dice = self.jitter.wrapping_mul(6_364_136_223_846_793_005);
-        self.jitter = dice.wrapping_add(1_442_695_040_888_963_407);
-        wait_ms - (self.jitter >> 33) % (wait_ms / 5 + 1)
+        wait_ms - self.jitter.below(wait_ms / 5 + 1)
     }
 }
 

@@ -19,3 +19,8 @@ pub mod handshake;
 
 /// The life of a follower's link: connecting, time-outs, acknowledgements, retries.
 pub mod link;
+
+/// Stand-in until the shells land.
+pub mod shell;
+
+pub use shell::{NewFollower, Replication, start};

@@ -8,6 +8,7 @@
 //!                      ask now?    +-------> FullResync  (a snapshot must be made)
 //! ```
 
+use crate::base::number::parse_i64;
 use crate::oplog::{BacklogRange, History, Mismatch, ReplId};
 
 use super::line::LogLine;
@@ -429,17 +430,6 @@ pub fn backlog_created_line(history: &History) -> LogLine {
         history.id(),
         history.second_id()
     ))
-}
-
-/// Redis's strict decimal: no plus sign, no leading zeros, nothing around it.
-fn parse_i64(text: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(text).ok()?;
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = digits == "0" && digits.len() == text.len();
-    if !plain && !digits.starts_with(|first: char| ('1'..='9').contains(&first)) {
-        return None;
-    }
-    text.parse().ok()
 }
 
 fn parse_version(text: &str) -> Option<[u8; 3]> {

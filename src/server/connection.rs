@@ -38,13 +38,13 @@ pub struct Connection {
 #[derive(Debug)]
 pub struct Gone;
 
-/// What comes after the wait.
+/// What comes after a wait.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
     /// More commands.
     Continue,
-    /// The connection is somebody else's now.
-    Leave,
+    /// The connection becomes a follower's, who asked so.
+    Follow { request: Vec<Box<[u8]>> },
 }
 
 impl Connection {

@@ -2,7 +2,7 @@
 //! while they wait.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::services::Services;
 use crate::exec::Engine;
@@ -15,7 +15,8 @@ const READ_BYTES: usize = 64 << 10;
 
 pub struct Worker {
     pub engine: Arc<Engine>,
-    pub services: Arc<Services>,
+    /// There once the dataset is loaded.
+    pub services: Arc<OnceLock<Services>>,
     pub executor: RefCell<Executor>,
     pub input: RefCell<Box<[u8]>>,
     pub reply: RefCell<ReplyBuf>,
@@ -23,7 +24,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(engine: Arc<Engine>, services: Arc<Services>, gate: usize) -> Worker {
+    pub fn new(engine: Arc<Engine>, services: Arc<OnceLock<Services>>, gate: usize) -> Worker {
         let locker = Locker::new(&engine.shared.keyspace, gate);
         Worker {
             engine,

@@ -1,33 +1,200 @@
 //! Jobs that commands leave to tasks, and how their replies are written.
 
-use super::connection::{Connection, Gone, Next};
-use crate::commands::cx::Job;
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::services::Services;
+use super::shutdown::Refused;
+use crate::commands::cx::{Failover, Job, Shutdown};
+use crate::commands::error::CmdError;
+use crate::config::Force;
+use crate::persist::load::{self, Reload, ReloadError};
+use crate::persist::saver::{SaveRefused, Started};
+use crate::replication::NewFollower;
+
+/// Why a job is answered with an error: the text behind the dash.
+type JobError = String;
 
 /// Runs a job to its end and replies.
-pub async fn run(connection: &mut Connection, job: Job) -> Result<(), Gone> {
-    match job {
-        Job::Sleep { microseconds } => {
-            let worker = connection.worker.clone();
-            let mut executor = worker.executor.borrow_mut();
-            let keyspace = &worker.engine.shared.keyspace;
-            // It is the point of this command that everything stands still.
-            let everything = keyspace.lock_everything(&mut executor.locker);
-            std::thread::sleep(std::time::Duration::from_micros(microseconds));
-            drop(everything);
-            drop(executor);
-            connection.reply(|reply| reply.ok());
+pub async fn run(connection: &mut Connection, job: Job) {
+    let worker = connection.worker.clone();
+    let answer = match worker.services.get() {
+        Some(services) => run_with(connection, services, job).await,
+        None if matches!(job, Job::Shutdown(_)) => {
+            tracing::warn!("User requested shutdown while the dataset is loading, bye bye...");
+            std::process::exit(0);
         }
-        other => connection.reply(|reply| reply.error(&format!("ERR job {other:?} is missing"))),
+        None => Err(CmdError::Loading.message().into_owned()),
+    };
+    connection.reply(|reply| match &answer {
+        Ok(text) => reply.simple(text),
+        Err(text) => reply.error(text),
+    });
+}
+
+async fn run_with(
+    connection: &Connection,
+    services: &Services,
+    job: Job,
+) -> Result<String, JobError> {
+    match job {
+        Job::Save => save(services).await,
+        Job::BackgroundSave { schedule } => background_save(services, schedule).await,
+        Job::Shutdown(options) => shutdown(services, options).await,
+        Job::CancelShutdown => cancel_shutdown(services),
+        Job::ReplicaOf(leader) => replica_of(connection, services, leader).await,
+        Job::Failover(request) => failover(services, request).await,
+        Job::RewriteConfig { all } => rewrite_config(connection, all),
+        Job::Reload { save, flush, merge } => reload(connection, Reload { save, flush, merge }),
+        Job::Sleep { microseconds } => {
+            sleep(connection, microseconds);
+            Ok("OK".to_owned())
+        }
+        Job::Restart { crash, delay_ms } => restart(services, crash, delay_ms).await,
+        Job::Crash => std::process::abort(),
     }
-    Ok(())
+}
+
+async fn save(services: &Services) -> Result<String, JobError> {
+    let asked = services
+        .saver
+        .save()
+        .map_err(|refused| refused.to_string())?;
+    match asked.await {
+        Ok(Ok(_)) => Ok("OK".to_owned()),
+        Ok(Err(error)) => Err(format!("ERR {error}")),
+        Err(_) => Err("ERR The saver has ended".to_owned()),
+    }
+}
+
+async fn background_save(services: &Services, schedule: bool) -> Result<String, JobError> {
+    let saver = &services.saver;
+    let started = saver.background_save(schedule);
+    match started.map_err(|refused: SaveRefused| refused.to_string())? {
+        Started::Begun(cut) => {
+            // What the client writes from now on is not in the file.
+            let _ = cut.await;
+            Ok("Background saving started".to_owned())
+        }
+        Started::Scheduled => Ok("Background saving scheduled".to_owned()),
+    }
+}
+
+async fn shutdown(services: &Services, options: Shutdown) -> Result<String, JobError> {
+    match services.shutdown.run(options).await {
+        Ok(never) => match never {},
+        Err(Refused::Failed) => Err("ERR Errors trying to SHUTDOWN. Check logs.".to_owned()),
+        Err(Refused::Underway) => Err("ERR A shutdown is under way already.".to_owned()),
+    }
+}
+
+fn cancel_shutdown(services: &Services) -> Result<String, JobError> {
+    if services.shutdown.abort() {
+        Ok("OK".to_owned())
+    } else {
+        Err("ERR No shutdown in progress.".to_owned())
+    }
+}
+
+async fn replica_of(
+    connection: &Connection,
+    services: &Services,
+    leader: Option<(String, u16)>,
+) -> Result<String, JobError> {
+    let facts = &connection.session.facts;
+    let requested_by = format!("id={} addr={}", facts.id, facts.address);
+    let asked = services.replication.replica_of(leader, &requested_by);
+    asked
+        .await
+        .map_err(|_| "ERR The replication thread has ended".to_owned())
+}
+
+async fn failover(services: &Services, request: Failover) -> Result<String, JobError> {
+    match services.replication.failover(request).await {
+        Ok(result) => result.map(|()| "OK".to_owned()),
+        Err(_) => Err("ERR The replication thread has ended".to_owned()),
+    }
+}
+
+fn rewrite_config(connection: &Connection, all: bool) -> Result<String, JobError> {
+    let config = &connection.worker.engine.shared.config;
+    let force = if all { Force::All } else { Force::Changed };
+    match config.rewrite(force) {
+        Ok(()) => {
+            tracing::info!("CONFIG REWRITE executed with success.");
+            Ok("OK".to_owned())
+        }
+        Err(error) => {
+            tracing::warn!("CONFIG REWRITE failed: {error}");
+            Err(format!("ERR {error}"))
+        }
+    }
+}
+
+/// DEBUG RELOAD: what is saved must be loaded as the same dataset.
+fn reload(connection: &Connection, reload: Reload) -> Result<String, JobError> {
+    let worker = connection.worker.clone();
+    let mut executor = worker.executor.borrow_mut();
+    match load::debug_reload(&worker.engine.shared, &mut executor.locker, reload) {
+        Ok(_) => {
+            tracing::warn!("DB reloaded by DEBUG RELOAD");
+            Ok("OK".to_owned())
+        }
+        Err(ReloadError::Save(_)) => Err("ERR Error saving the dataset".to_owned()),
+        Err(ReloadError::Load(_)) => {
+            Err("ERR Error trying to load the RDB dump, check server logs.".to_owned())
+        }
+    }
+}
+
+/// DEBUG SLEEP: it is the point of it that everything stands still.
+fn sleep(connection: &Connection, microseconds: u64) {
+    let worker = connection.worker.clone();
+    let mut executor = worker.executor.borrow_mut();
+    let shared = &worker.engine.shared;
+    let _still = shared.jobs.stand_still();
+    let _everything = shared.keyspace.lock_everything(&mut executor.locker);
+    std::thread::sleep(Duration::from_micros(microseconds));
+}
+
+/// DEBUG RESTART and CRASH-AND-RECOVER: the process becomes a new one of itself.
+async fn restart(services: &Services, crash: bool, delay_ms: u64) -> Result<String, JobError> {
+    use std::os::unix::process::CommandExt;
+    if !crash {
+        let saved = services.saver.save_instead().await;
+        if !matches!(saved, Ok(Ok(_))) {
+            return Err("ERR failed to restart the server. Check server logs.".to_owned());
+        }
+    }
+    std::thread::sleep(Duration::from_millis(delay_ms));
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default();
+    let error = std::process::Command::new(program).args(args).exec();
+    tracing::warn!("Could not start anew: {error}");
+    Err("ERR failed to restart the server. Check server logs.".to_owned())
 }
 
 /// Hands the connection to the thread that serves followers.
-pub async fn become_follower(
-    connection: &mut Connection,
-    request: Vec<Box<[u8]>>,
-) -> Result<Next, Gone> {
-    let _ = request;
-    connection.session.closing = true;
-    Ok(Next::Continue)
+pub fn become_follower(connection: Connection, request: Vec<Box<[u8]>>) {
+    let Connection {
+        worker,
+        stream,
+        mut session,
+        mut output,
+        pending,
+        ..
+    } = connection;
+    let facts = session.facts.clone();
+    let (Some(services), Ok(stream)) = (worker.services.get(), stream.leave()) else {
+        worker.engine.shared.clients.remove(facts.id);
+        return;
+    };
+    services.replication.new_follower(NewFollower {
+        stream,
+        facts,
+        introduction: std::mem::take(&mut session.follower),
+        request,
+        leftover_input: pending,
+        pending_output: output.take(),
+    });
 }

@@ -4,15 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use parking_lot::Mutex;
+use socket2::Socket;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
 use super::worker::WorkerHandle;
-use crate::config::Param;
+use crate::config::{Config, Param};
 use crate::exec::Engine;
+use crate::net::listen;
 use crate::net::stream::Stream;
 
 /// Waits this long after an error such as "too many open files" before it accepts again.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// An address that we have just given up is not free at once.
+const REBIND_TRIES: usize = 20;
+const REBIND_PAUSE: Duration = Duration::from_millis(10);
 
 const PROTECTED: &[u8] =
     b"-DENIED Redis is running in protected mode because protected mode is enabled and no \
@@ -27,6 +37,133 @@ to 'no', and then restarting the server. 3) If you started the server manually j
 testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password \
 for the default user. NOTE: You only need to do one of the above things in order for the server \
 to start accepting connections from the outside.\r\n";
+
+/// A socket that is bound, and the configuration's words for where.
+type Place = (String, u16);
+
+/// Sockets that are bound and not accepted from yet.
+pub struct Bound {
+    tcp: Vec<(Place, Socket)>,
+    unix: Option<UnixListener>,
+}
+
+impl Bound {
+    /// Binds what the configuration says.
+    pub fn new(config: &Config) -> anyhow::Result<Bound> {
+        let port = config.get_int(Param::Port) as u16;
+        let path = config.path(Param::UnixSocket);
+        if port == 0 && path.is_none() {
+            anyhow::bail!("Configured to not listen anywhere, exiting.");
+        }
+        let mut tcp = Vec::new();
+        for place in places(config) {
+            let socket = bind(&place, config).inspect_err(|error| {
+                tracing::warn!("Warning: {error}");
+                tracing::warn!("Failed listening on port {port} (tcp), aborting.");
+            })?;
+            tcp.extend(socket.map(|socket| (place, socket)));
+        }
+        let mode = config.get_int(Param::UnixSocketPerm) as u32;
+        let open = |path: std::path::PathBuf| {
+            let failed = || format!("Failed opening Unix socket {}", path.display());
+            listen::unix(&path, mode).with_context(failed)
+        };
+        let unix = path.map(open).transpose()?;
+        Ok(Bound { tcp, unix })
+    }
+
+    /// Accepts from now on, on the runtime that runs.
+    pub fn accept(self, acceptor: Arc<Acceptor>) -> anyhow::Result<Listeners> {
+        let runtime = Handle::current();
+        if let Some(listener) = self.unix {
+            runtime.spawn(acceptor.clone().unix(listener));
+        }
+        let listeners = Listeners {
+            acceptor,
+            runtime,
+            tcp: Mutex::default(),
+        };
+        for (place, socket) in self.tcp {
+            let task = listeners.spawn(socket)?;
+            listeners.tcp.lock().push((place, task));
+        }
+        Ok(listeners)
+    }
+}
+
+/// The tasks that accept TCP connections, exchanged when CONFIG SET binds elsewhere.
+pub struct Listeners {
+    acceptor: Arc<Acceptor>,
+    runtime: Handle,
+    tcp: Mutex<Vec<(Place, AbortHandle)>>,
+}
+
+impl Listeners {
+    /// Listens where the configuration says now, and no longer where it said before. If an
+    /// address is not to be had everything stays as it is.
+    pub fn rebind(&self, config: &Config) -> anyhow::Result<()> {
+        let mut accepting = self.tcp.lock();
+        let wanted = places(config);
+        let mut new = Vec::new();
+        for place in &wanted {
+            if accepting.iter().all(|(known, _)| known != place) {
+                let socket = bind_patiently(place, config)?;
+                new.extend(socket.map(|socket| (place.clone(), socket)));
+            }
+        }
+        accepting.retain(|(place, task)| {
+            let stays = wanted.contains(place);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for (place, socket) in new {
+            accepting.push((place, self.spawn(socket)?));
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, socket: Socket) -> anyhow::Result<AbortHandle> {
+        let _inside = self.runtime.enter();
+        let listener = listen::tcp(socket)?;
+        Ok(self
+            .runtime
+            .spawn(self.acceptor.clone().tcp(listener))
+            .abort_handle())
+    }
+}
+
+fn places(config: &Config) -> Vec<Place> {
+    match config.get_int(Param::Port) as u16 {
+        0 => Vec::new(),
+        port => config
+            .bind()
+            .iter()
+            .map(|address| (address.clone(), port))
+            .collect(),
+    }
+}
+
+/// Nothing if the address may be missing, and is.
+fn bind(place: &Place, config: &Config) -> Result<Option<Socket>, listen::BindError> {
+    let backlog = config.get_int(Param::TcpBacklog) as i32;
+    let bound = listen::bind_all(std::slice::from_ref(&place.0), place.1, backlog)?;
+    Ok(bound.into_iter().next())
+}
+
+/// As `bind`, for a socket that we may just have given up ourselves.
+fn bind_patiently(place: &Place, config: &Config) -> Result<Option<Socket>, listen::BindError> {
+    for _ in 0..REBIND_TRIES {
+        match bind(place, config) {
+            Err(error) if error.error.kind() == std::io::ErrorKind::AddrInUse => {
+                std::thread::sleep(REBIND_PAUSE);
+            }
+            other => return other,
+        }
+    }
+    bind(place, config)
+}
 
 pub struct Acceptor {
     pub engine: Arc<Engine>,

@@ -8,8 +8,8 @@ use std::fmt::{self, Write as _};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use time::OffsetDateTime;
 use time::format_description::FormatItem;
@@ -32,7 +32,7 @@ pub const VERBOSE: &str = "verbose";
 /// What log lines depend on and the server changes while it runs.
 pub struct LogState {
     level: AtomicU8,
-    role: AtomicU8,
+    engine: OnceLock<Arc<Engine>>,
 }
 
 impl LogState {
@@ -40,14 +40,18 @@ impl LogState {
         self.level.store(rank_of(level), Ordering::Relaxed);
     }
 
-    /// Takes over the role that lines are marked with.
-    pub fn set_role(&self, engine: &Engine) {
-        let role = if engine.shared.role.is_follower() {
-            b'S'
-        } else {
-            b'M'
-        };
-        self.role.store(role, Ordering::Relaxed);
+    /// Marks lines with this engine's role from now on.
+    pub fn follow(&self, engine: &Arc<Engine>) {
+        // Only the first server of a process is asked: they share one log.
+        let _ = self.engine.set(engine.clone());
+    }
+
+    fn role(&self) -> char {
+        let is_follower = self
+            .engine
+            .get()
+            .is_some_and(|engine| engine.shared.role.is_follower());
+        if is_follower { 'S' } else { 'M' }
     }
 }
 
@@ -66,7 +70,7 @@ fn rank_of(level: LogLevel) -> u8 {
 pub fn start(level: LogLevel, file: Option<PathBuf>) -> Arc<LogState> {
     let state = Arc::new(LogState {
         level: rank_of(level).into(),
-        role: b'M'.into(),
+        engine: OnceLock::new(),
     });
     let subscriber = Registry::default().with(Lines {
         state: state.clone(),
@@ -94,7 +98,7 @@ impl<S: Subscriber> Layer<S> for Lines {
         let line = format!(
             "{}:{} {} {} {}\n",
             std::process::id(),
-            char::from(self.state.role.load(Ordering::Relaxed)),
+            self.state.role(),
             now.format(MOMENT).unwrap_or_default(),
             rank(event.metadata()).1,
             message.0

@@ -13,6 +13,9 @@ pub mod logging;
 /// Replies on their way out.
 pub mod output;
 
+/// The way out.
+pub mod shutdown;
+
 /// The tasks that connections can ask.
 pub mod services;
 
@@ -42,6 +45,9 @@ pub mod garbage;
 
 /// What is done every so often.
 pub mod cron;
+
+/// What CONFIG SET has to do besides changing a value.
+pub mod appliers;
 
 /// From the configuration to a server that runs.
 pub mod run;

@@ -1,24 +1,33 @@
 //! From the configuration to a server that runs.
 
-use std::sync::Arc;
+use std::io::Write as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, bail};
 use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::listener::Acceptor;
+use super::listener::{Acceptor, Bound};
 use super::logging::LogState;
 use super::services::Services;
+use super::shutdown::Shutdown;
 use super::worker::{self, WorkerHandle};
-use super::{cron, garbage};
+use super::{appliers, cron, garbage};
 use crate::base::clock;
 use crate::base::hash::KeyHasher;
 use crate::commands::FAMILIES;
+use crate::commands::cx::Shutdown as ShutdownOptions;
 use crate::commands::registry::Registry;
-use crate::config::{Config, Param};
+use crate::config::{Config, LoadError, Param, REDIS_VERSION, Supervised};
 use crate::exec::Engine;
 use crate::exec::plan::GROUP_MAX;
-use crate::net::listen;
+use crate::persist::load::{self, ReplFacts};
+use crate::persist::saver::Saver;
+use crate::replication;
 use crate::shared::{Shared, Size};
+use crate::store::locked::Locker;
 
 /// Which gate of the keyspace belongs to which thread. Workers have the first ones.
 #[derive(Clone, Copy, Debug)]
@@ -52,49 +61,102 @@ fn shard_count(workers: usize) -> usize {
 }
 
 /// Runs the server until it is told to end.
-pub fn run(config: Config, log: &LogState) -> anyhow::Result<()> {
-    let config = Arc::new(config);
+pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
+    announce(&config);
+    let (engine, freed) = build(Arc::new(config))?;
+    log.follow(&engine);
+    let config = &engine.shared.config;
     let workers = config.get_int(Param::IoThreads).max(1) as usize;
     let gates = Gates::new(workers);
-    let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-    let renames = config
-        .renames()
-        .iter()
-        .map(|rename| (text(&rename.from), text(&rename.to)));
-    let renames: Vec<(String, String)> = renames.collect();
-    let registry = Registry::new(FAMILIES, &renames)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let bound = Bound::new(config)?;
+        write_pid_file(config);
+        garbage::start(freed)?;
+        // Clients are answered while the dataset is loaded: that it is loading.
+        let services = Arc::new(OnceLock::new());
+        let workers: Arc<[WorkerHandle]> = (0..workers)
+            .map(|gate| worker::start(engine.clone(), services.clone(), gate))
+            .collect::<Result<_, _>>()?;
+        let acceptor = Arc::new(Acceptor {
+            engine: engine.clone(),
+            workers,
+        });
+        let listeners = bound.accept(acceptor)?;
+        appliers::register(&engine, log, listeners);
+        let restored = load_dataset(engine.clone(), gates.main).await?;
+        cron::start(engine.clone(), gates.cron)?;
+        let started = start_services(&engine, gates, restored)?;
+        let services = services.get_or_init(|| started);
+        announce_ready(config);
+        obey_signals(config, services).await
+    })
+}
+
+/// Loads on a thread of its own, since this one accepts connections meanwhile.
+async fn load_dataset(engine: Arc<Engine>, gate: usize) -> anyhow::Result<Option<ReplFacts>> {
+    // Before the first client can be served, so that none sees an empty dataset.
+    let (done, loaded) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("loader".to_owned())
+        .spawn(move || {
+            let mut locker = Locker::new(&engine.shared.keyspace, gate);
+            // Nobody listens any more if the process is ending.
+            let _ = done.send(load::start(&engine.shared, &mut locker));
+        })?;
+    let report = loaded.await.context("the loading thread has ended")??;
+    Ok(report.and_then(|report| report.replication))
+}
+
+fn start_services(
+    engine: &Arc<Engine>,
+    gates: Gates,
+    restored: Option<ReplFacts>,
+) -> anyhow::Result<Services> {
+    let saver = Saver::spawn(engine.clone(), gates.saver)?;
+    let threads = [gates.leader, gates.follower];
+    let replication = replication::start(engine.clone(), threads, restored)?;
+    let shutdown = Shutdown::new(engine.clone(), saver.clone(), replication.clone());
+    let config = &engine.shared.config;
+    let files = [config.path(Param::PidFile), config.path(Param::UnixSocket)];
+    shutdown.files.lock().extend(files.into_iter().flatten());
+    Ok(Services {
+        saver,
+        replication,
+        shutdown,
+    })
+}
+
+type Freed = std::sync::mpsc::Receiver<crate::shared::Garbage>;
+
+fn build(config: Arc<Config>) -> anyhow::Result<(Arc<Engine>, Freed)> {
+    let registry = register(&config)?;
+    let workers = config.get_int(Param::IoThreads).max(1) as usize;
     let size = Size {
         shards: shard_count(workers),
-        gates: gates.count,
+        gates: Gates::new(workers).count,
         commands: registry.len(),
     };
-    let started_ms = clock::unix_ms();
-    let (shared, freed) = Shared::new(config.clone(), KeyHasher::random(), size, started_ms);
-    let engine = Arc::new(Engine { shared, registry });
-    log.set_role(&engine);
-    announce(&config);
-    garbage::start(freed)?;
-    cron::start(engine.clone(), gates.cron)?;
-    let services = Arc::new(Services {});
-    let workers: Arc<[WorkerHandle]> = (0..workers)
-        .map(|gate| worker::start(engine.clone(), services.clone(), gate))
-        .collect::<Result<_, _>>()?;
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let acceptor = Arc::new(Acceptor {
-        engine: engine.clone(),
-        workers,
-    });
-    runtime.block_on(async {
-        listen_everywhere(&config, &acceptor)?;
-        tracing::info!("Ready to accept connections tcp");
-        std::future::pending::<anyhow::Result<()>>().await
-    })
+    let (shared, freed) = Shared::new(config, KeyHasher::random(), size, clock::unix_ms());
+    Ok((Arc::new(Engine { shared, registry }), freed))
+}
+
+fn register(config: &Config) -> anyhow::Result<Registry> {
+    let mut registry = Registry::new(FAMILIES);
+    for rename in config.renames() {
+        let (from, to) = (&rename.from[..], &rename.to[..]);
+        registry
+            .rename(from, to)
+            .map_err(|error| LoadError::at(&rename.line, error.to_string()))
+            .inspect_err(|error| eprintln!("{error}"))?;
+    }
+    Ok(registry)
 }
 
 fn announce(config: &Config) {
     tracing::info!("oO0OoO0OoO0Oo Lockstep is starting oO0OoO0OoO0Oo");
     tracing::info!(
-        "Lockstep version {}, bits=64, pid={}, just started",
+        "Lockstep version {} (Redis {REDIS_VERSION}), bits=64, pid={}, just started",
         env!("CARGO_PKG_VERSION"),
         std::process::id()
     );
@@ -110,27 +172,87 @@ fn announce(config: &Config) {
     tracing::info!(" PID: {}", std::process::id());
 }
 
-fn listen_everywhere(config: &Config, acceptor: &Arc<Acceptor>) -> anyhow::Result<()> {
-    let port = config.get_int(Param::Port) as u16;
-    let unix = config.path(Param::UnixSocket);
-    if port == 0 && unix.is_none() {
-        bail!("Configured to not listen anywhere, exiting.");
+fn announce_ready(config: &Config) {
+    if config.get_int(Param::Port) != 0 {
+        tracing::info!("Ready to accept connections tcp");
     }
-    if port != 0 {
-        let backlog = config.get_int(Param::TcpBacklog) as i32;
-        let sockets = listen::bind_all(&config.bind(), port, backlog).inspect_err(|error| {
-            tracing::warn!("{error}");
-            tracing::warn!("Failed listening on port {port} (tcp), aborting.");
-        })?;
-        for socket in sockets {
-            tokio::spawn(acceptor.clone().tcp(listen::tcp(socket)?));
-        }
+    if let Some(path) = config.path(Param::UnixSocket) {
+        tracing::info!(
+            "The server is now ready to accept connections at {}",
+            path.display()
+        );
     }
-    if let Some(path) = unix {
-        let mode = config.get_int(Param::UnixSocketPerm) as u32;
-        let listener = listen::unix(&path, mode)
-            .with_context(|| format!("Failed opening Unix socket {}", path.display()))?;
-        tokio::spawn(acceptor.clone().unix(listener));
+    if let Err(error) = tell_supervisor(config) {
+        tracing::warn!("The service manager was not told that the server is ready: {error}");
+    }
+}
+
+fn write_pid_file(config: &Config) {
+    let Some(path) = config.path(Param::PidFile) else {
+        return;
+    };
+    // As in Redis a pid that cannot be written is worth a line, not the server.
+    let written =
+        std::fs::File::create(&path).and_then(|mut file| writeln!(file, "{}", std::process::id()));
+    if let Err(error) = written {
+        tracing::warn!("Failed to write PID file {}: {error}", path.display());
+    }
+}
+
+/// The notification protocol of systemd, as sd_notify(3) has it.
+fn tell_supervisor(config: &Config) -> std::io::Result<()> {
+    let mode = config.choice::<Supervised>(Param::Supervised);
+    let socket = std::env::var_os("NOTIFY_SOCKET");
+    let wanted = matches!(mode, Supervised::Systemd | Supervised::Auto);
+    let (true, Some(path)) = (wanted, socket) else {
+        return Ok(());
+    };
+    let state: &[u8] = b"STATUS=Ready to accept connections\nREADY=1\n";
+    let sender = UnixDatagram::unbound()?;
+    let name = path.to_string_lossy();
+    if let Some(name) = name.strip_prefix('@') {
+        use std::os::linux::net::SocketAddrExt;
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+        sender.connect_addr(&address)?;
+        sender.send(state)?;
+    } else {
+        sender.send_to(state, Path::new(&path))?;
     }
     Ok(())
+}
+
+/// SIGTERM and SIGINT end the server as the configuration says; the second SIGINT ends it
+/// at once.
+async fn obey_signals(config: &Config, services: &Services) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP")?;
+    loop {
+        let (name, param) = tokio::select! {
+            _ = terminate.recv() => ("SIGTERM", Param::ShutdownOnSigterm),
+            _ = interrupt.recv() => ("SIGINT", Param::ShutdownOnSigint),
+            _ = hang_up.recv() => continue,
+        };
+        tracing::warn!("Received {name} scheduling shutdown...");
+        let wanted = config.shutdown_options(param);
+        let options = ShutdownOptions {
+            save: wanted.save,
+            no_save: wanted.nosave,
+            now: wanted.now,
+            force: wanted.force,
+            by_signal: true,
+        };
+        let again = async {
+            interrupt.recv().await;
+            tracing::warn!("You insist... exiting now.");
+            std::process::exit(1);
+        };
+        tokio::select! {
+            _ = services.shutdown.run(options) => {
+                tracing::warn!("Errors trying to shut down the server. Check the logs for \
+                                more information.");
+            }
+            () = again => bail!("the process has not ended"),
+        }
+    }
 }

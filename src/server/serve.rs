@@ -20,9 +20,12 @@ use std::pin::pin;
 use std::task::Poll;
 
 use super::connection::{Connection, Gone, Next};
-use super::suspend;
+use super::{jobs, suspend};
 use crate::exec::dispatch::Stop;
 use crate::exec::maintain;
+
+/// The arguments of PSYNC or SYNC.
+type Request = Vec<Box<[u8]>>;
 
 /// What woke the connection.
 enum Woken {
@@ -35,30 +38,41 @@ enum Woken {
 
 /// Serves until the connection ends.
 pub async fn serve(mut connection: Connection) {
-    // Why it ended was logged where it happened, if it is worth a line.
-    let _ = serve_requests(&mut connection).await;
+    let ended = serve_requests(&mut connection).await;
     let worker = connection.worker.clone();
-    let mut executor = worker.executor.borrow_mut();
-    maintain::forget(
-        &worker.engine,
-        &mut connection.session,
-        &mut executor.locker,
-    );
+    {
+        let mut executor = worker.executor.borrow_mut();
+        maintain::forget(
+            &worker.engine,
+            &mut connection.session,
+            &mut executor.locker,
+        );
+    }
+    match ended {
+        Ok(Some(request)) => jobs::become_follower(connection, request),
+        // Why it ended was logged where it happened, if it is worth a line.
+        Ok(None) | Err(Gone) => worker
+            .engine
+            .shared
+            .clients
+            .remove(connection.session.facts.id),
+    }
 }
 
-async fn serve_requests(connection: &mut Connection) -> Result<(), Gone> {
+/// Returns the request of one who wants to follow, or nothing when the client is done.
+async fn serve_requests(connection: &mut Connection) -> Result<Option<Request>, Gone> {
     loop {
         match wait(connection).await? {
             Woken::Read(len) => {
-                if let Next::Leave = run_input(connection, len).await? {
-                    return Ok(());
+                if let Next::Follow { request } = run_input(connection, len).await? {
+                    return Ok(Some(request));
                 }
             }
             Woken::Written => {}
             Woken::Poked => connection.send_pushes(),
         }
         if connection.session.closing {
-            return connection.send_all().await;
+            return connection.send_all().await.map(|()| None);
         }
         if connection.session.facts.is_killed() {
             return Err(Gone);
@@ -121,7 +135,7 @@ async fn run_input(connection: &mut Connection, len: usize) -> Result<Next, Gone
             }
             stop => match suspend::wait_out(connection, stop).await? {
                 Next::Continue => {}
-                Next::Leave => return Ok(Next::Leave),
+                follow => return Ok(follow),
             },
         }
         if connection.session.closing {

@@ -34,7 +34,7 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
         } => {
             wait_for_followers(connection, followers, deadline_ms).await?;
         }
-        Outcome::Ask(job) => jobs::run(connection, job).await?,
+        Outcome::Ask(job) => jobs::run(connection, job).await,
         Outcome::Become(Role::Monitor) => {
             connection.session.monitor = true;
             let facts = connection.session.facts.clone();
@@ -43,7 +43,7 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
             connection.reply(|reply| reply.ok());
         }
         Outcome::Become(Role::Follower { request }) => {
-            return jobs::become_follower(connection, request).await;
+            return Ok(Next::Follow { request });
         }
     }
     Ok(Next::Continue)

@@ -4,8 +4,8 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalOptions};
@@ -45,7 +45,7 @@ impl WorkerHandle {
 /// Starts the worker whose gate is `gate`.
 pub fn start(
     engine: Arc<Engine>,
-    services: Arc<Services>,
+    services: Arc<OnceLock<Services>>,
     gate: usize,
 ) -> io::Result<WorkerHandle> {
     let (arrivals, arriving) = unbounded_channel();

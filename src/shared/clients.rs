@@ -29,8 +29,12 @@ pub mod client_flag {
     pub const NO_TOUCH: u32 = 1 << 12;
     pub const TRACKING: u32 = 1 << 13;
 
+    /// Those that follow from the session's state (see `Session::note_facts`).
+    pub const OF_SESSION: u32 = MULTI | DIRTY_CAS | PUBSUB | MONITOR | CLOSE_AFTER_REPLY | NO_TOUCH;
+
     /// The letter of each flag in CLIENT LIST, in Redis's order.
     pub const LETTERS: &[(u32, char)] = &[
+        (MONITOR, 'O'),
         (FOLLOWER, 'S'),
         (LEADER, 'M'),
         (PUBSUB, 'P'),
@@ -44,7 +48,6 @@ pub mod client_flag {
         (READONLY, 'r'),
         (NO_EVICT, 'e'),
         (NO_TOUCH, 'T'),
-        (MONITOR, 'O'),
     ];
 }
 
@@ -104,8 +107,34 @@ pub enum Unblock {
 }
 
 impl ClientFacts {
+    /// A connection that has just come, to whom the default user's rights are open.
+    pub fn new(id: u64, address: String, local_address: String, now_ms: i64) -> ClientFacts {
+        let text = ClientText {
+            user: "default".to_owned(),
+            ..ClientText::default()
+        };
+        ClientFacts {
+            id,
+            address,
+            local_address,
+            created_ms: now_ms,
+            last_active_ms: now_ms.into(),
+            queued: (-1).into(),
+            resp: 2.into(),
+            text: text.into(),
+            ..ClientFacts::default()
+        }
+    }
+
     pub fn has(&self, flag: u32) -> bool {
         self.flags.load(Ordering::Relaxed) & flag != 0
+    }
+
+    /// Whether the connection comes from this machine.
+    pub fn is_local(&self) -> bool {
+        let address = &self.address[..];
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        host.is_empty() || host.starts_with("127.") || host == "[::1]" || host.starts_with('/')
     }
 
     pub fn set(&self, flag: u32, on: bool) {
@@ -127,9 +156,24 @@ impl ClientFacts {
         self.killed.load(Ordering::Acquire)
     }
 
-    pub fn unblock(&self, how: Unblock) {
-        *self.unblocked.lock() = Some(how);
+    /// Marks the client as waiting, or as waiting no more; what was to end an earlier wait
+    /// does not end this one.
+    pub fn set_blocked(&self, on: bool) {
+        let mut unblocked = self.unblocked.lock();
+        *unblocked = None;
+        self.set(client_flag::BLOCKED, on);
+    }
+
+    /// Ends the client's wait. False if it does not wait, or its wait is being ended already.
+    pub fn unblock(&self, how: Unblock) -> bool {
+        let mut unblocked = self.unblocked.lock();
+        if !self.has(client_flag::BLOCKED) || unblocked.is_some() {
+            return false;
+        }
+        *unblocked = Some(how);
+        drop(unblocked);
         self.wake.notify_one();
+        true
     }
 
     pub fn take_unblock(&self) -> Option<Unblock> {
@@ -138,8 +182,15 @@ impl ClientFacts {
 
     /// Adds a whole message; the connection sends it behind its current replies.
     pub fn push(&self, message: &[u8]) {
+        self.push_with(|_| message);
+    }
+
+    /// As `push`; `encoded` gives the message as RESP3 or RESP2. The protocol cannot change
+    /// between the question and the delivery.
+    pub fn push_with<'m>(&self, encoded: impl FnOnce(bool) -> &'m [u8]) {
         let mut pushes = self.pushes.lock();
-        pushes.extend_from_slice(message);
+        let resp3 = self.resp.load(Ordering::Relaxed) == 3;
+        pushes.extend_from_slice(encoded(resp3));
         self.has_pushes.store(true, Ordering::Release);
         drop(pushes);
         self.wake.notify_one();
@@ -148,6 +199,20 @@ impl ClientFacts {
     #[inline]
     pub fn has_pushes(&self) -> bool {
         self.has_pushes.load(Ordering::Acquire)
+    }
+
+    /// Changes the protocol of messages to come. Those that wait still are in the old one,
+    /// so they are moved behind `out`, where the change is about to be answered; without
+    /// `out` (in the middle of a reply) they stay.
+    pub fn change_protocol(&self, resp3: bool, out: Option<&mut ReplyBuf>) {
+        let mut pushes = self.pushes.lock();
+        if let Some(out) = out {
+            out.raw(&pushes);
+            pushes.clear();
+            self.has_pushes.store(false, Ordering::Release);
+        }
+        self.resp
+            .store(if resp3 { 3 } else { 2 }, Ordering::Relaxed);
     }
 
     /// Moves the waiting messages behind `out`.
@@ -196,6 +261,13 @@ impl Clients {
         self.len() == 0
     }
 
+    /// Everyone who is not being closed, in the order they came.
+    pub fn listed(&self) -> Vec<Arc<ClientFacts>> {
+        let all = self.all.read();
+        let listed = all.values().filter(|facts| !facts.is_killed());
+        listed.cloned().collect()
+    }
+
     /// Everyone, in the order they came.
     pub fn all(&self) -> Vec<Arc<ClientFacts>> {
         self.all.read().values().cloned().collect()
@@ -203,6 +275,7 @@ impl Clients {
 
     pub fn add_monitor(&self, facts: Arc<ClientFacts>) {
         let mut monitors = self.monitors.write();
+        monitors.retain(|known| known.id != facts.id);
         monitors.push(facts);
         self.monitor_count.store(monitors.len(), Ordering::Release);
     }

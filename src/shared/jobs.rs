@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use tokio::sync::Notify;
 
 /// How far a load has come.
@@ -125,4 +125,20 @@ pub struct Jobs {
     pub expiry_is_off: AtomicBool,
     /// DEBUG PAUSE-CRON.
     pub cron_is_paused: AtomicBool,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: of files and of RESTORE's payloads.
+    pub checksums_are_skipped: AtomicBool,
+    standstill: RwLock<()>,
+}
+
+impl Jobs {
+    /// DEBUG SLEEP: those who `keep_going` wait until the guard is dropped.
+    pub fn stand_still(&self) -> RwLockWriteGuard<'_, ()> {
+        self.standstill.write()
+    }
+
+    /// Asked now and then by threads that act without locking the keyspace, so that a
+    /// server that stands still looks dead from outside. Never called under a lock.
+    pub fn keep_going(&self) {
+        drop(self.standstill.read());
+    }
 }

@@ -16,6 +16,9 @@ pub mod session;
 /// Channels and their subscribers.
 pub mod pubsub;
 
+/// How the latencies of a command are spread.
+pub mod latency;
+
 /// Counters for INFO.
 pub mod stats;
 

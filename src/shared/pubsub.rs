@@ -186,9 +186,11 @@ fn names(subscribers: &Subscribers, pattern: Option<&[u8]>) -> Vec<Box<[u8]>> {
 fn deliver(clients: &[Arc<ClientFacts>], parts: &[&[u8]]) -> usize {
     let mut encoded: [Option<ReplyBuf>; 2] = [None, None];
     for client in clients {
-        let resp3 = client.resp.load(Ordering::Relaxed) == 3;
-        let message = encoded[usize::from(resp3)].get_or_insert_with(|| encode(parts, resp3));
-        client.push(message.bytes());
+        client.push_with(|resp3| {
+            encoded[usize::from(resp3)]
+                .get_or_insert_with(|| encode(parts, resp3))
+                .bytes()
+        });
     }
     clients.len()
 }

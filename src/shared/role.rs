@@ -30,6 +30,27 @@ impl LinkPhase {
     }
 }
 
+/// How far a planned change of the leader has come, in the words of INFO.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailoverPhase {
+    #[default]
+    None,
+    /// Writes are held until the follower has everything.
+    WaitForSync,
+    /// The follower was told to take over.
+    InProgress,
+}
+
+impl FailoverPhase {
+    pub fn name(self) -> &'static str {
+        match self {
+            FailoverPhase::None => "no-failover",
+            FailoverPhase::WaitForSync => "waiting-for-sync",
+            FailoverPhase::InProgress => "failover-in-progress",
+        }
+    }
+}
+
 /// What INFO and ROLE say of the link.
 #[derive(Clone, Debug, Default)]
 pub struct LinkFacts {
@@ -41,6 +62,7 @@ pub struct LinkFacts {
     /// Of a full sync that is under way: bytes to come (-1 unknown) and read, last read.
     pub sync_total_bytes: i64,
     pub sync_read_bytes: u64,
+    pub sync_started_ms: i64,
     pub sync_last_io_ms: i64,
 }
 
@@ -49,6 +71,7 @@ pub struct Role {
     is_follower: AtomicBool,
     is_link_up: AtomicBool,
     pub link: Mutex<LinkFacts>,
+    pub failover: Mutex<FailoverPhase>,
     pub last_io_ms: AtomicI64,
     /// Of the leader's stream: read from the socket, and applied.
     pub read_offset: AtomicU64,

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::clients::ClientFacts;
+use super::clients::{ClientFacts, client_flag};
 use super::introduction::FollowerFacts;
 use crate::resp::request::OwnedCommand;
 use crate::store::watch::WatchFlag;
@@ -103,5 +104,73 @@ impl Session {
     /// Channels and patterns, as the replies of SUBSCRIBE count them.
     pub fn subscriptions(&self) -> usize {
         self.channels.len() + self.patterns.len()
+    }
+
+    /// Tells others how the session stands. Once per batch, before its replies leave: who
+    /// has seen them finds what they say.
+    pub fn note_facts(&self) {
+        let facts = &self.facts;
+        facts.db.store(self.db, Ordering::Relaxed);
+        let (queued, queued_bytes) = match &self.transaction {
+            Some(transaction) => (transaction.commands.len() as i64, transaction.bytes),
+            None => (-1, 0),
+        };
+        facts.queued.store(queued, Ordering::Relaxed);
+        facts.queued_bytes.store(queued_bytes, Ordering::Relaxed);
+        let counts = [
+            (&facts.watched, self.watched.len()),
+            (&facts.channels, self.channels.len()),
+            (&facts.patterns, self.patterns.len()),
+            (&facts.shard_channels, self.shard_channels.len()),
+        ];
+        for (fact, count) in counts {
+            fact.store(count, Ordering::Relaxed);
+        }
+        let own = self.flags();
+        let flags = facts.flags.load(Ordering::Relaxed);
+        // The rest of the flags is set by others too, so they are not simply stored.
+        if flags & client_flag::OF_SESSION != own {
+            facts.set(client_flag::OF_SESSION & !own, false);
+            facts.set(own, true);
+        }
+    }
+
+    /// Of `client_flag::OF_SESSION`, those that are on.
+    fn flags(&self) -> u32 {
+        let flags = [
+            (client_flag::MULTI, self.transaction.is_some()),
+            (client_flag::DIRTY_CAS, self.watch_flag.is_raised()),
+            (client_flag::PUBSUB, self.is_subscribed()),
+            (client_flag::MONITOR, self.monitor),
+            (client_flag::CLOSE_AFTER_REPLY, self.closing),
+            (client_flag::NO_TOUCH, self.no_touch),
+        ];
+        let on = flags.iter().filter(|(_, on)| *on);
+        on.fold(0, |all, (flag, _)| all | flag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_see_how_a_session_stands() {
+        let mut session = Session::new(Arc::default(), Origin::Client);
+        let facts = session.facts.clone();
+        facts.set(client_flag::NO_EVICT, true);
+        session.note_facts();
+        assert_eq!(facts.queued.load(Ordering::Relaxed), -1);
+        session.db = 3;
+        session.transaction = Some(Transaction::default());
+        session.patterns.insert(b"p*"[..].into());
+        session.note_facts();
+        assert_eq!(facts.db.load(Ordering::Relaxed), 3);
+        assert_eq!(facts.queued.load(Ordering::Relaxed), 0);
+        assert_eq!(facts.patterns.load(Ordering::Relaxed), 1);
+        assert!(facts.has(client_flag::MULTI) && facts.has(client_flag::PUBSUB));
+        session.transaction = None;
+        session.note_facts();
+        assert!(!facts.has(client_flag::MULTI) && facts.has(client_flag::NO_EVICT));
     }
 }

@@ -1,7 +1,10 @@
 //! Counters for INFO. Each thread that runs commands has a block of its own, written with
 //! plain loads and stores; who asks sums them up.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::latency::{Latencies, Spread};
 
 /// A client cannot make us remember more codes than this.
 const ERROR_CODES_MAX: usize = 128;
@@ -34,6 +37,31 @@ pub struct CommandCost {
     pub microseconds: Counter,
     pub rejected: Counter,
     pub failed: Counter,
+    latencies: OnceLock<Latencies>,
+}
+
+impl CommandCost {
+    /// Notes how long one call took, for `latency-tracking`.
+    #[inline]
+    pub fn track(&self, microseconds: u64) {
+        self.latencies
+            .get_or_init(Latencies::default)
+            .add(microseconds);
+    }
+
+    fn reset(&self) {
+        for counter in [
+            &self.calls,
+            &self.microseconds,
+            &self.rejected,
+            &self.failed,
+        ] {
+            counter.reset();
+        }
+        if let Some(latencies) = self.latencies.get() {
+            latencies.reset();
+        }
+    }
 }
 
 /// One thread's counters.
@@ -65,8 +93,12 @@ pub struct RareStats {
     pub output_limit_disconnections: AtomicU64,
     pub query_limit_disconnections: AtomicU64,
     pub unexpected_errors: AtomicU64,
+    /// In use when the server was ready, before any key.
+    pub startup_memory_bytes: AtomicU64,
     pub peak_memory_bytes: AtomicU64,
     pub expire_cycle_us: AtomicU64,
+    /// On the way to the thread that frees them.
+    pub lazyfree_pending_objects: AtomicU64,
     pub lazyfreed_objects: AtomicU64,
     pub acl_denied_auth: AtomicU64,
 }
@@ -134,6 +166,16 @@ impl Stats {
                 .for_each(|(sum, part)| *sum += part.get());
         }
         sums
+    }
+
+    /// How a command's latencies are spread.
+    pub fn latencies(&self, command: usize) -> Spread {
+        let mut spread = Spread::default();
+        let costs = self.threads.iter().filter_map(|t| t.costs.get(command));
+        for latencies in costs.filter_map(|cost| cost.latencies.get()) {
+            spread.add(latencies);
+        }
+        spread
     }
 
     /// Counts an error reply by the code in front of its text.
@@ -210,15 +252,6 @@ impl ThreadStats {
             &self.error_replies,
         ];
         counters.iter().for_each(|counter| counter.reset());
-        for cost in &self.costs {
-            for counter in [
-                &cost.calls,
-                &cost.microseconds,
-                &cost.rejected,
-                &cost.failed,
-            ] {
-                counter.reset();
-            }
-        }
+        self.costs.iter().for_each(CommandCost::reset);
     }
 }

@@ -148,7 +148,7 @@ impl Effects {
     }
 }
 
-/// The classes of keyspace events, as in `notify-keyspace-events`.
+/// The classes of keyspace events, the bits of `config::notify`.
 pub mod event {
     pub const KEYSPACE: u32 = 1 << 0;
     pub const KEYEVENT: u32 = 1 << 1;
@@ -161,7 +161,7 @@ pub mod event {
     pub const EXPIRED: u32 = 1 << 8;
     pub const EVICTED: u32 = 1 << 9;
     pub const STREAM: u32 = 1 << 10;
-    pub const KEY_MISS: u32 = 1 << 11;
-    pub const MODULE: u32 = 1 << 13;
-    pub const NEW: u32 = 1 << 14;
+    pub const MODULE: u32 = 1 << 11;
+    pub const KEY_MISS: u32 = 1 << 12;
+    pub const NEW: u32 = 1 << 13;
 }

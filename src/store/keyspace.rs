@@ -188,16 +188,6 @@ impl Tables {
         unsafe { &mut *self.shards[shard].get() }
     }
 
-    /// Makes them tables of database `db` that were made after the snapshot `born`, for a
-    /// keyspace with so many gates.
-    pub(super) fn settle(&mut self, db: u32, born: u32, gates: usize) {
-        self.born = born;
-        self.db_at_cut = [AtomicU32::new(db), AtomicU32::new(db)];
-        let keys = i64::try_from(self.len()).unwrap_or(i64::MAX);
-        self.tallies = (0..gates).map(|_| Tally::default()).collect();
-        self.tally(0, keys);
-    }
-
     /// How many keys there are; while others write, how many there were a moment ago.
     pub fn len(&self) -> u64 {
         let tallies = self.tallies.iter();
@@ -214,6 +204,16 @@ impl Tables {
     pub(super) fn tally(&self, gate: usize, change: i64) {
         let tally = &self.tallies[gate].0;
         tally.store(tally.load(Ordering::Relaxed) + change, Ordering::Relaxed);
+    }
+
+    /// Makes them tables of database `db`, made after the snapshot `born`, in a keyspace
+    /// with so many gates: it may have others than the one that built them.
+    pub(super) fn settle(&mut self, db: u32, born: u32, gates: usize) {
+        self.born = born;
+        let keys = self.len() as i64;
+        self.tallies = (0..gates).map(|_| Tally::default()).collect();
+        self.tallies[0].0.store(keys, Ordering::Relaxed);
+        self.db_at_cut = [AtomicU32::new(db), AtomicU32::new(db)];
     }
 
     pub(super) fn db_at_cut(&self, slot: usize) -> u32 {

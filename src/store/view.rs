@@ -101,8 +101,6 @@ impl<'k> Locked<'k> {
     #[inline]
     pub fn write(&mut self, db: u32, key: Key) -> Option<SlotMut<'_, Entry>> {
         let shard = self.shard(key);
-        self.table(db, shard)?;
-        self.drop_if_due(db, key);
         let keyspace = self.keyspace;
         let clock = self.lru_clock();
         let Held { table, mut writing } = self.table(db, shard)?;
@@ -110,7 +108,9 @@ impl<'k> Locked<'k> {
         let entry = table
             .table
             .get_mut(key.hash, hasher, &mut writing, |e| e.key() == key.bytes)?;
-        if self.expiry == Expiry::Hide && entry.is_expired(self.now_ms) {
+        if self.is_hidden(&entry) {
+            drop(entry);
+            self.drop_if_due(db, key);
             return None;
         }
         if self.touch_access {
@@ -139,6 +139,14 @@ impl<'k> Locked<'k> {
         let hasher = &keyspace.hasher;
         let eq = |e: &Entry| e.key() == key.bytes;
         let found = table.table.get_mut(key.hash, hasher, &mut writing, eq);
+        if let Some(entry) = &found
+            && self.is_hidden(entry)
+        {
+            // Whoever writes to a due key ends it first, on a writable follower too.
+            drop(found);
+            self.expire(db, key);
+            return self.set_string(db, key, value, ttl);
+        }
         let overwritten = found.map(|mut entry| {
             let old = entry.expire_at_ms();
             let new = match ttl {

@@ -125,3 +125,134 @@ fn log_with_absolute(cx: &mut Cx, args: &Args, at_ms: i64) {
     request.push(b"ABSTTL");
     cx.log_instead(&request);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::{START_MS, TestServer};
+    use crate::store::locked::Expiry;
+
+    // What a Redis 8 answers to DUMP.
+    const HELLO: &[u8] = b"\x00\x05hello\x0c\x00\xa8\x04\xeb\xb6\x9f\x1e\xbeC";
+    const NUMBER_123: &[u8] = b"\x00\xc0{\x0c\x00\x83\x94g!\xfaP\xf9\xf0";
+    const A_HUNDRED_TIMES: &[u8] = b"\x00\xc3\x09@d\x01aa\xe0W\x00\x01aa\x0c\x00#\xd5\x81\xc7JGl8";
+
+    fn restore(server: &mut TestServer, payload: &[u8], ttl: &str, options: &str) -> String {
+        let mut args: Vec<&[u8]> = vec![b"RESTORE", b"a", ttl.as_bytes(), payload];
+        args.extend(options.split_whitespace().map(str::as_bytes));
+        server.run_args(&args)
+    }
+
+    /// The log since the last look, its payloads left out.
+    fn log(server: &mut TestServer) -> Vec<String> {
+        let lines = server.log();
+        let words = |line: &String| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
+        let shown = |mut words: Vec<String>| {
+            if words.len() > 3 {
+                words[3] = "payload".to_owned();
+            }
+            words.join(" ")
+        };
+        lines.iter().map(words).map(shown).collect()
+    }
+
+    #[test]
+    fn payloads_of_redis() {
+        let mut server = TestServer::new();
+        let long = "a".repeat(100);
+        for (payload, value, encoding) in [
+            (HELLO, "hello", "\"embstr\""),
+            (NUMBER_123, "123", "\"int\""),
+            (A_HUNDRED_TIMES, &long, "\"raw\""),
+        ] {
+            assert_eq!(restore(&mut server, payload, "0", "REPLACE"), "+OK");
+            server.check("GET a", &format!("\"{value}\""));
+            server.check("OBJECT ENCODING a", encoding);
+            server.check("TTL a", ":-1");
+            // The same value in the same form; only the footer names an older version.
+            let dumped = server.run("DUMP a");
+            let body = payload[..payload.len() - 10].escape_ascii().to_string();
+            assert!(dumped.starts_with(&format!("\"{body}")), "{dumped}");
+        }
+        server.check_all("DUMP missing", "nil", &[], &["keymiss missing"]);
+        let plain = &mut TestServer::with(&[("rdbcompression", "no")]);
+        plain.run(&format!("SET a {long}"));
+        assert!(plain.run("DUMP a").contains(&long));
+    }
+
+    #[test]
+    fn what_is_logged() {
+        let mut server = TestServer::new();
+        assert_eq!(restore(&mut server, HELLO, "0", "idletime 7"), "+OK");
+        server.check("OBJECT IDLETIME a", ":7");
+        server.check_events(&["new a", "restore a"]);
+        assert_eq!(log(&mut server), ["RESTORE a 0 payload idletime 7"]);
+        assert_eq!(restore(&mut server, HELLO, "1500", "REPLACE"), "+OK");
+        server.check_events(&["new a", "restore a"]);
+        let moment = START_MS + 1500;
+        let expect = format!("RESTORE a {moment} payload REPLACE ABSTTL");
+        assert_eq!(log(&mut server), [expect]);
+        server.check("PTTL a", ":1500");
+        let later = (START_MS + 9000).to_string();
+        assert_eq!(restore(&mut server, HELLO, &later, "absttl replace"), "+OK");
+        let expect = format!("RESTORE a {later} payload absttl replace");
+        assert_eq!(log(&mut server), [expect]);
+        server.check("PTTL a", ":9000");
+        assert_eq!(server.changes(), 3);
+    }
+
+    #[test]
+    fn what_is_over_is_not_restored() {
+        let mut server = TestServer::new();
+        assert_eq!(restore(&mut server, HELLO, "1", "ABSTTL"), "+OK");
+        server.check("EXISTS a", ":0");
+        server.check_log(&[]);
+        server.run("SET a 1");
+        server.log();
+        server.events();
+        assert_eq!(restore(&mut server, HELLO, "1", "ABSTTL REPLACE"), "+OK");
+        server.check_events(&["del a"]);
+        server.check("EXISTS a", ":0");
+        server.check_log(&["DEL a"]);
+        // A follower keeps it until its leader deletes it.
+        server.shared.role.set_follower(true);
+        server.expiry = Expiry::Ignore;
+        assert_eq!(restore(&mut server, HELLO, "1", "ABSTTL"), "+OK");
+        server.check("DBSIZE", ":1");
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let mut server = TestServer::new();
+        let list =
+            b"\x12\x01\x02\x0a\x0a\x00\x00\x00\x01\x00\x81a\x02\xff\x0c\x00\xc2\xcf\xd95n\xf4G\xdc";
+        let mut broken = HELLO.to_vec();
+        broken[3] = b'E';
+        let checksum = "-ERR DUMP payload version or checksum are wrong";
+        let no_integer = "-ERR value is not an integer or out of range";
+        let idle = "-ERR Invalid IDLETIME value, must be >= 0";
+        let frequency = "-ERR Invalid FREQ value, must be >= 0 and <= 255";
+        let syntax = "-ERR syntax error";
+        for (payload, ttl, options, expect) in [
+            (&broken[..], "0", "", checksum),
+            (b"", "0", "", checksum),
+            (list, "0", "", "-ERR Bad data format"),
+            (b"", "-1", "", "-ERR Invalid TTL value, must be >= 0"),
+            (b"", "x", "", no_integer),
+            (b"", "x", "NOW", syntax),
+            (b"", "x", "IDLETIME", syntax),
+            (b"", "x", "IDLETIME x", no_integer),
+            (b"", "x", "IDLETIME -1", idle),
+            (b"", "x", "FREQ x", no_integer),
+            (b"", "x", "FREQ 256", frequency),
+            (b"", "x", "FREQ -1", frequency),
+            (b"", "x", "FREQ 1 IDLETIME 1", syntax),
+            (b"", "x", "IDLETIME 1 FREQ 1", syntax),
+        ] {
+            assert_eq!(restore(&mut server, payload, ttl, options), expect);
+        }
+        assert_eq!(restore(&mut server, HELLO, "0", "FREQ 1"), "+OK");
+        let busy = "-BUSYKEY Target key name already exists.";
+        assert_eq!(restore(&mut server, b"", "x", ""), busy);
+        server.check("GET a", "\"hello\"");
+    }
+}

@@ -143,3 +143,52 @@ fn write_help(cx: &mut Cx, container: &str, lines: &[&str]) {
     cx.reply.simple("HELP");
     cx.reply.simple("    Print this help.");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::testing::TestServer;
+
+    #[test]
+    fn how_a_value_is_kept() {
+        let mut server = TestServer::new();
+        server.run("SET a 1");
+        server.run("SET b 10000");
+        server.check("OBJECT ENCODING a", "\"int\"");
+        server.check("OBJECT REFCOUNT a", ":2147483647");
+        server.check("OBJECT REFCOUNT b", ":1");
+        server.advance_ms(90_000);
+        server.check("OBJECT IDLETIME a", ":90");
+        let frequency = server.run("OBJECT FREQ a");
+        assert!(frequency.starts_with("-ERR An LFU maxmemory policy is not selected, "));
+        for name in ["ENCODING", "REFCOUNT", "IDLETIME", "FREQ"] {
+            server.check_all(&format!("OBJECT {name} missing"), "nil", &[], &[]);
+        }
+        assert!(
+            server
+                .run("OBJECT HELP")
+                .starts_with("[+OBJECT <subcommand> ")
+        );
+    }
+
+    #[test]
+    fn how_much_memory_it_takes() {
+        let mut server = TestServer::new();
+        server.run("SET aaaaaaaaaaaaaaaa 12345678901234567890123456789012");
+        server.check("MEMORY USAGE aaaaaaaaaaaaaaaa", ":65");
+        server.check("MEMORY USAGE aaaaaaaaaaaaaaaa SAMPLES 0 SAMPLES 5", ":65");
+        server.check("MEMORY USAGE missing", "nil");
+        server.check("MEMORY USAGE a SAMPLES", "-ERR syntax error");
+        server.check("MEMORY USAGE a SAMPLES -1", "-ERR syntax error");
+        server.check("MEMORY USAGE a WHOLE 1", "-ERR syntax error");
+        let no_integer = "-ERR value is not an integer or out of range";
+        server.check("MEMORY USAGE a SAMPLES x", no_integer);
+    }
+
+    #[test]
+    fn the_clock_of_last_use_turns_over() {
+        assert_eq!(access_of_idle(100, 30), 70);
+        assert_eq!(access_of_idle(10, 11), ACCESS_CLOCK_MASK);
+        assert_eq!(access_of_idle(10, i64::MAX), 11);
+    }
+}

@@ -70,6 +70,15 @@ impl Entry {
         Entry::inline(key, value, string_encoding(value), expire_at_ms)
     }
 
+    /// A string that is not to count as an integer whatever it looks like, as the results
+    /// of INCRBYFLOAT do not.
+    pub fn text(key: &[u8], value: &[u8], expire_at_ms: Option<i64>) -> Entry {
+        match value.len() {
+            0..=EMBSTR_BYTES_MAX => Entry::inline(key, value, Encoding::EmbStr, expire_at_ms),
+            _ => Entry::string(key, value, expire_at_ms),
+        }
+    }
+
     /// Any value; a short string is kept inline as by `string`.
     pub fn with_value(key: &[u8], value: Value, expire_at_ms: Option<i64>) -> Entry {
         match value {

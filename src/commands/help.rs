@@ -1,0 +1,32 @@
+//! What the containers (CLIENT, PUBSUB, ...) have in common: HELP, and the errors of calls
+//! that fit no subcommand.
+
+use super::args::Args;
+use super::cx::{Cx, Outcome};
+use super::error::CmdError;
+
+/// Answers HELP: `lines` between the head and the tail that all containers share. A line
+/// that explains the one above it begins with four blanks.
+pub fn reply(cx: &mut Cx, container: &str, lines: &[&str]) -> Result<Outcome, CmdError> {
+    cx.reply.array(lines.len() + 3);
+    cx.reply.simple(&format!(
+        "{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+    ));
+    for line in lines.iter().chain(&["HELP", "    Print this help."]) {
+        cx.reply.simple(line);
+    }
+    Ok(Outcome::Done)
+}
+
+/// A subcommand with too many arguments, where its arity cannot tell.
+pub fn wrong_shape(args: &Args, container: &str) -> CmdError {
+    let given = String::from_utf8_lossy(args.argv().get(1)).into_owned();
+    CmdError::err(format!(
+        "unknown subcommand or wrong number of arguments for '{given}'. Try {container} HELP."
+    ))
+}
+
+/// The handler of a container itself: its arity asks for a subcommand, so no call gets here.
+pub fn no_subcommand(_cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
+    Err(CmdError::Syntax)
+}

@@ -1,0 +1,139 @@
+//! Stats, Commandstats, Errorstats and Latencystats.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::report::Report;
+use crate::shared::latency::Spread;
+
+pub fn stats(report: &mut Report) {
+    traffic(report);
+    keys(report);
+    let stats = &report.shared.stats;
+    report.counter("latest_fork_usec", &stats.rare.latest_cut_us);
+    report.counter("total_forks", &stats.rare.total_forks);
+    report.line("migrate_cached_sockets", 0);
+    report.line("slave_expires_tracked_keys", 0);
+    report.line("tracking_total_keys", 0);
+    report.line("tracking_total_items", 0);
+    report.line("tracking_total_prefixes", 0);
+    report.counter("unexpected_error_replies", &stats.rare.unexpected_errors);
+    report.line("total_error_replies", stats.sum(|t| &t.error_replies));
+    report.counter(
+        "client_query_buffer_limit_disconnections",
+        &stats.rare.query_limit_disconnections,
+    );
+    report.counter(
+        "client_output_buffer_limit_disconnections",
+        &stats.rare.output_limit_disconnections,
+    );
+    report.counter("acl_access_denied_auth", &stats.rare.acl_denied_auth);
+    report.line("acl_access_denied_cmd", 0);
+    report.line("acl_access_denied_key", 0);
+    report.line("acl_access_denied_channel", 0);
+}
+
+fn traffic(report: &mut Report) {
+    let stats = &report.shared.stats;
+    let (rare, rates) = (&stats.rare, &stats.rates);
+    let replicated = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let input = stats.sum(|t| &t.net_input_bytes) + replicated(&rare.repl_input_bytes);
+    let output = stats.sum(|t| &t.net_output_bytes) + replicated(&rare.repl_output_bytes);
+    report.counter("total_connections_received", &rare.connections_received);
+    report.line("total_commands_processed", stats.sum(|t| &t.commands));
+    report.counter("instantaneous_ops_per_sec", &rates.ops);
+    report.line("total_net_input_bytes", input);
+    report.line("total_net_output_bytes", output);
+    report.counter("total_net_repl_input_bytes", &rare.repl_input_bytes);
+    report.counter("total_net_repl_output_bytes", &rare.repl_output_bytes);
+    let kbps = [
+        ("instantaneous_input_kbps", &rates.input_bytes),
+        ("instantaneous_output_kbps", &rates.output_bytes),
+        ("instantaneous_input_repl_kbps", &rates.repl_input_bytes),
+        ("instantaneous_output_repl_kbps", &rates.repl_output_bytes),
+    ];
+    for (name, bytes) in kbps {
+        let kib = bytes.load(Ordering::Relaxed) as f64 / 1024.0;
+        report.line(name, format!("{kib:.2}"));
+    }
+    report.counter("rejected_connections", &rare.connections_rejected);
+    report.counter("sync_full", &rare.sync_full);
+    report.counter("sync_partial_ok", &rare.sync_partial_ok);
+    report.counter("sync_partial_err", &rare.sync_partial_err);
+}
+
+fn keys(report: &mut Report) {
+    let shared = report.shared;
+    let stats = &shared.stats;
+    report.line("expired_subkeys", 0);
+    report.line("expired_keys", stats.sum(|t| &t.expired));
+    let expire_cycle_us = stats.rare.expire_cycle_us.load(Ordering::Relaxed);
+    report.line("expire_cycle_cpu_milliseconds", expire_cycle_us / 1000);
+    report.line("evicted_keys", 0);
+    report.line("evicted_clients", 0);
+    report.line("evicted_scripts", 0);
+    report.line("total_eviction_exceeded_time", 0);
+    report.line("current_eviction_exceeded_time", 0);
+    report.line("keyspace_hits", stats.sum(|t| &t.hits));
+    report.line("keyspace_misses", stats.sum(|t| &t.misses));
+    report.line("pubsub_channels", shared.pubsub.channel_count());
+    report.line("pubsub_patterns", shared.pubsub.pattern_count());
+    report.line("pubsubshard_channels", shared.pubsub.shard_channel_count());
+}
+
+pub fn commands(report: &mut Report) {
+    for id in 0..report.registry.len() {
+        let [calls, microseconds, rejected, failed] = report.shared.stats.cost(id);
+        if calls + rejected + failed == 0 {
+            continue;
+        }
+        let name = name_of(report, id);
+        let per_call = microseconds as f64 / calls.max(1) as f64;
+        let cost = format!(
+            "calls={calls},usec={microseconds},usec_per_call={per_call:.2},\
+             rejected_calls={rejected},failed_calls={failed}"
+        );
+        report.line(&format!("cmdstat_{name}"), cost);
+    }
+}
+
+pub fn errors(report: &mut Report) {
+    for (code, count) in report.shared.stats.errors() {
+        report.line(
+            &format!("errorstat_{}", safe(&code)),
+            format!("count={count}"),
+        );
+    }
+}
+
+pub fn latencies(report: &mut Report) {
+    let percentiles = report.shared.config.percentiles();
+    for id in 0..report.registry.len() {
+        let spread = report.shared.stats.latencies(id);
+        if spread.total() == 0 {
+            continue;
+        }
+        let name = name_of(report, id);
+        let values: Vec<String> = percentiles.iter().map(|p| shown(&spread, *p)).collect();
+        report.line(
+            &format!("latency_percentiles_usec_{name}"),
+            values.join(","),
+        );
+    }
+}
+
+fn shown(spread: &Spread, percentile: f64) -> String {
+    // Under a microsecond is shown as the least that Redis shows.
+    match spread.percentile(percentile) {
+        0 => format!("p{percentile}=0.001"),
+        microseconds => format!("p{percentile}={microseconds}.000"),
+    }
+}
+
+fn name_of(report: &Report, id: usize) -> String {
+    safe(report.registry.full_name(id as u16))
+}
+
+/// A name without the signs that part fields and lines.
+fn safe(name: &str) -> String {
+    name.replace(['#', ':', '\n', '\r'], "_")
+}

@@ -1,0 +1,93 @@
+//! The server below its tasks, in this process: bytes in at the outside door, replies out.
+
+use std::sync::Arc;
+
+use lockstep::base::clock;
+use lockstep::base::hash::KeyHasher;
+use lockstep::commands::FAMILIES;
+use lockstep::commands::registry::Registry;
+use lockstep::config::Config;
+use lockstep::exec::Engine;
+use lockstep::exec::dispatch::{Executor, Stop};
+use lockstep::resp::reply::ReplyBuf;
+use lockstep::resp::request::{Parser, encode_command};
+use lockstep::shared::clients::ClientFacts;
+use lockstep::shared::session::{Origin, Session};
+use lockstep::shared::{Shared, Size};
+use lockstep::store::locked::Locker;
+
+/// One connection to an engine of its own.
+pub struct Door {
+    pub engine: Engine,
+    executor: Executor,
+    session: Session,
+    parser: Parser,
+    /// What was answered and not taken yet.
+    pub reply: ReplyBuf,
+}
+
+impl Door {
+    /// An empty leader with a backlog, so that writes are logged, if `logging`.
+    pub fn new(logging: bool) -> Door {
+        let registry = Registry::new(FAMILIES);
+        let size = Size {
+            shards: 2048,
+            gates: 1,
+            commands: registry.len(),
+        };
+        let config = Arc::new(Config::new());
+        let (shared, _) = Shared::new(config, KeyHasher::random(), size, clock::unix_ms());
+        if logging {
+            shared.oplog.activate_backlog();
+        }
+        let executor = Executor::new(Locker::new(&shared.keyspace, 0));
+        let mut session = Session::new(Arc::new(ClientFacts::default()), Origin::Client);
+        session.authenticated = true;
+        Door {
+            engine: Engine { shared, registry },
+            executor,
+            session,
+            parser: Parser::new(),
+            reply: ReplyBuf::new(),
+        }
+    }
+
+    /// Runs whole requests; the replies go behind those in `reply`.
+    pub fn run(&mut self, input: &[u8]) {
+        let mut rest = input;
+        loop {
+            let progress = self.executor.dispatch(
+                &self.engine,
+                &mut self.session,
+                &mut self.parser,
+                rest,
+                &mut self.reply,
+            );
+            rest = &rest[progress.consumed_bytes..];
+            match progress.stop {
+                Stop::NeedInput => break,
+                Stop::Flush => {}
+                stop => panic!("nobody stops here: {stop:?}"),
+            }
+        }
+        assert!(
+            rest.is_empty(),
+            "not a whole request: {}",
+            rest.escape_ascii()
+        );
+    }
+
+    /// The lock of everything, to look at the keyspace itself.
+    pub fn locker(&mut self) -> (&Engine, &mut Locker) {
+        (&self.engine, &mut self.executor.locker)
+    }
+}
+
+/// Requests as they go over the wire.
+pub fn encode<A: AsRef<[u8]>>(commands: &[Vec<A>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for args in commands {
+        encode_command(args, &mut bytes);
+    }
+    bytes
+}
