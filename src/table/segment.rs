@@ -522,6 +522,19 @@ impl Segment {
         }
     }
 
+    /// Has those entries asked for that a walk in order meets soon after `bucket`.
+    #[inline]
+    pub fn ask_ahead(&self, bucket: usize, ask: impl Fn(NonNull<u8>)) {
+        let first = match bucket {
+            0 => 0,
+            _ => bucket + LINES_AHEAD,
+        };
+        for bucket in first..(bucket + LINES_AHEAD + 1).min(self.buckets) {
+            let line = self.line(bucket);
+            line.used().for_each(|slot| ask(line.pointer(slot)));
+        }
+    }
+
     /// Visits every entry once, asking for the memory of those ahead.
     pub fn for_each(&self, mut visit: impl FnMut(NonNull<u8>)) {
         let lines = self.buckets + self.stash_len().div_ceil(SLOTS);

@@ -3,7 +3,7 @@
 //! A home that is given, by a writer that is about to change it or by the walker, is marked
 //! in its segment. A segment that has not met a snapshot yet counts as not given.
 
-use super::directory::{Link, ORDER_BITS, Table};
+use super::directory::{Link, ORDER_BITS, Table, prefetch_slot};
 use super::slot::{Slot, Snapshots};
 use crate::base::hash::KeyHasher;
 
@@ -40,6 +40,7 @@ impl<S: Slot> Table<S> {
             link.first_order(order) + link.span()
         } else {
             let bucket = link.bucket_of_order(order);
+            segment.ask_ahead(bucket, prefetch_slot::<S>);
             give_one(link, bucket, place, number, hasher, snaps);
             link.bucket_order(order, bucket + 1)
         };
