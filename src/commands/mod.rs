@@ -59,6 +59,15 @@ pub mod config;
 /// INFO.
 pub mod info;
 
+/// The server as such: TIME, SAVE, SHUTDOWN, ROLE, SLOWLOG and so on.
+pub mod server;
+
+/// Leading and following: REPLICAOF, FAILOVER, WAIT, PSYNC.
+pub mod replication;
+
+/// DEBUG.
+pub mod debug;
+
 use spec::Spec;
 
 /// Every family's table.
@@ -73,4 +82,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     monitor::COMMANDS,
     config::COMMANDS,
     info::COMMANDS,
+    server::COMMANDS,
+    replication::COMMANDS,
+    debug::COMMANDS,
 ];
