@@ -14,3 +14,11 @@
 mod support;
 
 mod smoke;
+
+mod config;
+
+mod info;
+
+mod debug;
+
+mod server;
