@@ -87,6 +87,9 @@ fn save(_cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
 fn bgsave(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let schedule = args.take("schedule");
     args.finish()?;
+    if cx.in_transaction && cx.shared.jobs.saves.is_running() {
+        return Err(CmdError::text("ERR Background save already in progress"));
+    }
     if cx.in_transaction {
         // It begins when the transaction is over.
         cx.shared

@@ -22,3 +22,11 @@ mod expiry;
 mod replication;
 
 mod command;
+
+mod config;
+
+mod info;
+
+mod debug;
+
+mod server;

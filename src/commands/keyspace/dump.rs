@@ -1,5 +1,7 @@
 //! DUMP and RESTORE.
 
+use std::sync::atomic::Ordering;
+
 use super::object::access_of_idle;
 use crate::base::number::{digits, parse_i64};
 use crate::commands::args::Args;
@@ -48,7 +50,9 @@ pub fn restore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if ttl_ms < 0 {
         return Err(CmdError::text("ERR Invalid TTL value, must be >= 0"));
     }
-    let body = dump::verify(payload, true).map_err(CmdError::err)?;
+    let jobs = &cx.shared.jobs;
+    let check_crc = !jobs.checksums_are_skipped.load(Ordering::Relaxed);
+    let body = dump::verify(payload, check_crc).map_err(CmdError::err)?;
     let Restored::String(value) = dump::decode(&body).map_err(CmdError::err)? else {
         return Err(CmdError::err(dump::DumpError::BadFormat));
     };
