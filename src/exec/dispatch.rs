@@ -213,14 +213,18 @@ impl Executor {
         let mut last = 0;
         let (share, mut rest) = (took_us / ran as u64, took_us % ran as u64);
         for request in &self.plan.requests[..ran] {
-            if let Verdict::Run(id) = request.verdict {
-                let cost = &stats.costs[id as usize];
-                let microseconds = share + std::mem::take(&mut rest);
-                cost.microseconds.add(microseconds);
-                if tracks {
-                    cost.track(microseconds);
+            match request.verdict {
+                Verdict::Run(id) => {
+                    let cost = &stats.costs[id as usize];
+                    let microseconds = share + std::mem::take(&mut rest);
+                    cost.microseconds.add(microseconds);
+                    if tracks {
+                        cost.track(microseconds);
+                    }
+                    last = id + 1;
                 }
-                last = id + 1;
+                Verdict::Queue(id) => last = id + 1,
+                Verdict::Reject(..) => {}
             }
         }
         if last != 0 {

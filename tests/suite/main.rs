@@ -14,3 +14,9 @@
 mod support;
 
 mod smoke;
+
+mod client;
+
+mod connection;
+
+mod pubsub;
