@@ -25,9 +25,6 @@ pub mod call;
 /// What commands with subcommands have in common.
 pub mod help;
 
-/// MONITOR, its lines, and what must not be seen in them.
-pub mod monitor;
-
 /// What the families' unit tests run commands in.
 #[cfg(test)]
 pub mod testing;
@@ -52,6 +49,9 @@ pub mod client;
 
 /// SUBSCRIBE, PUBLISH, PUBSUB and their kin.
 pub mod pubsub;
+
+/// MONITOR, its lines, and what must not be seen in them.
+pub mod monitor;
 
 /// CONFIG.
 pub mod config;

@@ -219,6 +219,21 @@ impl Executor {
             cost.microseconds.add(share * calls + more_us);
             if tracks {
                 cost.track(share, calls);
+        let mut last = 0;
+        let (share, mut rest) = (took_us / ran as u64, took_us % ran as u64);
+        for request in &self.plan.requests[..ran] {
+            match request.verdict {
+                Verdict::Run(id) => {
+                    let cost = &stats.costs[id as usize];
+                    let microseconds = share + std::mem::take(&mut rest);
+                    cost.microseconds.add(microseconds);
+                    if tracks {
+                        cost.track(microseconds);
+                    }
+                    last = id + 1;
+                }
+                Verdict::Queue(id) => last = id + 1,
+                Verdict::Reject(..) => {}
             }
             let last = &session.facts.last_command;
             last.store(u32::from(id) + 1, Ordering::Relaxed);

@@ -30,3 +30,9 @@ mod info;
 mod debug;
 
 mod server;
+
+mod client;
+
+mod connection;
+
+mod pubsub;
