@@ -272,7 +272,6 @@ fn protocol(cx: &mut Cx, kind: &[u8]) -> Result<(), CmdError> {
     match &kind.to_ascii_lowercase()[..] {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.integer(12345),
-        b"double" => reply.double(3.141),
         b"double" => reply.double(3141.0 / 1000.0),
         b"null" => reply.null(),
         b"array" => {
