@@ -1,11 +1,22 @@
 //! What a handler works with, and what it may leave for others to do.
 
-use super::registry::Registry;
+use super::args::Args;
+use super::error::CmdError;
+use super::index::{self, Index};
 use crate::resp::reply::ReplyBuf;
 use crate::shared::Shared;
 use crate::shared::session::Session;
 use crate::store::keyspace::Key;
 use crate::store::locked::Locked;
+
+/// What a command's function is.
+pub type Handler = fn(&mut Cx, Args) -> Result<Outcome, CmdError>;
+
+/// All commands of a server, found by name or number.
+pub type Registry = Index<Handler>;
+
+/// One of them with its place.
+pub type Known = index::Known<Handler>;
 
 /// The world of one call: the locked keyspace, the connection's session, the reply.
 pub struct Cx<'a, 'k> {

@@ -10,13 +10,19 @@ pub mod error;
 /// A cursor over arguments whose first error sticks.
 pub mod args;
 
+/// What a command is, whatever runs it.
+pub mod shape;
+
+/// Finds a command by its name.
+pub mod index;
+
 /// What a handler works with, and what it may leave for others to do.
 pub mod cx;
 
-/// What a command is, as one line of its family's table.
+/// The words that a family's table is written in.
 pub mod spec;
 
-/// Finds a command by its name.
+/// All commands of a server.
 pub mod registry;
 
 /// The inside door.
