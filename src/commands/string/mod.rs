@@ -4,6 +4,9 @@
 //! `PEXPIREAT`), and what depends on rounding or on the old value as its result, so that
 //! whoever replays the log ends with the same keyspace.
 
+/// The options of SET and GETEX.
+mod options;
+
 /// SET and its relatives: whole values, with a time to live.
 mod whole;
 
