@@ -20,9 +20,14 @@ static ALLOCATOR: Allocator = Allocator;
 const COMMANDS: usize = 2_000_000;
 
 fn main() {
-    let numbers: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let numbers: Vec<usize> = std::env::args()
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
     let keys = numbers.first().copied().unwrap_or(1_000_000);
-    let pipelines = numbers.get(1..).filter(|list| !list.is_empty()).unwrap_or(&[1, 16, 100]);
+    let pipelines = numbers
+        .get(1..)
+        .filter(|list| !list.is_empty())
+        .unwrap_or(&[1, 16, 100]);
     let mut door = Door::new(false);
     let mut rng = Rng::seeded(1);
     let value = "x".repeat(32);
@@ -34,7 +39,9 @@ fn main() {
                 true => request(&["SET", &key(rng.below(keys as u64) as usize), &value]),
                 false => request(&["GET", &key(rng.below(keys as u64) as usize)]),
             };
-            (0..batches).map(|_| (0..pipeline).flat_map(|_| one(&mut rng)).collect()).collect()
+            (0..batches)
+                .map(|_| (0..pipeline).flat_map(|_| one(&mut rng)).collect())
+                .collect()
         };
         for (name, inputs) in [("GET", batch(false)), ("SET", batch(true))] {
             let rounds = COMMANDS.div_ceil(batches * pipeline);
@@ -57,8 +64,9 @@ fn main() {
 
 fn fill(door: &mut Door, keys: usize, value: &str) {
     for first in (0..keys).step_by(100) {
-        let input: Vec<u8> =
-            (first..first + 100).flat_map(|i| request(&["SET", &key(i), value])).collect();
+        let input: Vec<u8> = (first..first + 100)
+            .flat_map(|i| request(&["SET", &key(i), value]))
+            .collect();
         door.run(&input);
         door.reply.clear();
     }

@@ -61,7 +61,8 @@ fn main() {
         loaded.install(&shared, &mut locked);
         drop(locked);
         println!(
-            "load {count} keys: {read:?}, in place after {:?}",
+            "load {count} keys: {read:?}, {:.2} s of CPU, in place after {:?}",
+            process_seconds() - before_s,
             started.elapsed()
         );
     }
