@@ -14,7 +14,7 @@ use crate::store::keyspace::Key;
 pub struct Args<'a> {
     argv: Argv<'a>,
     next: usize,
-    hasher: KeyHasher,
+    hasher: &'a KeyHasher,
     /// The first key's place and hash, computed when its shard was locked.
     first_key: Option<(usize, u64)>,
     error: Option<CmdError>,
@@ -22,7 +22,7 @@ pub struct Args<'a> {
 
 impl<'a> Args<'a> {
     /// A cursor on the first argument behind the command's name.
-    pub fn new(argv: Argv<'a>, hasher: KeyHasher, first_key: Option<(usize, u64)>) -> Args<'a> {
+    pub fn new(argv: Argv<'a>, hasher: &'a KeyHasher, first_key: Option<(usize, u64)>) -> Args<'a> {
         Args {
             argv,
             next: 1,

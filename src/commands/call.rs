@@ -18,7 +18,7 @@ pub fn call(
     first_key: Option<(usize, u64)>,
     skip: usize,
 ) -> Result<Outcome, CmdError> {
-    let mut args = Args::new(argv, cx.store.keyspace.hasher, first_key);
+    let mut args = Args::new(argv, &cx.store.keyspace.hasher, first_key);
     args.skip(skip);
     let before = cx.reply.len_bytes();
     let effects = cx.store.effects();

@@ -99,10 +99,6 @@ pub enum Job {
         flush: bool,
         merge: bool,
     },
-    /// DEBUG SLEEP: stand still for so long, with everything locked.
-    Sleep {
-        microseconds: u64,
-    },
     /// DEBUG RESTART and CRASH-AND-RECOVER.
     Restart {
         crash: bool,

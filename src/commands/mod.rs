@@ -25,9 +25,6 @@ pub mod call;
 /// What commands with subcommands have in common.
 pub mod help;
 
-/// MONITOR, its lines, and what must not be seen in them.
-pub mod monitor;
-
 /// What the families' unit tests run commands in.
 #[cfg(test)]
 pub mod testing;
@@ -53,11 +50,29 @@ pub mod client;
 /// SUBSCRIBE, PUBLISH, PUBSUB and their kin.
 pub mod pubsub;
 
+/// MONITOR, its lines, and what must not be seen in them.
+pub mod monitor;
+
 /// CONFIG.
 pub mod config;
 
 /// INFO.
 pub mod info;
+
+/// The server as such: TIME, SAVE, SHUTDOWN, ROLE, SLOWLOG and so on.
+pub mod server;
+
+/// Leading and following: REPLICAOF, FAILOVER, WAIT, PSYNC.
+pub mod replication;
+
+/// DEBUG.
+pub mod debug;
+
+/// What COMMAND DOCS tells: pure data.
+pub mod docs;
+
+/// COMMAND.
+pub mod command;
 
 use spec::Spec;
 
@@ -73,4 +88,8 @@ pub const FAMILIES: &[&[Spec]] = &[
     monitor::COMMANDS,
     config::COMMANDS,
     info::COMMANDS,
+    server::COMMANDS,
+    replication::COMMANDS,
+    debug::COMMANDS,
+    command::COMMANDS,
 ];

@@ -24,13 +24,11 @@ fn monitor(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
             "ERR MONITOR isn't allowed for DENY BLOCKING client",
         ));
     }
-    // Whoever is one already is not answered.
-    if !cx.session.monitor {
-        cx.session.monitor = true;
-        cx.shared.clients.add_monitor(cx.session.facts.clone());
-        cx.reply.ok();
+    // Whoever is one already is not even answered.
+    match cx.session.monitor {
+        true => Ok(Outcome::Done),
+        false => Ok(Outcome::Become(Role::Monitor)),
     }
-    Ok(Outcome::Become(Role::Monitor))
 }
 
 /// `+<seconds>.<micros> [db address] "arg" "arg"`, as a RESP status line.
@@ -180,13 +178,18 @@ mod tests {
     }
 
     #[test]
-    fn a_monitor_hears_what_comes_behind() {
+    fn one_becomes_a_monitor_once() {
         let mut server = TestServer::new();
-        server.check("MONITOR", "+OK");
-        assert!(matches!(server.outcome, Outcome::Become(Role::Monitor)));
         server.check("MONITOR", "");
-        assert!(server.shared.clients.has_monitors());
+        assert!(matches!(server.outcome, Outcome::Become(Role::Monitor)));
+        server.session.monitor = true;
+        server
+            .shared
+            .clients
+            .add_monitor(server.session.facts.clone());
+        server.check("MONITOR", "");
+        assert!(matches!(server.outcome, Outcome::Done));
         server.check("RESET", "+RESET");
-        assert!(!server.shared.clients.has_monitors());
+        assert!(!server.session.monitor && !server.shared.clients.has_monitors());
     }
 }

@@ -39,6 +39,8 @@ pub struct Registry {
     /// Those names of up to 16 bytes again, by their bytes, open addressing.
     short: Box<[(u128, CommandId)]>,
     subcommands: HashMap<(CommandId, Vec<u8>), CommandId>,
+    /// Commands whose names `rename-command` took away.
+    removed: Vec<CommandId>,
 }
 
 /// Room in the table of short names: a few times the number of commands.
@@ -52,6 +54,7 @@ impl Registry {
             called: HashMap::new(),
             short: vec![(0, 0); SHORT_SLOTS].into(),
             subcommands: HashMap::new(),
+            removed: Vec::new(),
         };
         for spec in families.iter().copied().flatten() {
             let id = registry.add(spec);
@@ -70,7 +73,9 @@ impl Registry {
             return Err(RenameError::Taken);
         }
         self.called.remove(&from);
-        if !to.is_empty() {
+        if to.is_empty() {
+            self.removed.push(id);
+        } else {
             self.called.insert(to, id);
         }
         self.index();
@@ -151,11 +156,11 @@ impl Registry {
         self.known.is_empty()
     }
 
-    /// Commands that are not subcommands, in the order of their tables.
+    /// Commands that can be called and are not subcommands, in the order of their tables.
     pub fn commands(&self) -> impl Iterator<Item = (CommandId, &'static Spec)> + '_ {
-        let all = self.known.iter().enumerate();
-        all.filter(|(_, known)| known.container.is_none())
-            .map(|(id, known)| (id as CommandId, known.spec))
+        let all = (0..).zip(&self.known);
+        all.filter(|(id, known)| known.container.is_none() && !self.removed.contains(id))
+            .map(|(id, known)| (id, known.spec))
     }
 }
 

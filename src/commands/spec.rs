@@ -208,6 +208,9 @@ pub struct KeyRef {
 /// Finds the keys where key specs alone cannot tell (or cannot tell the access flags).
 pub type KeysFrom = fn(Argv, &mut Vec<KeyRef>);
 
+/// Narrows what one call does to its keys, where key specs tell what it may do at most.
+pub type AccessOf = fn(Argv, &mut [KeyRef]);
+
 /// What a command locks before it runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Locks {
@@ -234,6 +237,7 @@ pub struct Spec {
     pub own_categories: u32,
     pub keys: &'static [KeySpec],
     pub keys_from: Option<KeysFrom>,
+    pub access_of: Option<AccessOf>,
     pub locks: Locks,
     pub tips: &'static [&'static str],
     pub subcommands: &'static [Spec],
@@ -255,6 +259,7 @@ impl Spec {
             own_categories,
             keys: &[],
             keys_from: None,
+            access_of: None,
             locks: Locks::Keys,
             tips: &[],
             subcommands: &[],
@@ -269,6 +274,11 @@ impl Spec {
 
     pub const fn keys_from(mut self, find: KeysFrom) -> Spec {
         self.keys_from = Some(find);
+        self
+    }
+
+    pub const fn access_of(mut self, narrow: AccessOf) -> Spec {
+        self.access_of = Some(narrow);
         self
     }
 
@@ -359,8 +369,12 @@ impl Spec {
         if let Some(find) = self.keys_from {
             return find(argv, found);
         }
+        let start = found.len();
         for spec in self.keys {
             spec.keys_of(argv, found);
+        }
+        if let (Some(narrow), Some(keys)) = (self.access_of, found.get_mut(start..)) {
+            narrow(argv, keys);
         }
     }
 }

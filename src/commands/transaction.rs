@@ -4,7 +4,7 @@
 use super::args::Args;
 use super::cx::{Cx, Outcome};
 use super::error::CmdError;
-use super::spec::flag::{ALLOW_BUSY, FAST, LOADING, NO_MULTI, NOSCRIPT, SKIP_SLOWLOG, STALE};
+use super::spec::flag::{ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE};
 use super::spec::{KeySpec, Locks, Spec, access, category};
 use crate::shared::session::{Session, Transaction, Watched};
 use crate::store::keyspace::Key;
@@ -13,7 +13,7 @@ use crate::store::locked::Locked;
 const CONTROL: u32 = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY;
 
 pub const COMMANDS: &[Spec] = &[
-    Spec::new("multi", 1, CONTROL | NO_MULTI, category::TRANSACTION, multi),
+    Spec::new("multi", 1, CONTROL, category::TRANSACTION, multi),
     Spec::new(
         "exec",
         1,
@@ -23,18 +23,19 @@ pub const COMMANDS: &[Spec] = &[
     )
     .locks(Locks::Transaction),
     Spec::new("discard", 1, CONTROL, category::TRANSACTION, discard).locks(Locks::Transaction),
-    Spec::new(
-        "watch",
-        -2,
-        CONTROL | NO_MULTI,
-        category::TRANSACTION,
-        watch,
-    )
-    .keys(&[KeySpec::range(1, -1, 1, access::RO)]),
+    Spec::new("watch", -2, CONTROL, category::TRANSACTION, watch).keys(&[KeySpec::range(
+        1,
+        -1,
+        1,
+        access::RO,
+    )]),
     Spec::new("unwatch", 1, CONTROL, category::TRANSACTION, unwatch).locks(Locks::Transaction),
 ];
 
 fn multi(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
+    if cx.session.transaction.is_some() {
+        return Err(CmdError::text("ERR MULTI calls can not be nested"));
+    }
     cx.session.transaction = Some(Transaction::default());
     cx.reply.ok();
     Ok(Outcome::Done)
@@ -85,6 +86,9 @@ fn discard(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
 }
 
 fn watch(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    if cx.session.transaction.is_some() {
+        return Err(CmdError::text("ERR WATCH inside MULTI is not allowed"));
+    }
     let db = cx.session.db;
     while !args.is_empty() {
         let key = args.key();

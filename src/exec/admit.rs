@@ -44,17 +44,20 @@ pub fn admit(
     if session.origin == Origin::Leader {
         return Ok(());
     }
+    // A leader in good health refuses nothing, and nearly every command meets such a one.
     let shared = &engine.shared;
-    let known = engine.registry.get(id);
-    let quiet = !shared.jobs.loading.is_active() && !shared.role.is_follower();
-    let writes = known.spec.has(flag::WRITE | flag::MAY_REPLICATE);
-    if quiet && !writes && known.spec.name != "exec" && shared.pause.holds(false, now_ms).is_none()
-    {
+    let calm = !shared.jobs.loading.is_active()
+        && !shared.role.is_follower()
+        && !shared.pause.is_set()
+        && !shared.jobs.saves.last_failed()
+        && shared.config.get_int(Param::MinReplicasToWrite) == 0;
+    if calm {
         return Ok(());
     }
-    check_all(engine, session, known, now_ms)
+    check_all(engine, session, engine.registry.get(id), now_ms)
 }
 
+#[cold]
 fn check_all(
     engine: &Engine,
     session: &Session,

@@ -18,8 +18,9 @@ use crate::store::locked::Locker;
 #[derive(Debug, Default)]
 pub struct Applied {
     pub consumed_bytes: usize,
-    /// The leader asked for an acknowledgement; its offset does not count this request.
-    pub wants_ack: bool,
+    /// The leader asked for an acknowledgement: of this end offset, which does not count
+    /// the request itself.
+    pub ack_offset: Option<u64>,
     /// Error texts that commands of the stream were answered with, by command.
     pub errors: Vec<(String, String)>,
 }
@@ -78,8 +79,12 @@ impl Applier {
             reply: &mut self.reply,
             gate,
         };
+        let mut ack_at = None;
         for request in &self.plan.requests {
             let argv = self.plan.argv(request, input);
+            if asks_for_ack(argv) {
+                ack_at = Some(request.start());
+            }
             match &request.verdict {
                 Verdict::Run(id) | Verdict::Queue(id) => {
                     run_one(&mut step, *id, argv, request.first_key, &mut applied);
@@ -96,6 +101,7 @@ impl Applier {
         let end = shared
             .oplog
             .append_verbatim(&input[..planned], Audience::All, db);
+        applied.ack_offset = ack_at.map(|at| end - (planned - at) as u64);
         shared
             .role
             .applied_offset
@@ -127,8 +133,14 @@ impl Applier {
                 .parse(&input[at..], &limits, self.plan.ranges_of_next())?;
             let (consumed_bytes, inline) = match parsed {
                 Parsed::Incomplete { .. } => break,
+                // A sign of life between commands is no part of the stream: it ends the
+                // group, and whoever calls takes it off the front of what is left.
+                Parsed::Empty { .. } if is_blank(&input[at..]) => break,
                 Parsed::Empty { consumed_bytes } => {
                     at += consumed_bytes;
+                    if !in_transaction {
+                        whole = at;
+                    }
                     continue;
                 }
                 Parsed::Complete {
@@ -171,11 +183,7 @@ fn run_one(
     let name = step.engine.registry.get(id).spec.name;
     match name {
         // The group is the transaction: its bounds need no more than to be passed on.
-        "multi" | "exec" => return,
-        "replconf" => {
-            applied.wants_ack |= argv.get(1).eq_ignore_ascii_case(b"getack");
-            return;
-        }
+        "multi" | "exec" | "replconf" => return,
         _ => {}
     }
     step.call(id, argv, first_key, true);
@@ -185,6 +193,15 @@ fn run_one(
             .to_owned();
         applied.errors.push((name.to_owned(), text));
     }
+}
+
+/// Whether the input begins with an empty line.
+pub fn is_blank(input: &[u8]) -> bool {
+    matches!(input.first(), Some(b'\n' | b'\r'))
+}
+
+fn asks_for_ack(argv: Argv) -> bool {
+    argv.get(0).eq_ignore_ascii_case(b"replconf") && argv.get(1).eq_ignore_ascii_case(b"getack")
 }
 
 fn name_of(argv: Argv) -> String {

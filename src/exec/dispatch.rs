@@ -8,6 +8,7 @@ use super::plan::{Plan, Verdict};
 use super::step::{Halt, Step};
 use crate::base::clock;
 use crate::commands::cx::Outcome;
+use crate::commands::registry::CommandId;
 use crate::commands::spec::flag;
 use crate::config::Param;
 use crate::resp::argv::Argv;
@@ -210,24 +211,41 @@ impl Executor {
         let stats = engine.shared.stats.thread(self.locker.gate());
         stats.commands.add(ran as u64);
         let tracks = engine.shared.config.get_bool(Param::LatencyTracking);
-        let mut last = 0;
-        let (share, mut rest) = (took_us / ran as u64, took_us % ran as u64);
-        for request in &self.plan.requests[..ran] {
-            if let Verdict::Run(id) = request.verdict {
-                let cost = &stats.costs[id as usize];
-                let microseconds = share + std::mem::take(&mut rest);
-                cost.microseconds.add(microseconds);
-                if tracks {
-                    cost.track(microseconds);
-                }
-                last = id + 1;
+        let (share, rest) = (took_us / ran as u64, took_us % ran as u64);
+        // Neighbours are mostly calls of one command: they are counted together.
+        let mut run: Option<(CommandId, u64)> = None;
+        let mut last = None;
+        let count = |(id, calls): (CommandId, u64), more_us: u64| {
+            let cost = &stats.costs[id as usize];
+            cost.microseconds.add(share * calls + more_us);
+            if tracks {
+                cost.track(share, calls);
             }
+        };
+        for request in &self.plan.requests[..ran] {
+            let (Verdict::Run(id) | Verdict::Queue(id)) = request.verdict else {
+                continue;
+            };
+            last = Some(id);
+            if matches!(request.verdict, Verdict::Queue(_)) {
+                continue;
+            }
+            run = match run {
+                Some((same, calls)) if same == id => Some((id, calls + 1)),
+                earlier => {
+                    if let Some(run) = earlier {
+                        count(run, 0);
+                    }
+                    Some((id, 1))
+                }
+            };
         }
-        if last != 0 {
-            session
-                .facts
-                .last_command
-                .store(u32::from(last), Ordering::Relaxed);
+        if let Some(run) = run {
+            count(run, rest);
+        }
+        if let Some(id) = last {
+            let last_command = &session.facts.last_command;
+            last_command.store(u32::from(id) + 1, Ordering::Relaxed);
         }
         if slow_threshold(engine).is_some_and(|limit_us| share as i64 >= limit_us) {
             self.note_slow(engine, session, input, ran, share);

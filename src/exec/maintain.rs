@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use super::commit::commit;
 use crate::base::clock;
+use crate::commands::connection::unsubscribe_all;
 use crate::shared::session::Session;
 use crate::store::locked::{Expiry, Locker};
 
@@ -79,14 +80,5 @@ pub fn forget(engine: &Engine, session: &mut Session, locker: &mut Locker) {
         let mut locked = shared.keyspace.lock_shards(locker, &shards);
         crate::commands::transaction::unwatch_all(&mut locked, session);
     }
-    let id = session.facts.id;
-    for channel in std::mem::take(&mut session.channels) {
-        shared.pubsub.unsubscribe(&channel, id);
-    }
-    for pattern in std::mem::take(&mut session.patterns) {
-        shared.pubsub.unsubscribe_pattern(&pattern, id);
-    }
-    for channel in std::mem::take(&mut session.shard_channels) {
-        shared.pubsub.unsubscribe_shard(&channel, id);
-    }
+    unsubscribe_all(shared, session);
 }

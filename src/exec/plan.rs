@@ -4,10 +4,12 @@
 //! and their entries fetched side by side. A request that changes what the checks of its
 //! successors depend on (AUTH, MULTI, SUBSCRIBE, ...) makes a group of its own.
 
+use std::sync::atomic::Ordering;
+
 use super::Engine;
 use crate::commands::error::CmdError;
 use crate::commands::registry::{CommandId, Known};
-use crate::commands::spec::{KeyRef, Locks, flag};
+use crate::commands::spec::{KeyRef, Locks, Spec, flag};
 use crate::resp::argv::{ArgRange, Argv, OwnedCommand};
 use crate::shared::session::{Origin, Session};
 use crate::store::locked::Want;
@@ -41,7 +43,7 @@ pub enum Verdict {
     /// Behind MULTI: kept for EXEC.
     Queue(CommandId),
     /// Refused; the command, if it was known, for its count of rejected calls.
-    Reject(CmdError, Option<CommandId>),
+    Reject(Box<CmdError>, Option<CommandId>),
 }
 
 /// A group, and the buffers it is made in.
@@ -114,36 +116,45 @@ impl Plan {
         from: usize,
         inline: Option<Box<OwnedCommand>>,
     ) -> bool {
-        let mut request = Planned {
-            ranges: (from, self.ranges.len()),
-            frame,
-            inline,
-            verdict: Verdict::Reject(CmdError::Syntax, None),
-            first_key: None,
+        let Plan {
+            requests,
+            ranges,
+            shards,
+            everything,
+            keys,
+        } = self;
+        let ranges_end = ranges.len();
+        let argv = match &inline {
+            Some(owned) => owned.argv(),
+            None => Argv {
+                bytes: &input[frame.0..frame.1],
+                ranges: &ranges[from..],
+            },
         };
-        let argv = self.argv(&request, input);
         let verdict = check(engine, session, argv);
+        let mut first_key = None;
         if let Verdict::Run(id) = verdict {
             let known = engine.registry.get(id);
-            if !known.groups && !self.requests.is_empty() {
+            if !known.groups && !requests.is_empty() {
                 return false;
             }
-            let mut shards = std::mem::take(&mut self.shards);
-            let mut keys = std::mem::take(&mut self.keys);
-            let argv = self.argv(&request, input);
             let set = LockSet {
                 engine,
                 session,
-                shards: &mut shards,
-                keys: &mut keys,
+                shards,
+                keys,
             };
-            let (first_key, everything) = set.add(known, argv);
-            request.first_key = first_key;
-            (self.shards, self.keys) = (shards, keys);
-            self.everything |= everything;
+            let must_lock_all;
+            (first_key, must_lock_all) = set.add(known, argv);
+            *everything |= must_lock_all;
         }
-        request.verdict = verdict;
-        self.requests.push(request);
+        requests.push(Planned {
+            ranges: (from, ranges_end),
+            frame,
+            inline,
+            verdict,
+            first_key,
+        });
         true
     }
 
@@ -264,58 +275,68 @@ impl LockSet<'_> {
 }
 
 /// The checks that belong to the connection alone.
+#[inline]
 fn check(engine: &Engine, session: &Session, argv: Argv) -> Verdict {
     let registry = &engine.registry;
     let Some(id) = registry.find(argv.get(0)) else {
-        return Verdict::Reject(unknown_command(argv), None);
+        return Verdict::Reject(Box::new(unknown_command(argv)), None);
     };
     let (id, known) = match resolve(engine, id, argv) {
         Ok(found) => found,
-        Err(error) => return Verdict::Reject(error, Some(id)),
+        Err(error) => return Verdict::Reject(Box::new(error), Some(id)),
     };
-    let spec = known.spec;
-    if !spec.arity_fits(argv.len()) {
+    if !known.spec.arity_fits(argv.len()) {
         let name = registry.full_name(id).to_owned();
-        return Verdict::Reject(CmdError::WrongArity(name), Some(id));
+        return Verdict::Reject(Box::new(CmdError::WrongArity(name)), Some(id));
     }
-    if session.origin == Origin::Leader {
+    if session.is_plain() && !known.spec.has(flag::PROTECTED) {
         return Verdict::Run(id);
     }
-    if !session.authenticated && !spec.has(flag::NO_AUTH) {
-        return Verdict::Reject(CmdError::NoAuth, Some(id));
+    match check_session(engine, session, id, known.spec) {
+        Ok(true) => Verdict::Queue(id),
+        Ok(false) => Verdict::Run(id),
+        Err(error) => Verdict::Reject(Box::new(error), Some(id)),
     }
-    if spec.has(flag::PROTECTED)
-        && let Err(error) = super::admit::protected(engine, session, registry.full_name(id))
-    {
-        return Verdict::Reject(error, Some(id));
+}
+
+/// What the session's modes say. True: the command is to be queued.
+fn check_session(
+    engine: &Engine,
+    session: &Session,
+    id: CommandId,
+    spec: &Spec,
+) -> Result<bool, CmdError> {
+    if session.origin == Origin::Leader {
+        return Ok(false);
+    }
+    if !session.authenticated && !spec.has(flag::NO_AUTH) {
+        return Err(CmdError::NoAuth);
+    }
+    let full_name = engine.registry.full_name(id);
+    if spec.has(flag::PROTECTED) {
+        super::admit::protected(engine, session, full_name)?;
     }
     if session.monitor && spec.has(flag::WRITE | flag::READONLY | flag::MAY_REPLICATE) {
-        let text = CmdError::text("ERR Replica can't interact with the keyspace");
-        return Verdict::Reject(text, Some(id));
+        return Err(CmdError::text(
+            "ERR Replica can't interact with the keyspace",
+        ));
     }
-    let speaks_resp2 = session
-        .facts
-        .resp
-        .load(std::sync::atomic::Ordering::Relaxed)
-        != 3;
+    let speaks_resp2 = session.facts.resp.load(Ordering::Relaxed) != 3;
     if speaks_resp2 && session.is_subscribed() && !may_subscriber(spec.name) {
-        let name = registry.full_name(id);
-        let text = format!(
-            "Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+        return Err(CmdError::err(format!(
+            "Can't execute '{full_name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
              RESET are allowed in this context"
-        );
-        return Verdict::Reject(CmdError::err(text), Some(id));
+        )));
     }
-    if session.transaction.is_some() {
-        if spec.has(flag::NO_MULTI) {
-            let text = CmdError::text("ERR Command not allowed inside a transaction");
-            return Verdict::Reject(text, Some(id));
-        }
-        if !runs_inside_multi(spec.name) {
-            return Verdict::Queue(id);
-        }
+    if session.transaction.is_none() || runs_inside_multi(spec.name) {
+        return Ok(false);
     }
-    Verdict::Run(id)
+    if spec.has(flag::NO_MULTI) {
+        return Err(CmdError::text(
+            "ERR Command not allowed inside a transaction",
+        ));
+    }
+    Ok(true)
 }
 
 fn resolve<'e>(

@@ -28,4 +28,12 @@ impl LogLine {
             text: text.into(),
         }
     }
+
+    /// Writes it to the log.
+    pub fn log(&self) {
+        match self.level {
+            Level::Notice => tracing::info!("{}", self.text),
+            Level::Warning => tracing::warn!("{}", self.text),
+        }
+    }
 }

@@ -1,9 +1,21 @@
 //! Replication: following a leader and leading followers.
 //!
-//! The modules here are pure: bytes, facts and times go in, bytes and actions come out.
-//! They know no sockets, no clock and no runtime, so tests drive every path with scripts.
-//! Log lines come out as data too, with the words that operators, Sentinel and the test
-//! suites of the peers look for; those keep saying MASTER and REPLICA.
+//! The first half of the modules is pure: bytes, facts and times go in, bytes and actions
+//! come out. They know no sockets, no clock and no runtime, so tests drive every path with
+//! scripts. Log lines come out as data too, with the words that operators, Sentinel and the
+//! test suites of the peers look for; those keep saying MASTER and REPLICA.
+//!
+//! The second half are their shells, on two threads:
+//!
+//! ```text
+//!   connection --PSYNC--> [leader's thread]   one task a follower: reads the log, listens
+//!                                             one task for snapshots, shared by those who wait
+//!   REPLICAOF ----------> [follower's thread] the link to our leader: checks and loads what
+//!                                             it sends, applies the stream, changes the role
+//! ```
+//!
+//! They share nothing but the engine: the log, the history, the registers of `shared`. What
+//! changes the role or the history does so while everything is locked (`roles`).
 
 /// Log lines as data.
 pub mod line;
@@ -20,7 +32,175 @@ pub mod handshake;
 /// The life of a follower's link: connecting, time-outs, acknowledgements, retries.
 pub mod link;
 
-/// Stand-in until the shells land.
-pub mod shell;
+/// Whether a snapshot can be loaded, found out as it arrives.
+mod check;
 
-pub use shell::{NewFollower, Replication, start};
+/// A snapshot on its way through the disk.
+mod spool;
+
+/// Changes of role and history.
+mod roles;
+
+/// What the tasks of the leader's thread share.
+mod desk;
+
+/// Snapshots for followers.
+mod full_sync;
+
+/// The link to one follower.
+mod feed;
+
+/// A connection becomes a follower.
+mod attach;
+
+/// The leader's thread.
+mod leader;
+
+/// A snapshot is put in the place of our data.
+mod intake;
+
+/// The follower's thread.
+mod follower;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+pub use attach::NewFollower;
+
+use crate::commands::cx::Failover;
+use crate::config::Param;
+use crate::exec::Engine;
+use crate::persist::load::ReplFacts;
+use crate::shared::Shared;
+use crate::store::locked::Locker;
+
+use desk::RoleRequest;
+use leader::LeaderRequest;
+use link::Target;
+
+/// A handle to the replication of one server.
+#[derive(Clone)]
+pub struct Replication {
+    leader: mpsc::UnboundedSender<LeaderRequest>,
+    roles: mpsc::UnboundedSender<RoleRequest>,
+}
+
+/// Takes the role that the configuration says, without acting on it yet: what a file holds
+/// is loaded differently by followers. To be called before anything is loaded.
+pub fn take_role(shared: &Shared, locker: &mut Locker) {
+    if let Some(target) = configured_leader(shared) {
+        roles::follow(shared, locker, &target);
+    }
+}
+
+fn configured_leader(shared: &Shared) -> Option<Target> {
+    let leader = shared.config.leader()?;
+    Some(Target {
+        host: leader.host,
+        port: leader.port,
+    })
+}
+
+/// Takes up the history of the data that was just loaded. Everything is locked.
+pub fn restore(shared: &Shared, history: ReplFacts) {
+    roles::restore(shared, history);
+}
+
+/// Starts replication in the role that `take_role` took. `gates` are the leader's and the
+/// follower's thread's; `restored` is the history of the data that was loaded.
+///
+/// # Errors
+/// The threads cannot be started.
+pub fn start(
+    engine: Arc<Engine>,
+    gates: [usize; 2],
+    restored: Option<ReplFacts>,
+) -> io::Result<Replication> {
+    let [leader_gate, follower_gate] = gates;
+    let shared = &engine.shared;
+    let target = configured_leader(shared);
+    let locker = Locker::new(&shared.keyspace, follower_gate);
+    let oplog = shared.oplog.clone();
+    shared
+        .config
+        .on_change(&[Param::ReplBacklogSize], move |config| {
+            oplog.set_backlog_size_bytes(config.get_bytes(Param::ReplBacklogSize));
+            Ok(())
+        });
+    let (to_leader, leader_requests) = mpsc::unbounded_channel();
+    let (to_roles, role_requests) = mpsc::unbounded_channel();
+    leader::start(
+        engine.clone(),
+        leader_gate,
+        leader_requests,
+        to_roles.clone(),
+    )?;
+    follower::start(engine, locker, role_requests, target, restored)?;
+    Ok(Replication {
+        leader: to_leader,
+        roles: to_roles,
+    })
+}
+
+impl Replication {
+    /// Takes over a connection whose client wants to follow.
+    pub fn new_follower(&self, new: NewFollower) {
+        // Without the thread the server is ending, and the connection with it.
+        let _ = self.leader.send(LeaderRequest::Follower(Box::new(new)));
+    }
+
+    /// REPLICAOF: follows this leader, or none. The answer is the text of the reply.
+    #[must_use]
+    pub fn replica_of(
+        &self,
+        target: Option<(String, u16)>,
+        requested_by: &str,
+    ) -> oneshot::Receiver<String> {
+        let (reply, done) = oneshot::channel();
+        let target = target.map(|(host, port)| Target { host, port });
+        let requested_by = requested_by.to_owned();
+        let _ = self.roles.send(RoleRequest::ReplicaOf {
+            target,
+            requested_by,
+            reply,
+        });
+        done
+    }
+
+    /// FAILOVER. The error is a reply without the leading dash.
+    #[must_use]
+    pub fn failover(&self, failover: Failover) -> oneshot::Receiver<Result<(), String>> {
+        let (reply, done) = oneshot::channel();
+        let text = match failover {
+            Failover::Abort => "ERR No failover in progress.",
+            Failover::Begin { .. } => "ERR FAILOVER is not available on this server",
+        };
+        // The receiver is in our hands.
+        let _ = reply.send(Err(text.to_owned()));
+        done
+    }
+
+    /// A shutdown waits for followers that lag behind, `timeout` at most; writes are paused
+    /// meanwhile. True: it goes on; false: it was called off.
+    #[must_use]
+    pub fn shutdown_wait(&self, timeout: Duration) -> oneshot::Receiver<bool> {
+        let (reply, done) = oneshot::channel();
+        let request = LeaderRequest::ShutdownWait { timeout, reply };
+        let _ = self.leader.send(request);
+        done
+    }
+
+    /// Calls a shutdown's wait off.
+    pub fn cancel_shutdown_wait(&self) {
+        let _ = self.leader.send(LeaderRequest::CancelShutdownWait);
+    }
+
+    /// Closes all links.
+    pub fn stop(&self) {
+        let _ = self.leader.send(LeaderRequest::Stop);
+        let _ = self.roles.send(RoleRequest::Stop);
+    }
+}

@@ -46,10 +46,6 @@ async fn run_with(
         Job::Failover(request) => failover(services, request).await,
         Job::RewriteConfig { all } => rewrite_config(connection, all),
         Job::Reload { save, flush, merge } => reload(connection, Reload { save, flush, merge }),
-        Job::Sleep { microseconds } => {
-            sleep(connection, microseconds);
-            Ok("OK".to_owned())
-        }
         Job::Restart { crash, delay_ms } => restart(services, crash, delay_ms).await,
         Job::Crash => std::process::abort(),
     }
@@ -145,16 +141,6 @@ fn reload(connection: &Connection, reload: Reload) -> Result<String, JobError> {
             Err("ERR Error trying to load the RDB dump, check server logs.".to_owned())
         }
     }
-}
-
-/// DEBUG SLEEP: it is the point of it that everything stands still.
-fn sleep(connection: &Connection, microseconds: u64) {
-    let worker = connection.worker.clone();
-    let mut executor = worker.executor.borrow_mut();
-    let shared = &worker.engine.shared;
-    let _still = shared.jobs.stand_still();
-    let _everything = shared.keyspace.lock_everything(&mut executor.locker);
-    std::thread::sleep(Duration::from_micros(microseconds));
 }
 
 /// DEBUG RESTART and CRASH-AND-RECOVER: the process becomes a new one of itself.

@@ -82,6 +82,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
             engine: engine.clone(),
             workers,
         });
+        engine.shared.jobs.loading.begin(clock::unix_ms(), 0);
         let listeners = bound.accept(acceptor)?;
         appliers::register(&engine, log, listeners);
         let restored = load_dataset(engine.clone(), gates.main).await?;
@@ -100,9 +101,14 @@ async fn load_dataset(engine: Arc<Engine>, gate: usize) -> anyhow::Result<Option
     std::thread::Builder::new()
         .name("loader".to_owned())
         .spawn(move || {
-            let mut locker = Locker::new(&engine.shared.keyspace, gate);
+            let shared = &engine.shared;
+            let mut locker = Locker::new(&shared.keyspace, gate);
+            replication::take_role(shared, &mut locker);
+            let loaded = load::start(shared, &mut locker, |_, history| {
+                replication::restore(shared, history);
+            });
             // Nobody listens any more if the process is ending.
-            let _ = done.send(load::start(&engine.shared, &mut locker));
+            let _ = done.send(loaded);
         })?;
     let report = loaded.await.context("the loading thread has ended")??;
     Ok(report.and_then(|report| report.replication))

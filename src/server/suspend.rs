@@ -113,7 +113,7 @@ async fn wait_for_followers(
     let followers = &engine.shared.followers;
     let facts = connection.session.facts.clone();
     let offset = connection.session.written_offset;
-    facts.set(client_flag::BLOCKED, true);
+    facts.begin_wait();
     engine.shared.clients.count_blocked(1);
     followers.wants_ack.notify_one();
     let deadline = async {
@@ -154,7 +154,7 @@ async fn wait_for_followers(
         () = deadline => None,
     };
     engine.shared.clients.count_blocked(-1);
-    facts.set(client_flag::BLOCKED, false);
+    facts.end_wait();
     if facts.is_killed() {
         return Err(Gone);
     }

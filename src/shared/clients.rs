@@ -83,8 +83,8 @@ pub struct ClientFacts {
     pub pushes: Mutex<Vec<u8>>,
     has_pushes: AtomicBool,
     killed: AtomicBool,
-    /// How CLIENT UNBLOCK or a role change ends a wait.
-    unblocked: Mutex<Option<Unblock>>,
+    /// Whether there is a wait that CLIENT UNBLOCK or a role change may end.
+    wait: Mutex<Wait>,
     pub wake: Notify,
 }
 
@@ -104,6 +104,14 @@ pub enum Unblock {
     Error,
     /// Since the server became a follower.
     RoleChanged,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Wait {
+    #[default]
+    None,
+    Open,
+    Ended(Unblock),
 }
 
 impl ClientFacts {
@@ -156,28 +164,35 @@ impl ClientFacts {
         self.killed.load(Ordering::Acquire)
     }
 
-    /// Marks the client as waiting, or as waiting no more; what was to end an earlier wait
-    /// does not end this one.
-    pub fn set_blocked(&self, on: bool) {
-        let mut unblocked = self.unblocked.lock();
-        *unblocked = None;
-        self.set(client_flag::BLOCKED, on);
+    /// The client waits, and others may end that by `unblock`.
+    pub fn begin_wait(&self) {
+        *self.wait.lock() = Wait::Open;
+        self.set(client_flag::BLOCKED, true);
+    }
+
+    pub fn end_wait(&self) {
+        *self.wait.lock() = Wait::None;
+        self.set(client_flag::BLOCKED, false);
     }
 
     /// Ends the client's wait. False if it does not wait, or its wait is being ended already.
     pub fn unblock(&self, how: Unblock) -> bool {
-        let mut unblocked = self.unblocked.lock();
-        if !self.has(client_flag::BLOCKED) || unblocked.is_some() {
+        let mut wait = self.wait.lock();
+        if *wait != Wait::Open {
             return false;
         }
-        *unblocked = Some(how);
-        drop(unblocked);
+        *wait = Wait::Ended(how);
+        drop(wait);
         self.wake.notify_one();
         true
     }
 
+    /// How the wait is to end, if somebody else has ended it.
     pub fn take_unblock(&self) -> Option<Unblock> {
-        self.unblocked.lock().take()
+        match *self.wait.lock() {
+            Wait::Ended(how) => Some(how),
+            Wait::None | Wait::Open => None,
+        }
     }
 
     /// Adds a whole message; the connection sends it behind its current replies.
@@ -332,6 +347,12 @@ impl Pause {
     pub fn end(&self) {
         self.until_ms.store(0, Ordering::Release);
         self.ended.notify_waiters();
+    }
+
+    /// Whether there is a pause, over or not.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.until_ms.load(Ordering::Acquire) != 0
     }
 
     #[inline]

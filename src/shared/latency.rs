@@ -25,9 +25,10 @@ impl Default for Latencies {
 impl Latencies {
     /// By the owning thread only.
     #[inline]
-    pub fn add(&self, microseconds: u64) {
+    pub fn add(&self, microseconds: u64, calls: u64) {
         let bucket = &self.buckets[bucket_of(microseconds)];
-        let count = bucket.load(Ordering::Relaxed).saturating_add(1);
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        let count = bucket.load(Ordering::Relaxed).saturating_add(calls);
         bucket.store(count, Ordering::Relaxed);
     }
 

@@ -32,6 +32,7 @@ pub mod role;
 pub mod jobs;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
@@ -105,6 +106,16 @@ impl Shared {
             config,
         };
         (shared, freed)
+    }
+}
+
+impl Shared {
+    /// When the dataset was last saved; as long as it never was, when the server started.
+    pub fn last_save_unix_s(&self) -> i64 {
+        match self.jobs.saves.last_save_unix_s.load(Ordering::Relaxed) {
+            0 => self.started_ms / 1000,
+            unix_s => unix_s,
+        }
     }
 }
 

@@ -96,6 +96,16 @@ impl Session {
         }
     }
 
+    /// Nothing about the session decides what its commands may do.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.authenticated
+            && self.transaction.is_none()
+            && !self.monitor
+            && !self.is_subscribed()
+            && self.origin == Origin::Client
+    }
+
     /// Whether a RESP2 connection may only use the commands of subscribers.
     pub fn is_subscribed(&self) -> bool {
         self.subscriptions() + self.shard_channels.len() > 0

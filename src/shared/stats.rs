@@ -41,12 +41,12 @@ pub struct CommandCost {
 }
 
 impl CommandCost {
-    /// Notes how long one call took, for `latency-tracking`.
+    /// Notes how long each of so many calls took, for `latency-tracking`.
     #[inline]
-    pub fn track(&self, microseconds: u64) {
+    pub fn track(&self, microseconds: u64, calls: u64) {
         self.latencies
             .get_or_init(Latencies::default)
-            .add(microseconds);
+            .add(microseconds, calls);
     }
 
     fn reset(&self) {

@@ -51,6 +51,19 @@ impl Locker {
         }
     }
 
+    #[inline]
+    fn has(&self, shard: u16) -> bool {
+        let shard = shard as usize;
+        self.held[shard / 64] & (1 << (shard % 64)) != 0
+    }
+
+    /// Notes a shard as held.
+    #[inline]
+    fn note(&mut self, shard: u16) {
+        self.shards.push(shard);
+        self.held[shard as usize / 64] |= 1 << (shard % 64);
+    }
+
     pub fn gate(&self) -> usize {
         self.gate
     }
@@ -132,20 +145,43 @@ impl Keyspace {
     fn lock_set(&self, locker: &mut Locker, shards: &[u16]) -> Result<(), Contended> {
         let gate = &self.gates[locker.gate].0;
         spin_until(|| self.wanting_everything.load(Ordering::Relaxed) == 0 && gate.try_lock())?;
-        locker.shards.clear();
-        locker.shards.extend_from_slice(shards);
-        if shards.len() > 1 {
-            locker.shards.sort_unstable();
-            locker.shards.dedup();
+        if self.lock_at_once(locker, shards) {
+            return Ok(());
         }
-        for at in 0..locker.shards.len() {
-            let shard = locker.shards[at] as usize;
-            if self.shards[shard].lock.lock().is_err() {
-                locker.shards.truncate(at);
+        self.lock_in_order(locker, shards)
+    }
+
+    /// Takes the shards as they come, as long as each is free: then their order does not
+    /// matter. Nothing is held if one is not.
+    #[inline]
+    fn lock_at_once(&self, locker: &mut Locker, shards: &[u16]) -> bool {
+        for &shard in shards {
+            if locker.has(shard) {
+                continue;
+            }
+            if !self.shards[shard as usize].lock.try_lock() {
+                self.unlock_shards(locker);
+                return false;
+            }
+            locker.note(shard);
+        }
+        true
+    }
+
+    /// Takes the shards in ascending order, waiting for each: so two threads that want the
+    /// same ones cannot wait for each other. Nothing is held, nor the gate, if that takes
+    /// too long.
+    #[cold]
+    fn lock_in_order(&self, locker: &mut Locker, shards: &[u16]) -> Result<(), Contended> {
+        let mut ordered = shards.to_vec();
+        ordered.sort_unstable();
+        ordered.dedup();
+        for shard in ordered {
+            if self.shards[shard as usize].lock.lock().is_err() {
                 self.unlock(locker);
                 return Err(Contended);
             }
-            locker.held[shard / 64] |= 1 << (shard % 64);
+            locker.note(shard);
         }
         Ok(())
     }
@@ -170,15 +206,20 @@ impl Keyspace {
         if std::mem::take(&mut locker.everything) {
             self.gates.iter().for_each(|gate| gate.0.unlock());
         } else {
-            for &shard in &locker.shards {
-                let shard = shard as usize;
-                locker.held[shard / 64] &= !(1 << (shard % 64));
-                self.shards[shard].lock.unlock();
-            }
-            locker.shards.clear();
+            self.unlock_shards(locker);
             self.gates[locker.gate].0.unlock();
         }
         self.line.wake();
+    }
+
+    #[inline]
+    fn unlock_shards(&self, locker: &mut Locker) {
+        for &shard in &locker.shards {
+            let shard = shard as usize;
+            locker.held[shard / 64] &= !(1 << (shard % 64));
+            self.shards[shard].lock.unlock();
+        }
+        locker.shards.clear();
     }
 }
 

@@ -14,11 +14,12 @@ use lockstep::resp::request::{Parser, encode_command};
 use lockstep::shared::clients::ClientFacts;
 use lockstep::shared::session::{Origin, Session};
 use lockstep::shared::{Shared, Size};
-use lockstep::store::locked::Locker;
+use lockstep::store::entry::Entry;
+use lockstep::store::locked::{Expiry, Locker};
 
 /// One connection to an engine of its own.
 pub struct Door {
-    pub engine: Engine,
+    engine: Engine,
     executor: Executor,
     session: Session,
     parser: Parser,
@@ -77,9 +78,13 @@ impl Door {
         );
     }
 
-    /// The lock of everything, to look at the keyspace itself.
-    pub fn locker(&mut self) -> (&Engine, &mut Locker) {
-        (&self.engine, &mut self.executor.locker)
+    /// Looks at a key of database 0, in the keyspace itself.
+    pub fn peek<R>(&mut self, key: &[u8], look: impl FnOnce(&Entry) -> R) -> Option<R> {
+        let keyspace = &self.engine.shared.keyspace;
+        let key = keyspace.key(key);
+        let mut locked = keyspace.lock_everything(&mut self.executor.locker);
+        (locked.now_ms, locked.expiry) = (clock::unix_ms(), Expiry::Hide);
+        locked.peek(0, key).map(|entry| look(&entry))
     }
 }
 

@@ -14,3 +14,25 @@
 mod support;
 
 mod smoke;
+
+mod keyspace;
+
+mod expiry;
+
+mod replication;
+
+mod command;
+
+mod config;
+
+mod info;
+
+mod debug;
+
+mod server;
+
+mod client;
+
+mod connection;
+
+mod pubsub;

@@ -108,12 +108,13 @@ mod tests {
         server.check("CLIENT UNBLOCK 1", ":0");
         server.check("CLIENT UNBLOCK 99 timeout", ":0");
         let facts = server.session.facts.clone();
-        facts.set_blocked(true);
+        facts.begin_wait();
         server.check("CLIENT UNBLOCK 1 error", ":1");
         server.check("CLIENT UNBLOCK 1", ":0");
         assert_eq!(facts.take_unblock(), Some(Unblock::Error));
+        facts.begin_wait();
         server.check("CLIENT UNBLOCK 1", ":1");
-        facts.set_blocked(false);
+        facts.end_wait();
         assert_eq!(facts.take_unblock(), None);
         server.check(
             "CLIENT UNBLOCK x",

@@ -41,11 +41,10 @@ pub fn memory(report: &mut Report) {
     report.bytes("total_system_memory", *SYSTEM_BYTES);
     report.line("used_memory_lua", 0);
     report.line("used_memory_lua_human", human(0));
-    report.line("used_memory_scripts", 0);
-    report.line("used_memory_scripts_human", human(0));
     report.line("number_of_cached_scripts", 0);
     report.line("number_of_functions", 0);
     report.line("number_of_libraries", 0);
+    report.bytes("used_memory_scripts", 0);
     report.bytes("maxmemory", 0);
     report.line("maxmemory_policy", "noeviction");
     let ratio = resident as f64 / used.max(1) as f64;

@@ -42,10 +42,7 @@ fn save(report: &mut Report) {
     }
     report.counter("rdb_changes_since_last_save", &report.shared.stats.dirty);
     report.flag("rdb_bgsave_in_progress", running);
-    let last_save_unix_s = match saves.last_save_unix_s.load(Ordering::Relaxed) {
-        0 => report.shared.started_ms / 1000,
-        unix_s => unix_s,
-    };
+    let last_save_unix_s = report.shared.last_save_unix_s();
     report.line("rdb_last_save_time", last_save_unix_s);
     let status = if saves.last_failed() { "err" } else { "ok" };
     report.line("rdb_last_bgsave_status", status);

@@ -53,7 +53,6 @@ pub fn flush_all(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
     }
     if !cx.shared.config.save_points().is_empty() {
         saves.scheduled.store(true, Ordering::Relaxed);
-        saves.wanted.notify_one();
     }
     Ok(Outcome::Done)
 }

@@ -1,5 +1,7 @@
 //! DUMP and RESTORE.
 
+use std::sync::atomic::Ordering;
+
 use super::object::access_of_idle;
 use crate::base::number::{digits, parse_i64};
 use crate::commands::args::Args;
@@ -48,7 +50,9 @@ pub fn restore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if ttl_ms < 0 {
         return Err(CmdError::text("ERR Invalid TTL value, must be >= 0"));
     }
-    let body = dump::verify(payload, true).map_err(CmdError::err)?;
+    let jobs = &cx.shared.jobs;
+    let check_crc = !jobs.checksums_are_skipped.load(Ordering::Relaxed);
+    let body = dump::verify(payload, check_crc).map_err(CmdError::err)?;
     let Restored::String(value) = dump::decode(&body).map_err(CmdError::err)? else {
         return Err(CmdError::err(dump::DumpError::BadFormat));
     };
@@ -168,11 +172,17 @@ mod tests {
             server.check("GET a", &format!("\"{value}\""));
             server.check("OBJECT ENCODING a", encoding);
             server.check("TTL a", ":-1");
-            // The same value in the same form; only the footer names an older version.
+        }
+        // The same value in the same form; only the footer names an older version.
+        for payload in [HELLO, NUMBER_123] {
+            restore(&mut server, payload, "0", "REPLACE");
             let dumped = server.run("DUMP a");
             let body = payload[..payload.len() - 10].escape_ascii().to_string();
             assert!(dumped.starts_with(&format!("\"{body}")), "{dumped}");
         }
+        server.run(&format!("SET a {long}"));
+        let packed = server.run("DUMP a");
+        assert!(packed.starts_with("\"\\x00\\xc3"), "{packed}");
         server.check_all("DUMP missing", "nil", &[], &["keymiss missing"]);
         let plain = &mut TestServer::with(&[("rdbcompression", "no")]);
         plain.run(&format!("SET a {long}"));

@@ -18,6 +18,7 @@ mod object;
 /// DUMP and RESTORE.
 mod dump;
 
+use super::help;
 use super::spec::category::{CONNECTION, DANGEROUS, KEYSPACE};
 use super::spec::flag::{ASKING, DENYOOM, FAST, LOADING, READONLY, STALE, WRITE};
 use super::spec::{KeySpec, Locks, Spec, access};
@@ -105,8 +106,8 @@ pub const COMMANDS: &[Spec] = &[
         KeySpec::at(1, access::RO | access::ACCESS),
         KeySpec::at(2, access::OW | access::UPDATE),
     ]),
-    Spec::new("object", -2, 0, 0, object::container).subcommands(OBJECT),
-    Spec::new("memory", -2, 0, 0, object::container).subcommands(MEMORY),
+    Spec::new("object", -2, 0, 0, help::no_subcommand).subcommands(OBJECT),
+    Spec::new("memory", -2, 0, 0, help::no_subcommand).subcommands(MEMORY),
     Spec::new("dump", 2, READONLY, KEYSPACE, dump::dump)
         .keys(&[KeySpec::at(1, access::RO | access::ACCESS)])
         .tips(NONDETERMINISTIC),
@@ -141,7 +142,7 @@ const OBJECT: &[Spec] = &[
     Spec::new("refcount", 3, READONLY, KEYSPACE, object::reference_count)
         .keys(ASKED_BY_SUBCOMMAND)
         .tips(NONDETERMINISTIC),
-    Spec::new("help", 2, LOADING | STALE, KEYSPACE, object::help),
+    Spec::new("help", 2, LOADING | STALE, KEYSPACE, object::object_help),
 ];
 
 const MEMORY: &[Spec] = &[

@@ -4,6 +4,7 @@ use crate::base::number::parse_i64;
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
+use crate::commands::help;
 use crate::store::entry::Entry;
 use crate::store::keyspace::Key;
 use crate::table::SlotRef;
@@ -17,11 +18,6 @@ const SHARED_INTEGERS: i64 = 10_000;
 const TABLE_BYTES_PER_KEY: usize = 9;
 /// The clock of last use turns over here.
 const ACCESS_CLOCK_MASK: u32 = 0xff_ffff;
-
-/// A container without a subcommand never passes the check of its arity.
-pub fn container(_cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
-    Err(CmdError::Syntax)
-}
 
 /// Counted as a read, but neither marked as used nor announced as a miss.
 fn ask<'a>(cx: &'a mut Cx, key: Key) -> Option<SlotRef<'a, Entry>> {
@@ -109,7 +105,7 @@ pub fn memory_usage(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     Ok(Outcome::Done)
 }
 
-pub fn help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
+pub fn object_help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
     let lines = [
         "ENCODING <key>",
         "    How the value of <key> is kept.",
@@ -120,8 +116,7 @@ pub fn help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
         "REFCOUNT <key>",
         "    How many references there are to the value of <key>.",
     ];
-    write_help(cx, "OBJECT", &lines);
-    Ok(Outcome::Done)
+    help::reply(cx, "OBJECT", &lines)
 }
 
 pub fn memory_help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
@@ -130,18 +125,7 @@ pub fn memory_help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
         "    Bytes of memory that <key> takes with its value. <count> is accepted and has no",
         "    effect: all of the value is counted.",
     ];
-    write_help(cx, "MEMORY", &lines);
-    Ok(Outcome::Done)
-}
-
-fn write_help(cx: &mut Cx, container: &str, lines: &[&str]) {
-    cx.reply.array(lines.len() + 3);
-    cx.reply.simple(&format!(
-        "{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
-    ));
-    lines.iter().for_each(|line| cx.reply.simple(line));
-    cx.reply.simple("HELP");
-    cx.reply.simple("    Print this help.");
+    help::reply(cx, "MEMORY", &lines)
 }
 
 #[cfg(test)]

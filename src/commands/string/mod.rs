@@ -39,7 +39,9 @@ const MULTI_SHARD: &str = "request_policy:multi_shard";
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("get", 2, READONLY | FAST, S, whole::get).keys(READ_KEY),
-    Spec::new("set", -3, WRITE | DENYOOM, S, whole::set).keys(SET_KEY),
+    Spec::new("set", -3, WRITE | DENYOOM, S, whole::set)
+        .keys(SET_KEY)
+        .access_of(whole::set_access),
     Spec::new("setnx", 3, WRITE | DENYOOM | FAST, S, whole::setnx).keys(NEW_KEY),
     Spec::new("setex", 4, WRITE | DENYOOM, S, whole::setex).keys(OVERWRITTEN_KEY),
     Spec::new("psetex", 4, WRITE | DENYOOM, S, whole::psetex).keys(OVERWRITTEN_KEY),

@@ -4,6 +4,7 @@ use crate::base::number::{digits, parse_i64};
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
+use crate::commands::spec::{KeyRef, access};
 use crate::resp::argv::Argv;
 use crate::store::effects::event::{GENERIC, STRING};
 use crate::store::keyspace::Key;
@@ -19,6 +20,20 @@ pub fn get(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         None => cx.reply.null(),
     }
     Ok(Outcome::Done)
+}
+
+/// What a SET does to its key: only with GET it gives the old value away.
+pub fn set_access(argv: Argv, keys: &mut [KeyRef]) {
+    let gets = argv
+        .iter()
+        .skip(3)
+        .any(|arg| arg.eq_ignore_ascii_case(b"get"));
+    for key in keys {
+        key.access = match gets {
+            true => access::RW | access::ACCESS | access::UPDATE,
+            false => access::OW | access::UPDATE,
+        };
+    }
 }
 
 pub fn set(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {

@@ -98,11 +98,16 @@ fn interval_bytes(shared: &Shared) -> u64 {
 }
 
 /// Loads the configured file when the server starts; `None` if there is none. Clients are
-/// answered LOADING meanwhile.
+/// answered LOADING meanwhile. `at_install` hears of the history that the data belongs to,
+/// while everything is locked: before anybody can add to it.
 ///
 /// # Errors
 /// The file cannot be used. The log says why; there is nothing to do but to exit.
-pub fn start(shared: &Shared, locker: &mut Locker) -> Result<Option<LoadReport>, LoadError> {
+pub fn start(
+    shared: &Shared,
+    locker: &mut Locker,
+    at_install: impl FnOnce(&Locked, ReplFacts),
+) -> Result<Option<LoadReport>, LoadError> {
     let path = saver::target(shared);
     begin(shared, locker);
     let started = Instant::now();
@@ -112,6 +117,9 @@ pub fn start(shared: &Shared, locker: &mut Locker) -> Result<Option<LoadReport>,
         loaded.map(|loaded| {
             let report = report_of(shared, &loaded, started);
             loaded.install(shared, &mut locked);
+            if let Some(history) = report.replication {
+                at_install(&locked, history);
+            }
             report
         })
     });

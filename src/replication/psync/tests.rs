@@ -1,6 +1,7 @@
 //! Replies and log lines as Redis 7.0, Redis 8.0 and Valkey 9.1 gave them.
 
 use super::*;
+use crate::shared::introduction::{Replconf, replconf};
 
 fn set(facts: &mut FollowerFacts, line: &str) -> Replconf {
     let args: Vec<&[u8]> = line.split_whitespace().map(str::as_bytes).collect();

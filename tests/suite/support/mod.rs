@@ -6,5 +6,8 @@ pub mod client;
 
 pub mod server;
 
+pub mod proxy;
+
 pub use client::{Client, check, check_all};
+pub use proxy::Proxy;
 pub use server::{Peer, Server, wait_until};

@@ -15,6 +15,9 @@ use super::client::Client;
 /// How long a server may take to start or to stop: generous, tests share two cores.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
+/// The configuration file in a server's folder, if it has one.
+const FILE_NAME: &str = "redis.conf";
+
 /// A running server on a port and in a folder of its own; it is killed when dropped.
 pub struct Server {
     child: Child,
@@ -31,12 +34,23 @@ impl Server {
     pub fn start(args: &[&str]) -> Server {
         let ours = PathBuf::from(env!("CARGO_BIN_EXE_server"));
         let program = std::env::var_os("SERVER_BIN").map_or(ours, PathBuf::from);
-        Server::start_program(program, args)
+        Server::start_program(program, None, args)
+    }
+
+    /// The same with a configuration file, `redis.conf` in the server's folder.
+    #[track_caller]
+    pub fn start_with_file(text: &str, args: &[&str]) -> Server {
+        let ours = PathBuf::from(env!("CARGO_BIN_EXE_server"));
+        let program = std::env::var_os("SERVER_BIN").map_or(ours, PathBuf::from);
+        Server::start_program(program, Some(text), args)
     }
 
     #[track_caller]
-    fn start_program(program: PathBuf, args: &[&str]) -> Server {
+    fn start_program(program: PathBuf, file: Option<&str>, args: &[&str]) -> Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        if let Some(text) = file {
+            fs::write(folder.path().join(FILE_NAME), text).expect("a configuration file");
+        }
         let port = free_port();
         let args: Vec<String> = args.iter().map(|arg| arg.to_string()).collect();
         let child = spawn(&program, port, folder.path(), &args);
@@ -155,7 +169,9 @@ fn spawn(program: &Path, port: u16, folder: &Path, args: &[String]) -> Child {
         .append(true)
         .open(folder.join("log"));
     let log = log.expect("a log file");
+    let file = folder.join(FILE_NAME);
     Command::new(program)
+        .args(file.exists().then_some(file))
         .args(["--port", &port.to_string(), "--dir"])
         .arg(folder)
         .args(["--save", ""])
@@ -167,17 +183,18 @@ fn spawn(program: &Path, port: u16, folder: &Path, args: &[String]) -> Child {
         .unwrap_or_else(|e| panic!("cannot start {}: {e}", program.display()))
 }
 
-/// A real redis-server: `PEER_SERVER`, or the one that Debian installs.
+/// A real redis-server.
 pub struct Peer;
 
 impl Peer {
-    /// `None`, after a word about it, where there is none; in CI that is a failure.
+    /// `PEER_SERVER`, or the one that Debian installs. `None`, after a word about it, where
+    /// there is none; in CI that is a failure.
     #[track_caller]
     pub fn start(args: &[&str]) -> Option<Server> {
         let program = std::env::var_os("PEER_SERVER").unwrap_or("/usr/bin/redis-server".into());
         let program = PathBuf::from(program);
         if program.exists() {
-            return Some(Server::start_program(program, args));
+            return Some(Server::start_program(program, None, args));
         }
         let missing = format!(
             "{} is missing: apt-get install redis-server",
@@ -186,6 +203,19 @@ impl Peer {
         assert!(std::env::var_os("CI").is_none(), "{missing}");
         eprintln!("skipped: {missing}");
         None
+    }
+
+    /// A Redis 8: `PEER_REDIS_8`, or one in the user's cache of peers. `None`, after a word
+    /// about it, where there is none.
+    #[track_caller]
+    pub fn start_8(args: &[&str]) -> Option<Server> {
+        let named = std::env::var_os("PEER_REDIS_8").map(PathBuf::from);
+        let cached = || Some(std::env::home_dir()?.join(".cache/peers/bin/redis-server-8"));
+        let program = named.or_else(cached).filter(|program| program.exists());
+        if program.is_none() {
+            eprintln!("skipped: PEER_REDIS_8 names no redis-server");
+        }
+        program.map(|program| Server::start_program(program, args))
     }
 }
 

@@ -1,0 +1,165 @@
+use std::collections::BTreeSet;
+
+use crate::commands::FAMILIES;
+use crate::commands::docs::arg::Arg;
+use crate::commands::docs::{self, GROUPS};
+use crate::commands::registry::Registry;
+use crate::commands::spec::Spec;
+use crate::commands::testing::TestServer;
+
+/// Documented for when they come.
+const AWAITED: &[&str] = &[
+    "bgsave",
+    "debug",
+    "failover",
+    "lastsave",
+    "latency",
+    "lolwut",
+    "psync",
+    "replconf",
+    "replicaof",
+    "role",
+    "save",
+    "shutdown",
+    "slaveof",
+    "slowlog",
+    "sync",
+    "time",
+    "wait",
+];
+
+#[test]
+fn every_command_has_docs_and_every_doc_a_command() {
+    let mut commands = BTreeSet::new();
+    for spec in FAMILIES.iter().copied().flatten() {
+        commands.insert(spec.name.to_owned());
+        for sub in spec.subcommands {
+            commands.insert(format!("{}|{}", spec.name, sub.name));
+        }
+    }
+    let mut docs = BTreeSet::new();
+    for doc in GROUPS.iter().flat_map(|(_, docs)| *docs) {
+        docs.insert(doc.name.to_owned());
+        for sub in doc.subcommands {
+            docs.insert(format!("{}|{}", doc.name, sub.name));
+        }
+    }
+    let missing: Vec<_> = commands.difference(&docs).collect();
+    let awaited = |name: &str| AWAITED.contains(&name.split('|').next().unwrap());
+    let idle: Vec<_> = docs
+        .difference(&commands)
+        .filter(|name| !awaited(name))
+        .collect();
+    assert!(missing.is_empty(), "commands without docs: {missing:?}");
+    assert!(idle.is_empty(), "docs without commands: {idle:?}");
+}
+
+#[test]
+fn an_argument_names_a_key_spec_of_its_command() {
+    fn check(spec: &Spec, arg: &Arg) {
+        let fits = arg.key_spec.is_none_or(|index| index < spec.keys.len());
+        assert!(fits, "{} {}", spec.name, arg.name);
+        arg.arguments.iter().for_each(|arg| check(spec, arg));
+    }
+    for spec in FAMILIES.iter().copied().flatten() {
+        let subcommands = spec.subcommands.iter().map(|sub| (sub, Some(sub.name)));
+        for (known, sub) in subcommands.chain([(spec, None)]) {
+            let found = docs::find(spec.name, sub);
+            let arguments = found.iter().flat_map(|(_, doc)| doc.arguments);
+            arguments.for_each(|arg| check(known, arg));
+        }
+    }
+}
+
+#[test]
+fn the_keys_of_a_command() {
+    let mut server = TestServer::new();
+    let mut check = |line: &str, expect: &str| server.check(line, expect);
+    check("COMMAND GETKEYS SET a b", "[\"a\"]");
+    check("COMMAND GETKEYS MSET a 1 b 2", "[\"a\", \"b\"]");
+    check("COMMAND GETKEYS object ENCODING a", "[\"a\"]");
+    check("COMMAND GETKEYS nosuch a", "-ERR Invalid command specified");
+    check(
+        "COMMAND GETKEYS OBJECT nosuch",
+        "-ERR Invalid command specified",
+    );
+    check(
+        "COMMAND GETKEYS PING",
+        "-ERR The command has no key arguments",
+    );
+    check(
+        "COMMAND GETKEYS SPUBLISH a b",
+        "-ERR The command has no key arguments",
+    );
+    check(
+        "COMMAND GETKEYS GET",
+        "-ERR Invalid number of arguments specified for command",
+    );
+    check(
+        "COMMAND GETKEYSANDFLAGS SET a b EX 5",
+        "[[\"a\", [+OW, +update]]]",
+    );
+    check(
+        "COMMAND GETKEYSANDFLAGS SET a b get",
+        "[[\"a\", [+RW, +access, +update]]]",
+    );
+    check(
+        "COMMAND GETKEYSANDFLAGS SET a get",
+        "[[\"a\", [+OW, +update]]]",
+    );
+}
+
+#[test]
+fn lists_of_names() {
+    let mut server = TestServer::new();
+    let check = &mut |line: &str, expect: &str| server.check(line, expect);
+    check("COMMAND LIST FILTERBY PATTERN MULTI*", "[\"multi\"]");
+    check(
+        "COMMAND LIST FILTERBY PATTERN command|get*",
+        "[\"command|getkeys\", \"command|getkeysandflags\"]",
+    );
+    check("COMMAND LIST FILTERBY MODULE json", "[]");
+    check("COMMAND LIST FILTERBY ACLCAT @read", "[]");
+    check("COMMAND LIST FILTERBY ACLCAT", "-ERR syntax error");
+    check("COMMAND LIST FILTERBY COLOUR red", "-ERR syntax error");
+    check("COMMAND LIST PATTERN a", "-ERR syntax error");
+    let transaction = server.run("COMMAND LIST FILTERBY ACLCAT Transaction");
+    assert!(
+        transaction.contains("\"watch\"") && !transaction.contains("\"get\""),
+        "{transaction}"
+    );
+}
+
+#[test]
+fn the_shape_of_a_description() {
+    let get = "[\"get\", :2, ~[+readonly, +fast], :1, :1, :1, ~[+@read, +@string, +@fast], ~[], \
+               ~[{\"flags\": ~[+RO, +access], \
+               \"begin_search\": {\"type\": \"index\", \"spec\": {\"index\": :1}}, \
+               \"find_keys\": {\"type\": \"range\", \
+               \"spec\": {\"lastkey\": :0, \"keystep\": :1, \"limit\": :0}}}], ~[]]";
+    let mut server = TestServer::resp3();
+    server.check(
+        "COMMAND INFO get nosuch get|x object|nosuch",
+        &format!("[{get}, _, _, _]"),
+    );
+    server.check("COMMAND DOCS nosuch", "{}");
+    let docs = server.run("COMMAND DOCS SETNX nosuch");
+    assert!(docs.starts_with("{\"setnx\": {\"summary\": "), "{docs}");
+    assert!(
+        docs.contains("\"doc_flags\": ~[+deprecated], \"deprecated_since\": \"2.6.12\""),
+        "{docs}"
+    );
+}
+
+#[test]
+fn a_removed_command_is_not_counted_and_a_renamed_one_is() {
+    let count = |renames: &[&str]| {
+        let mut registry = Registry::new(FAMILIES);
+        for new in renames {
+            registry.rename(b"get", new.as_bytes()).unwrap();
+        }
+        registry.commands().count()
+    };
+    assert_eq!(count(&[""]), count(&[]) - 1);
+    assert_eq!(count(&["fetch"]), count(&[]));
+}

@@ -1,0 +1,621 @@
+//! The follower's thread: our link to our leader, and everything that changes our role.
+//!
+//! `Link` decides; here are its socket, its clock and what it wants done. The stream is
+//! applied by this thread itself, in order, and relayed through the log as it came.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::desk::RoleRequest;
+use super::handshake::{Introduction, Resume};
+use super::intake::{self, Loading};
+use super::line::LogLine;
+use super::link::{Action, Link, LinkStatus, Progress, Target};
+use super::roles;
+use super::spool::Spool;
+use crate::base::clock;
+use crate::base::rng::Rng;
+use crate::config::Param;
+use crate::exec::Engine;
+use crate::exec::apply::{Applied, Applier, is_blank};
+use crate::net::stream::Stream;
+use crate::oplog::ReplId;
+use crate::persist::load::{Loaded, ReplFacts};
+use crate::shared::clients::{ClientFacts, client_flag};
+use crate::shared::role::LinkPhase;
+use crate::shared::session::{Origin, Session};
+use crate::store::locked::Locker;
+
+/// What is read at once.
+const READ_BYTES: usize = 256 << 10;
+
+/// The follower's clock is looked at no less often than this.
+const TICK_MS_MAX: u64 = 1000;
+
+type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
+
+enum Event {
+    Request(Option<RoleRequest>),
+    Connected(io::Result<Stream>),
+    Read,
+    Lost(String),
+    Loaded(Result<Box<Loaded>, String>),
+    Tick,
+}
+
+/// The follower's side of this server.
+struct Following {
+    engine: Arc<Engine>,
+    applier: Applier,
+    session: Session,
+    link: Link,
+    /// As `shared.role` was last told.
+    told: LinkStatus,
+    connecting: Option<Connecting>,
+    stream: Option<Stream>,
+    input: Vec<u8>,
+    out: Vec<u8>,
+    spool: Option<Spool>,
+    loading: Option<Loading>,
+    /// The history of the snapshot that comes.
+    full_from: Option<(ReplId, u64)>,
+    /// Whether our history is one that a leader may continue.
+    resumes: bool,
+}
+
+/// Starts the thread, as a follower of `target` or waiting to become one. `restored` is the
+/// history of the data that was loaded.
+///
+/// # Errors
+/// There is no thread to be had.
+pub fn start(
+    engine: Arc<Engine>,
+    locker: Locker,
+    mut requests: mpsc::UnboundedReceiver<RoleRequest>,
+    target: Option<Target>,
+    restored: Option<ReplFacts>,
+) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name("follower".to_owned());
+    thread.spawn(move || {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => runtime.block_on(async move {
+                let mut following = Following::new(engine, locker, restored);
+                if let Some(target) = target {
+                    following.follow(target);
+                }
+                following.run(&mut requests).await;
+            }),
+            Err(error) => tracing::error!("No leader can be followed: {error}"),
+        }
+    })?;
+    Ok(())
+}
+
+impl Following {
+    fn new(engine: Arc<Engine>, locker: Locker, restored: Option<ReplFacts>) -> Following {
+        let session = leader_session(&engine, None);
+        let seed = Rng::from_entropy().next_u64();
+        let timeout_ms = timeout_ms(&engine);
+        let mut following = Following {
+            applier: Applier::new(locker),
+            session,
+            link: Link::new(introduction(&engine), timeout_ms, seed),
+            told: LinkStatus::default(),
+            connecting: None,
+            stream: None,
+            input: Vec::new(),
+            out: Vec::new(),
+            spool: None,
+            loading: None,
+            full_from: None,
+            resumes: restored.is_some(),
+            engine,
+        };
+        following.session.db = restored.and_then(|facts| facts.stream_db).unwrap_or(0);
+        following
+    }
+
+    async fn run(&mut self, requests: &mut mpsc::UnboundedReceiver<RoleRequest>) {
+        loop {
+            self.tell();
+            let event = self.next(requests).await;
+            self.link.set_timeout_ms(timeout_ms(&self.engine));
+            let mut actions = Vec::new();
+            match event {
+                Event::Request(None | Some(RoleRequest::Stop)) => return,
+                Event::Request(Some(request)) => self.take_request(request),
+                Event::Connected(Ok(stream)) => {
+                    self.stream = Some(stream);
+                    self.link.set_introduction(introduction(&self.engine));
+                    let resume = self.resume();
+                    self.link.connected(resume, now_ms(), &mut actions);
+                }
+                Event::Connected(Err(error)) => {
+                    let why = plain(&error);
+                    self.link.connect_failed(&why, now_ms(), &mut actions);
+                }
+                Event::Read => self.take_input(),
+                Event::Lost(why) => self.link.lost(&why, now_ms(), &mut actions),
+                Event::Loaded(result) => self.finish_load(result),
+                Event::Tick => {
+                    let progress = self.progress();
+                    self.link.tick(progress, now_ms(), &mut actions);
+                }
+            }
+            self.perform(actions);
+        }
+    }
+
+    // ---- what happens next ----
+
+    async fn next(&mut self, requests: &mut mpsc::UnboundedReceiver<RoleRequest>) -> Event {
+        let due_ms = self.link.next_tick_ms().unwrap_or(u64::MAX);
+        let wait_ms = due_ms.saturating_sub(now_ms()).min(TICK_MS_MAX);
+        let mut tick = pin!(sleep(Duration::from_millis(wait_ms)));
+        let facts = self.session.facts.clone();
+        let mut poked = pin!(facts.wake.notified());
+        poll_fn(|cx| {
+            // A role must not change while data is between two histories.
+            if self.loading.is_none()
+                && let Poll::Ready(request) = requests.poll_recv(cx)
+            {
+                return Poll::Ready(Event::Request(request));
+            }
+            if tick.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Tick);
+            }
+            if poked.as_mut().poll(cx).is_ready() && facts.is_killed() {
+                return Poll::Ready(Event::Lost("killed".to_owned()));
+            }
+            self.poll_link(cx)
+        })
+        .await
+    }
+
+    fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if let Some(connecting) = &mut self.connecting {
+            let connected = ready!(connecting.as_mut().poll(cx));
+            self.connecting = None;
+            return Poll::Ready(Event::Connected(connected.map(Stream::Tcp)));
+        }
+        let Some(stream) = &mut self.stream else {
+            return Poll::Pending;
+        };
+        while !self.out.is_empty() {
+            match stream.poll_write(cx, &self.out) {
+                Poll::Ready(Ok(sent)) => drop(self.out.drain(..sent)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Event::Lost(plain(&error))),
+                Poll::Pending => break,
+            }
+        }
+        if let Some(loading) = &mut self.loading {
+            // What comes meanwhile waits in the socket.
+            let result = ready!(Pin::new(&mut loading.result).poll(cx));
+            let result = result.unwrap_or_else(|_| Err("the load ended early".to_owned()));
+            return Poll::Ready(Event::Loaded(result));
+        }
+        let len = self.input.len();
+        self.input.resize(len + READ_BYTES, 0);
+        let space = self.input.get_mut(len..).unwrap_or_default();
+        let read = stream.poll_read(cx, space);
+        let read_bytes = match &read {
+            Poll::Ready(Ok(read_bytes)) => *read_bytes,
+            _ => 0,
+        };
+        self.input.truncate(len + read_bytes);
+        Poll::Ready(match ready!(read) {
+            Ok(0) => Event::Lost("Connection closed by peer".to_owned()),
+            Ok(_) => {
+                let stats = &self.engine.shared.stats.rare.repl_input_bytes;
+                stats.fetch_add(read_bytes as u64, Ordering::Relaxed);
+                Event::Read
+            }
+            Err(error) => Event::Lost(plain(&error)),
+        })
+    }
+
+    // ---- what comes from the leader ----
+
+    fn take_input(&mut self) {
+        let input = std::mem::take(&mut self.input);
+        let mut actions = Vec::new();
+        let consumed = self.link.input(&input, now_ms(), &mut actions);
+        self.perform(actions);
+        let applied = match self.link.status().is_up {
+            true => self.apply(input.get(consumed..).unwrap_or_default()),
+            false => 0,
+        };
+        if self.stream.is_none() {
+            // The link was given up on the way.
+            return;
+        }
+        self.input = input;
+        self.input.drain(..consumed + applied);
+    }
+
+    /// Applies what is whole of the stream; returns how much of the input is done with.
+    fn apply(&mut self, input: &[u8]) -> usize {
+        let mut at = 0;
+        loop {
+            let rest = input.get(at..).unwrap_or_default();
+            if is_blank(rest) {
+                at += 1;
+                continue;
+            }
+            if rest.is_empty() {
+                return at;
+            }
+            match self.applier.apply(&self.engine, &mut self.session, rest) {
+                Ok(applied) if applied.consumed_bytes == 0 => return at,
+                Ok(applied) => {
+                    at += applied.consumed_bytes;
+                    self.note_applied(&applied);
+                }
+                Err(error) => {
+                    // What was received is no stream of commands: to go on from here would
+                    // be to guess.
+                    self.resumes = false;
+                    let why = format!("Protocol error from master: {error}");
+                    let mut actions = Vec::new();
+                    self.link.broken(&why, now_ms(), &mut actions);
+                    self.perform(actions);
+                    return at;
+                }
+            }
+        }
+    }
+
+    fn note_applied(&mut self, applied: &Applied) {
+        let shared = &self.engine.shared;
+        for (command, error) in &applied.errors {
+            let errors = &shared.stats.rare.unexpected_errors;
+            errors.fetch_add(1, Ordering::Relaxed);
+            let error = error.trim_start_matches('-');
+            LogLine::warning(format!(
+                "== CRITICAL == This replica is sending an error to its master: '{error}' after \
+                 processing the command '{command}'"
+            ))
+            .log();
+        }
+        if let Some(applied_offset) = applied.ack_offset {
+            let progress = Progress {
+                applied_offset,
+                aof_offset: None,
+            };
+            let mut actions = Vec::new();
+            self.link.ack(progress, now_ms(), &mut actions);
+            self.perform(actions);
+        }
+    }
+
+    // ---- what the link wants done ----
+
+    fn perform(&mut self, actions: Vec<Action<'_>>) {
+        for action in actions {
+            match action {
+                Action::Connect(target) => {
+                    self.connecting = Some(Box::pin(async move {
+                        TcpStream::connect((target.host.as_str(), target.port)).await
+                    }));
+                }
+                Action::Send(bytes) => self.out.extend_from_slice(&bytes),
+                Action::Log(line) => line.log(),
+                Action::Close => self.close(),
+                Action::FullResync(from) => self.full_from = from,
+                Action::PayloadBegins(_) => self.begin_payload(),
+                Action::Payload(bytes) => self.take_payload(bytes),
+                Action::PayloadEnds => self.begin_load(),
+                Action::Continue(id) => {
+                    let locker = self.applier.locker();
+                    roles::adopt_continue(&self.engine.shared, locker, id);
+                    self.begin_stream();
+                }
+                // Only a failover of ours, which there is not, would ask for this.
+                Action::FailoverRejected => {}
+            }
+        }
+    }
+
+    fn begin_payload(&mut self) {
+        let dir = self.engine.shared.config.dir();
+        match Spool::create(&dir) {
+            Ok(spool) => self.spool = Some(spool),
+            Err(error) => self.refuse(&format!(
+                "Opening the temp file needed for MASTER <-> REPLICA synchronization: {error}"
+            )),
+        }
+    }
+
+    fn take_payload(&mut self, bytes: &[u8]) {
+        let Some(spool) = &mut self.spool else {
+            return;
+        };
+        if let Err(error) = spool.write(bytes) {
+            self.refuse(&format!(
+                "Failed trying to load the MASTER synchronization DB from disk: {error}"
+            ));
+        }
+    }
+
+    fn begin_load(&mut self) {
+        let Some(spool) = self.spool.take() else {
+            return;
+        };
+        match intake::begin(&self.engine, self.applier.locker(), spool) {
+            Ok(loading) => self.loading = Some(loading),
+            Err(error) => self.refuse(&format!(
+                "Failed trying to load the MASTER synchronization DB from disk: {error}"
+            )),
+        }
+    }
+
+    fn finish_load(&mut self, result: Result<Box<Loaded>, String>) {
+        let Some(loading) = self.loading.take() else {
+            return;
+        };
+        let engine = self.engine.clone();
+        let shared = &engine.shared;
+        match result {
+            Ok(loaded) => {
+                let from = self.full_from.take();
+                self.resumes = from.is_some();
+                let locker = self.applier.locker();
+                self.session.db = loading.install(shared, locker, *loaded, from);
+                self.begin_stream();
+                let mut actions = Vec::new();
+                self.link.loaded(self.progress(), now_ms(), &mut actions);
+                self.perform(actions);
+                // What has come behind the snapshot.
+                self.take_input();
+            }
+            Err(error) => {
+                self.resumes &= loading.give_up(shared, self.applier.locker());
+                self.refuse(&format!(
+                    "Failed trying to load the MASTER synchronization DB from disk: {error}"
+                ));
+            }
+        }
+    }
+
+    /// The snapshot is of no use.
+    fn refuse(&mut self, why: &str) {
+        self.spool = None;
+        let mut actions = Vec::new();
+        self.link.refused(why, now_ms(), &mut actions);
+        self.perform(actions);
+    }
+
+    fn begin_stream(&mut self) {
+        self.applier.reset();
+        let db = self.session.db;
+        self.session = leader_session(&self.engine, self.stream.as_ref());
+        self.session.db = db;
+    }
+
+    /// Drops the connection and what was under way on it.
+    fn close(&mut self) {
+        let shared = &self.engine.shared;
+        self.connecting = None;
+        self.stream = None;
+        self.input.clear();
+        self.out.clear();
+        self.spool = None;
+        self.applier.reset();
+        shared.clients.remove(self.session.facts.id);
+        if shared.role.is_link_up() {
+            roles::lose_link(shared, self.applier.locker());
+        }
+    }
+
+    // ---- roles ----
+
+    fn take_request(&mut self, request: RoleRequest) {
+        match request {
+            RoleRequest::ReplicaOf {
+                target: Some(target),
+                requested_by,
+                reply,
+            } => {
+                let text = self.replica_of(target, &requested_by);
+                // Who asked may have gone.
+                let _ = reply.send(text.to_owned());
+            }
+            RoleRequest::ReplicaOf {
+                target: None,
+                requested_by,
+                reply,
+            } => {
+                self.lead(&format!("user request from '{requested_by}'"));
+                let _ = reply.send("OK".to_owned());
+            }
+            RoleRequest::TakeOver {
+                requested_by,
+                reply,
+            } => {
+                self.lead(&format!("failover request from '{requested_by}'"));
+                let _ = reply.send(());
+            }
+            RoleRequest::Stop => {}
+        }
+    }
+
+    fn replica_of(&mut self, target: Target, requested_by: &str) -> &'static str {
+        let is_same =
+            |now: &Target| now.port == target.port && now.host.eq_ignore_ascii_case(&target.host);
+        if self.link.target().is_some_and(is_same) {
+            LogLine::notice(
+                "REPLICAOF would result into synchronization with the master we are already \
+                 connected with. No operation performed.",
+            )
+            .log();
+            return "OK Already connected to specified master";
+        }
+        let shared = &self.engine.shared;
+        if !shared.role.is_follower() {
+            LogLine::notice(
+                "Before turning into a replica, using my own master parameters to synthesize a \
+                 cached master: I may be able to synchronize with the new master with just a \
+                 partial transfer.",
+            )
+            .log();
+            self.session.db = shared.oplog.selected_db().unwrap_or(0);
+            self.resumes = true;
+        }
+        let text = format!(
+            "REPLICAOF {}:{} enabled (user request from '{requested_by}')",
+            target.host, target.port
+        );
+        roles::follow(shared, self.applier.locker(), &target);
+        self.follow(target);
+        LogLine::notice(text).log();
+        "OK"
+    }
+
+    fn follow(&mut self, target: Target) {
+        let mut actions = Vec::new();
+        self.link.follow(target, now_ms(), &mut actions);
+        self.perform(actions);
+    }
+
+    /// Becomes a leader, unless it is one.
+    fn lead(&mut self, why: &str) {
+        let mut actions = Vec::new();
+        self.link.unfollow(&mut actions);
+        self.perform(actions);
+        if roles::lead(&self.engine.shared, self.applier.locker()) {
+            LogLine::notice("Discarding previously cached master state.").log();
+            LogLine::notice(format!("MASTER MODE enabled ({why})")).log();
+        }
+    }
+
+    // ---- facts ----
+
+    fn resume(&self) -> Option<Resume> {
+        let shared = &self.engine.shared;
+        self.resumes.then(|| Resume {
+            id: shared.history.lock().id(),
+            end_offset: shared.oplog.end_offset(),
+            failover: false,
+        })
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            applied_offset: self.engine.shared.oplog.end_offset(),
+            aof_offset: None,
+        }
+    }
+
+    /// Lets INFO and ROLE know how the link stands.
+    fn tell(&mut self) {
+        let status = self.link.status();
+        let role = &self.engine.shared.role;
+        let read_offset = self.engine.shared.oplog.end_offset() + self.input.len() as u64;
+        role.read_offset.store(read_offset, Ordering::Relaxed);
+        if status == self.told {
+            return;
+        }
+        self.told = status;
+        let unix_of = |at_ms: u64| clock::unix_ms() - now_ms().saturating_sub(at_ms) as i64;
+        let heard_ms = unix_of(status.heard_at_ms);
+        role.last_io_ms.store(heard_ms, Ordering::Relaxed);
+        let mut link = role.link.lock();
+        let phase = phase_named(status.role_state);
+        if phase == LinkPhase::Sync && link.phase != LinkPhase::Sync {
+            link.sync_started_ms = clock::unix_ms();
+        }
+        link.phase = phase;
+        link.down_since_ms = status.down_since_ms.map(unix_of);
+        let total = status.payload_total_bytes;
+        link.sync_total_bytes = total.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1);
+        link.sync_read_bytes = status.payload_read_bytes;
+        link.sync_last_io_ms = heard_ms;
+    }
+}
+
+/// The session that the stream runs in, and the client that CLIENT LIST shows for it.
+fn leader_session(engine: &Engine, stream: Option<&Stream>) -> Session {
+    let shared = &engine.shared;
+    let (address, local_address) = stream.map(Stream::addresses).unwrap_or_default();
+    let now_ms = clock::unix_ms();
+    let mut facts = ClientFacts::default();
+    facts.id = shared.clients.next_id();
+    facts.address = address;
+    facts.local_address = local_address;
+    facts.fd = stream.map_or(-1, Stream::fd);
+    facts.created_ms = now_ms;
+    facts.last_active_ms = now_ms.into();
+    facts.queued = (-1).into();
+    facts.resp = 2.into();
+    let facts = Arc::new(facts);
+    facts.set(client_flag::LEADER, true);
+    facts.text.lock().user = "(superuser)".to_owned();
+    if stream.is_some() {
+        shared.clients.add(facts.clone());
+    }
+    let mut session = Session::new(facts, Origin::Leader);
+    session.authenticated = true;
+    session
+}
+
+fn introduction(engine: &Engine) -> Introduction {
+    let config = &engine.shared.config;
+    let text = |param| {
+        let text = config.get_text(param);
+        (!text.is_empty()).then(|| text.to_vec())
+    };
+    let port = match config.get_int(Param::ReplicaAnnouncePort) {
+        0 => config.get_int(Param::Port),
+        announced => announced,
+    };
+    Introduction {
+        password: text(Param::MasterAuth),
+        user: text(Param::MasterUser),
+        listening_port: u16::try_from(port).unwrap_or(0),
+        announce_ip: text(Param::ReplicaAnnounceIp),
+        version: None,
+        loads_from_socket: false,
+    }
+}
+
+fn timeout_ms(engine: &Engine) -> u64 {
+    let timeout = engine.shared.config.get_seconds(Param::ReplTimeout);
+    u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX / 2)
+}
+
+fn phase_named(name: &str) -> LinkPhase {
+    match name {
+        "connect" => LinkPhase::Connect,
+        "connecting" => LinkPhase::Connecting,
+        "handshake" => LinkPhase::Handshake,
+        "sync" => LinkPhase::Sync,
+        "connected" => LinkPhase::Connected,
+        _ => LinkPhase::None,
+    }
+}
+
+fn now_ms() -> u64 {
+    clock::monotonic_us() / 1000
+}
+
+/// An error in the system's words, without the number that the library puts behind them.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,138 @@
+//! CLIENT: what connections know of each other and may do to each other.
+
+use std::time::{Duration, Instant};
+
+use super::support::*;
+
+/// A field of the line that CLIENT LIST has for the client of this name.
+fn field(client: &mut Client, name: &str, field: &str) -> Option<String> {
+    let list = client.run("CLIENT LIST").text();
+    let line = list
+        .lines()
+        .find(|line| line.contains(&format!(" name={name} ")))?;
+    let start = format!("{field}=");
+    let word = line.split(' ').find_map(|word| word.strip_prefix(&start));
+    Some(word.expect("a field of that name").to_owned())
+}
+
+fn named(server: &Server, name: &str) -> Client {
+    let mut client = server.client();
+    check(&mut client, &format!("CLIENT SETNAME {name}"), "+OK");
+    client
+}
+
+#[test]
+fn lists_what_clients_are_at() {
+    let server = Server::start(&[]);
+    let (mut one, mut two) = (named(&server, "one"), named(&server, "two"));
+    let line = one.run("CLIENT INFO").text();
+    assert!(
+        value::matches(
+            "id=... addr=127.0.0.1:... laddr=127.0.0.1:... fd=... name=one age=... idle=0 flags=N \
+             db=0 sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=26 qbuf-free=... argv-mem=10 \
+             multi-mem=0 rbs=... rbp=... obl=0 oll=0 omem=0 tot-mem=... events=r cmd=client|info \
+             user=default redir=-1 resp=2 lib-name= lib-ver= io-thread=0\n",
+            &line
+        ),
+        "{line}"
+    );
+    check_all(
+        &mut two,
+        &[
+            ("CLIENT SETINFO lib-name lib", "+OK"),
+            ("SELECT 7", "+OK"),
+            ("WATCH a b", "+OK"),
+            ("MULTI", "+OK"),
+            ("PING", "+QUEUED"),
+        ],
+    );
+    let shown = ["flags", "db", "watch", "multi", "cmd", "lib-name"]
+        .map(|name| field(&mut one, "two", name).expect("client two"));
+    assert_eq!(shown, ["x", "7", "2", "1", "ping", "lib"]);
+    two.run("RESET");
+    check(&mut two, "CLIENT SETNAME two", "+OK");
+    two.resp3();
+    two.run("SUBSCRIBE a b");
+    two.run("PSUBSCRIBE p*");
+    let shown = ["flags", "db", "sub", "psub", "resp"]
+        .map(|name| field(&mut one, "two", name).expect("client two"));
+    assert_eq!(shown, ["P", "0", "2", "1", "3"]);
+    check(&mut one, "CLIENT LIST TYPE pubsub", "\"... name=two ...\"");
+    check(&mut one, "CLIENT LIST TYPE master", "\"\"");
+}
+
+#[test]
+fn kills_others_and_itself() {
+    let server = Server::start(&[]);
+    let (mut one, mut two) = (named(&server, "one"), named(&server, "two"));
+    let id = field(&mut one, "two", "id").expect("client two");
+    check(&mut one, &format!("CLIENT KILL ID {id}"), ":1");
+    assert_eq!(two.recv_to_end(), b"");
+    assert_eq!(field(&mut one, "two", "id"), None);
+    let mut two = named(&server, "two");
+    two.run("SUBSCRIBE a");
+    check(&mut one, "CLIENT KILL TYPE pubsub", ":1");
+    assert_eq!(two.recv_to_end(), b"");
+    let mut two = named(&server, "two");
+    let address = field(&mut one, "two", "addr").expect("client two");
+    check(&mut one, &format!("CLIENT KILL {address}"), "+OK");
+    assert_eq!(two.recv_to_end(), b"");
+    check(
+        &mut one,
+        &format!("CLIENT KILL {address}"),
+        "-ERR No such client",
+    );
+    check(&mut one, "CLIENT KILL TYPE normal", ":0");
+    one.send(b"CLIENT KILL TYPE normal SKIPME no\r\nPING\r\n");
+    assert_eq!(one.recv_to_end(), b":1\r\n");
+}
+
+#[test]
+fn keeps_replies_back() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.send(b"CLIENT REPLY OFF\r\nPING\r\nCLIENT REPLY SKIP\r\nPING\r\nNONSENSE\r\n");
+    check(&mut client, "CLIENT REPLY ON", "+OK");
+    client.send(b"CLIENT REPLY SKIP\r\nPING a\r\nPING b\r\n");
+    assert_eq!(client.recv().to_string(), "\"b\"");
+    client.send(b"CLIENT REPLY OFF\r\nSUBSCRIBE a\r\n");
+    assert_eq!(client.recv().to_string(), "[\"subscribe\", \"a\", :1]");
+    check(&mut server.client(), "PUBLISH a hi", ":1");
+    assert_eq!(client.recv().to_string(), "[\"message\", \"a\", \"hi\"]");
+}
+
+#[test]
+fn pauses_writes_and_everything() {
+    let server = Server::start(&[]);
+    let (mut one, mut two) = (server.client(), server.client());
+    check(&mut one, "CLIENT PAUSE 60000 WRITE", "+OK");
+    check(&mut two, "GET a", "nil");
+    two.send_cmd(&["SET", "a", "1"]);
+    assert_eq!(two.recv_within(Duration::from_millis(100)), None);
+    check(&mut one, "CLIENT UNPAUSE", "+OK");
+    assert_eq!(two.recv().to_string(), "+OK");
+    check(&mut one, "CLIENT PAUSE 200", "+OK");
+    let started = Instant::now();
+    check(&mut two, "GET a", "\"1\"");
+    assert!(started.elapsed() > Duration::from_millis(100));
+}
+
+#[test]
+fn unblocks_who_waits() {
+    let server = Server::start(&[]);
+    let (mut one, mut two) = (server.client(), named(&server, "two"));
+    let id = field(&mut one, "two", "id").expect("client two");
+    check(&mut one, &format!("CLIENT UNBLOCK {id}"), ":0");
+    for (how, answer) in [
+        ("", ":0"),
+        ("TIMEOUT", ":0"),
+        ("ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+    ] {
+        two.send_cmd(&["WAIT", "1", "0"]);
+        wait_until(Duration::from_secs(10), "the client waits", || {
+            field(&mut one, "two", "flags").as_deref() == Some("b")
+        });
+        check(&mut one, &format!("CLIENT UNBLOCK {id} {how}"), ":1");
+        assert_eq!(two.recv().to_string(), answer);
+    }
+}

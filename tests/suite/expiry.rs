@@ -1,0 +1,120 @@
+//! When keys end.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::support::*;
+
+#[test]
+fn moments_are_set_and_told() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    check_all(
+        &mut client,
+        &[
+            ("SET a 1", "+OK"),
+            ("TTL a", ":-1"),
+            ("PERSIST a", ":0"),
+            ("EXPIRE a 100", ":1"),
+            ("TTL a", ":100"),
+            ("PEXPIRE a 100600 XX GT", ":1"),
+            ("TTL a", ":101"),
+            ("EXPIRE a 10 GT", ":0"),
+            ("EXPIRE a 10 NX", ":0"),
+            ("EXPIRE a 10 LT", ":1"),
+            ("PERSIST a", ":1"),
+            ("EXPIRE a 10 XX", ":0"),
+            ("EXPIRE a 10 GT", ":0"),
+            ("EXPIREAT a 33177117420", ":1"),
+            ("EXPIRETIME a", ":33177117420"),
+            ("PEXPIRETIME a", ":33177117420000"),
+            ("PEXPIREAT a 33177117420500", ":1"),
+            ("EXPIRETIME a", ":33177117421"),
+            ("SET a 1", "+OK"),
+            ("PTTL a", ":-1"),
+            ("PTTL missing", ":-2"),
+            ("EXPIRETIME missing", ":-2"),
+            ("EXPIRE missing 1", ":0"),
+            ("EXPIRE a 0", ":1"),
+            ("EXISTS a", ":0"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_moment() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    check(&mut client, "SET a 1", "+OK");
+    let not_together = "-ERR NX and XX, GT or LT options at the same time are not compatible";
+    check_all(
+        &mut client,
+        &[
+            ("EXPIRE a x", "-ERR value is not an integer or out of range"),
+            ("EXPIRE a 1 SOON", "-ERR Unsupported option SOON"),
+            ("EXPIRE a 1 NX XX", not_together),
+            ("EXPIRE a 1 LT NX", not_together),
+            (
+                "EXPIRE a 1 LT GT",
+                "-ERR GT and LT options at the same time are not compatible",
+            ),
+            (
+                "EXPIRE a 9223372036854775807",
+                "-ERR invalid expire time in 'expire' command",
+            ),
+            (
+                "EXPIRE a -9223372036854775808",
+                "-ERR invalid expire time in 'expire' command",
+            ),
+            (
+                "PEXPIRE a 9223372036854775807",
+                "-ERR invalid expire time in 'pexpire' command",
+            ),
+            (
+                "EXPIREAT missing 9223372036854775807",
+                "-ERR invalid expire time in 'expireat' command",
+            ),
+            ("TTL a", ":-1"),
+        ],
+    );
+}
+
+#[test]
+fn keys_end() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    check(&mut client, "SET asked x", "+OK");
+    check(&mut client, "PEXPIRE asked 50", ":1");
+    sleep(Duration::from_millis(60));
+    check(&mut client, "GET asked", "nil");
+    check(&mut client, "RENAME asked b", "-ERR no such key");
+    for n in 0..200 {
+        check(&mut client, &format!("SET unasked:{n} x PX 20"), "+OK");
+    }
+    wait_until(Duration::from_secs(10), "nobody asked, all ended", || {
+        client.run("DBSIZE").integer() == 0
+    });
+}
+
+#[test]
+fn the_end_moves_with_the_key() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    check_all(
+        &mut client,
+        &[
+            ("SET a 1 EX 100", "+OK"),
+            ("RENAME a b", "+OK"),
+            ("TTL b", ":100"),
+            ("COPY b c", ":1"),
+            ("TTL c", ":100"),
+            ("MOVE c 1", ":1"),
+            ("SELECT 1", "+OK"),
+            ("TTL c", ":100"),
+            ("SELECT 0", "+OK"),
+            ("SET a 1", "+OK"),
+            ("RENAME a b", "+OK"),
+            ("TTL b", ":-1"),
+        ],
+    );
+}

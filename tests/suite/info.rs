@@ -1,0 +1,155 @@
+//! INFO: its sections and fields beside those of a real redis-server, and the figures that
+//! tools and tests steer by.
+
+use std::time::Duration;
+
+use super::support::*;
+
+/// The text of `INFO args`.
+fn info(client: &mut Client, args: &str) -> String {
+    client.run(&format!("INFO {args}")).text()
+}
+
+/// Names of a section's fields in their order; numbered ones count once.
+fn names(text: &str) -> Vec<String> {
+    let fields = text.lines().filter_map(|line| line.split_once(':'));
+    let name = |(name, _): (&str, &str)| name.trim_end_matches(char::is_numeric).to_owned();
+    fields.map(name).collect()
+}
+
+#[test]
+fn fields_stand_in_redis_order() {
+    let server = Server::start(&["--save", "3600 1"]);
+    let Some(peer) = Peer::start(&["--save", "3600 1"]) else {
+        return;
+    };
+    let (mut ours, mut theirs) = (server.client(), peer.client());
+    for client in [&mut ours, &mut theirs] {
+        check(client, "SET a b EX 100", "+OK");
+    }
+    for section in [
+        "server",
+        "clients",
+        "memory",
+        "persistence",
+        "stats",
+        "replication",
+        "cpu",
+        "cluster",
+        "keyspace",
+    ] {
+        let (ours, theirs) = (info(&mut ours, section), info(&mut theirs, section));
+        assert_eq!(ours.lines().next(), theirs.lines().next());
+        let (ours, theirs) = (names(&ours), names(&theirs));
+        let shared: Vec<&String> = ours.iter().filter(|name| theirs.contains(name)).collect();
+        let expect: Vec<&String> = theirs.iter().filter(|name| ours.contains(name)).collect();
+        assert_eq!(shared, expect, "{section}");
+        assert!(shared.len() * 2 >= theirs.len(), "{section}: {shared:?}");
+    }
+}
+
+#[test]
+fn sections_as_they_are_asked_for() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let titles = |text: &str| -> Vec<String> {
+        let titles = text.lines().filter_map(|line| line.strip_prefix("# "));
+        titles.map(str::to_owned).collect()
+    };
+    assert_eq!(info(&mut client, "nothing"), "");
+    let two = titles(&info(&mut client, "stats nothing SERVER stats"));
+    assert_eq!(two, ["Server", "Stats"]);
+    let by_default = titles(&info(&mut client, ""));
+    assert_eq!(titles(&info(&mut client, "default")), by_default);
+    assert!(!by_default.contains(&"Commandstats".to_owned()));
+    let all = titles(&info(&mut client, "all"));
+    assert!(all.contains(&"Commandstats".to_owned()) && all.len() > by_default.len());
+    let more = titles(&info(&mut client, "default commandstats"));
+    assert_eq!(more.len(), by_default.len() + 1);
+    client.resp3();
+    check(
+        &mut client,
+        "INFO cluster",
+        r##"=txt:"# Cluster\r\ncluster_enabled:0\r\n""##,
+    );
+}
+
+#[test]
+fn figures_move() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    check_all(
+        &mut client,
+        &[
+            ("SET a 1", "+OK"),
+            ("SET b 1 PX 100000", "+OK"),
+            ("GET a", "\"1\""),
+            ("GET nothing", "nil"),
+            ("SELECT 3", "+OK"),
+            ("SET a 1", "+OK"),
+        ],
+    );
+    let keyspace = client.info("keyspace");
+    let db0 = &keyspace["db0"];
+    assert!(db0.starts_with("keys=2,expires=1,avg_ttl="), "{db0}");
+    assert!(keyspace["db3"].starts_with("keys=1,expires=0,avg_ttl=0"));
+    let stats = client.info("stats");
+    assert_eq!(
+        (&stats["keyspace_hits"][..], &stats["keyspace_misses"][..]),
+        ("1", "1")
+    );
+    let number = |text: &String| text.parse::<f64>().expect("a number");
+    assert!(number(&stats["total_commands_processed"]) >= 6.0);
+    assert!(number(&stats["total_net_input_bytes"]) > 100.0);
+    let memory = client.info("memory");
+    assert!(number(&memory["used_memory"]) <= number(&memory["used_memory_peak"]));
+    assert!(number(&memory["used_memory_rss"]) > 500_000.0);
+    assert_eq!(
+        client.info("persistence")["rdb_changes_since_last_save"],
+        "3"
+    );
+    assert_eq!(client.info("clients")["connected_clients"], "1");
+    let process = client.info("server");
+    assert_eq!(process["process_id"], server.pid().to_string());
+    let _second = server.client();
+    wait_until(Duration::from_secs(5), "two are connected", || {
+        client.info("clients")["connected_clients"] == "2"
+    });
+}
+
+#[test]
+fn what_commands_cost() {
+    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    check(&mut client, "CONFIG RESETSTAT", "+OK");
+    check(&mut client, "DEBUG SLEEP 0.03", "+OK");
+    check(&mut client, "SET k v", "+OK");
+    check(&mut client, "INCR k", "-ERR value is not...");
+    let commands = client.info("commandstats");
+    let field = |command: &str, name: &str| -> u64 {
+        let stats = commands[&format!("cmdstat_{command}")].split(',');
+        let value = stats
+            .filter_map(|stat| stat.split_once('='))
+            .find(|(n, _)| *n == name);
+        value.expect("the field").1.parse().expect("a number")
+    };
+    assert_eq!(
+        (field("set", "calls"), field("incr", "failed_calls")),
+        (1, 1)
+    );
+    assert!(field("debug", "usec") >= 30_000);
+    assert_eq!(client.info("errorstats")["errorstat_ERR"], "count=1");
+    let spread = client.info("latencystats")["latency_percentiles_usec_debug"].clone();
+    let median = spread.split(',').find_map(|part| part.strip_prefix("p50="));
+    let median: f64 = median.expect("a median").parse().expect("a number");
+    assert!((30_000.0..300_000.0).contains(&median), "{spread}");
+    check(&mut client, "CONFIG SET latency-tracking no", "+OK");
+    check(&mut client, "CONFIG RESETSTAT", "+OK");
+    check(&mut client, "GET k", "\"v\"");
+    assert!(
+        !client
+            .info("latencystats")
+            .contains_key("latency_percentiles_usec_get")
+    );
+    assert!(client.info("commandstats").contains_key("cmdstat_get"));
+}

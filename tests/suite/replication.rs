@@ -1,0 +1,462 @@
+//! Leading and following, against ourselves and against a real redis-server in both roles.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use super::support::*;
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A leader does not wait for more followers in these tests.
+const AT_ONCE: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Ours,
+    Redis,
+}
+
+/// Who leads whom. A follower of ours under a real leader and the other way around show
+/// that both halves speak the wire, which the first pair alone could not.
+const PAIRS: [(Kind, Kind); 3] = [
+    (Kind::Ours, Kind::Ours),
+    (Kind::Ours, Kind::Redis),
+    (Kind::Redis, Kind::Ours),
+];
+
+#[track_caller]
+fn start(kind: Kind, args: &[&str]) -> Option<Server> {
+    let args = [&AT_ONCE[..], args].concat();
+    match kind {
+        Kind::Ours => Some(Server::start(&args)),
+        Kind::Redis => Peer::start(&args),
+    }
+}
+
+#[track_caller]
+fn start_follower(kind: Kind, port: u16, args: &[&str]) -> Option<Server> {
+    let port = port.to_string();
+    start(kind, &[&["--replicaof", "127.0.0.1", &port], args].concat())
+}
+
+fn field(server: &Server, section: &str, name: &str) -> String {
+    let mut fields = server.client().info(section);
+    fields.remove(name).unwrap_or_default()
+}
+
+fn is_up(follower: &Server) -> bool {
+    field(follower, "replication", "master_link_status") == "up"
+}
+
+#[track_caller]
+fn wait_for_link(follower: &Server) {
+    wait_until(SOON, "the link is up", || is_up(follower));
+}
+
+/// Waits until the follower has applied all that the leader has logged.
+#[track_caller]
+fn wait_for_offset(leader: &Server, follower: &Server) {
+    wait_until(SOON, "the offsets are equal", || {
+        let offset = |server| field(server, "replication", "master_repl_offset");
+        is_up(follower) && offset(leader) == offset(follower)
+    });
+}
+
+fn stat(server: &Server, name: &str) -> i64 {
+    field(server, "stats", name).parse().unwrap_or(-1)
+}
+
+#[test]
+fn a_full_sync_in_both_framings() {
+    for (leading, following) in PAIRS {
+        for diskless in ["yes", "no"] {
+            let Some(leader) = start(leading, &["--repl-diskless-sync", diskless]) else {
+                continue;
+            };
+            let mut client = leader.client();
+            client.run("DEBUG POPULATE 1000 key 50");
+            check_all(
+                &mut client,
+                &[
+                    ("SET a 1", "+OK"),
+                    ("SET dying x PX 100000", "+OK"),
+                    ("SELECT 9", "+OK"),
+                    ("SET b 2", "+OK"),
+                ],
+            );
+            let Some(follower) = start_follower(following, leader.port, &[]) else {
+                continue;
+            };
+            wait_for_link(&follower);
+            let context = format!("{leading:?} -> {following:?}, diskless {diskless}");
+            let mut reader = follower.client();
+            assert_eq!(reader.run("GET a").to_string(), "\"1\"", "{context}");
+            assert!(reader.run("PTTL dying").integer() > 50_000, "{context}");
+            let count = |client: &mut Client| {
+                client.run("SELECT 0");
+                client.run("DBSIZE").integer()
+            };
+            assert_eq!(count(&mut reader), count(&mut client), "{context}");
+            check_all(&mut reader, &[("SELECT 9", "+OK"), ("GET b", "\"2\"")]);
+            let digest = |client: &mut Client| client.run("DEBUG DIGEST").text();
+            let (ours, theirs) = (digest(&mut client), digest(&mut reader));
+            assert_eq!(ours, theirs, "{context}");
+            assert_eq!(stat(&leader, "sync_full"), 1, "{context}");
+        }
+    }
+}
+
+#[test]
+fn the_stream_carries_databases_transactions_and_expiries() {
+    for (leading, following) in PAIRS {
+        let Some(leader) = start(leading, &[]) else {
+            continue;
+        };
+        let Some(follower) = start_follower(following, leader.port, &[]) else {
+            continue;
+        };
+        wait_for_link(&follower);
+        let mut client = leader.client();
+        check_all(
+            &mut client,
+            &[
+                ("SET a 1", "+OK"),
+                ("SELECT 3", "+OK"),
+                ("SET b 2 EX 1000", "+OK"),
+                ("SELECT 0", "+OK"),
+                ("INCR a", ":2"),
+                ("MULTI", "+OK"),
+                ("APPEND a x", "+QUEUED"),
+                ("SELECT 5", "+QUEUED"),
+                ("SET c 3", "+QUEUED"),
+                ("EXEC", "[:2, +OK, +OK]"),
+                ("SET gone 1 PX 30", "+OK"),
+                ("SET big 1", "+OK"),
+            ],
+        );
+        wait_until(SOON, "the leader has deleted what is due", || {
+            client.run("GET gone").to_string() == "nil"
+        });
+        client.run("SELECT 0");
+        let value = "x".repeat(300_000);
+        client.cmd(&["SET", "big", &value]);
+        check(&mut client, "WAIT 1 10000", ":1");
+        wait_for_offset(&leader, &follower);
+        let mut reader = follower.client();
+        check_all(
+            &mut reader,
+            &[
+                ("GET a", "\"2x\""),
+                ("STRLEN big", ":300000"),
+                ("SELECT 3", "+OK"),
+                ("GET b", "\"2\""),
+                ("SELECT 5", "+OK"),
+                ("GET c", "\"3\""),
+                ("EXISTS gone", ":0"),
+                (
+                    "SET a 1",
+                    "-READONLY You can't write against a read only replica.",
+                ),
+            ],
+        );
+        let role = reader.run("ROLE").to_string();
+        assert!(role.contains("\"connected\""), "{role}");
+    }
+}
+
+#[test]
+fn a_cut_link_goes_on_where_it_was() {
+    for (leading, following) in PAIRS {
+        let Some(leader) = start(leading, &[]) else {
+            continue;
+        };
+        let proxy = Proxy::to(leader.port);
+        let Some(follower) = start_follower(following, proxy.port, &[]) else {
+            continue;
+        };
+        wait_for_link(&follower);
+        let mut client = leader.client();
+        for round in 1..=3 {
+            check(&mut client, "SELECT 7", "+OK");
+            check(&mut client, "INCR counter", &format!(":{round}"));
+            wait_for_offset(&leader, &follower);
+            proxy.part();
+            wait_until(SOON, "the link is down", || !is_up(&follower));
+            client.cmd(&["SET", "missed", &round.to_string()]);
+            proxy.heal();
+            wait_for_offset(&leader, &follower);
+        }
+        let mut reader = follower.client();
+        check_all(
+            &mut reader,
+            &[
+                ("SELECT 7", "+OK"),
+                ("GET counter", "\"3\""),
+                ("GET missed", "\"3\""),
+            ],
+        );
+        assert_eq!(stat(&leader, "sync_full"), 1, "{leading:?} {following:?}");
+        assert_eq!(stat(&leader, "sync_partial_ok"), 3);
+        if following == Kind::Ours {
+            let log = follower.log();
+            for line in [
+                "MASTER <-> REPLICA sync started",
+                "Non blocking connect for SYNC fired the event.",
+                "Master replied to PING, replication can continue...",
+                "Trying a partial resynchronization (request ",
+                "Successful partial resynchronization with master.",
+                "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.",
+                "Connection with master lost.",
+                "Caching the disconnected master state.",
+                "Reconnecting to MASTER 127.0.0.1:",
+            ] {
+                assert!(log.contains(line), "no line '{line}' in\n{log}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_restart_with_its_file_goes_on_where_it_was() {
+    for (leading, following) in PAIRS {
+        let saves = ["--save", "3600 1000"];
+        let Some(mut leader) = start(leading, &saves) else {
+            continue;
+        };
+        let Some(mut follower) = start_follower(following, leader.port, &saves) else {
+            continue;
+        };
+        wait_for_link(&follower);
+        let mut client = leader.client();
+        check_all(&mut client, &[("SELECT 4", "+OK"), ("SET a 1", "+OK")]);
+        wait_for_offset(&leader, &follower);
+        follower.signal("TERM");
+        follower.wait_for_exit();
+        check(&mut client, "SET a 2", "+OK");
+        follower.restart();
+        wait_for_offset(&leader, &follower);
+        let context = format!("{leading:?} -> {following:?}");
+        assert_eq!(stat(&leader, "sync_full"), 1, "{context}: follower");
+        assert_eq!(stat(&leader, "sync_partial_ok"), 1, "{context}: follower");
+        leader.signal("TERM");
+        leader.wait_for_exit();
+        leader.restart();
+        wait_for_link(&follower);
+        let mut client = leader.client();
+        check_all(
+            &mut client,
+            &[
+                ("SELECT 4", "+OK"),
+                ("GET a", "\"2\""),
+                ("APPEND a x", ":2"),
+            ],
+        );
+        wait_for_offset(&leader, &follower);
+        let mut reader = follower.client();
+        check_all(&mut reader, &[("SELECT 4", "+OK"), ("GET a", "\"2x\"")]);
+        assert_eq!(stat(&leader, "sync_full"), 0, "{context}: leader");
+        assert_eq!(stat(&leader, "sync_partial_ok"), 1, "{context}: leader");
+    }
+}
+
+#[test]
+fn siblings_and_the_old_leader_follow_who_is_promoted() {
+    let client_of = |server: &Server| server.client();
+    let Some(old) = start(Kind::Ours, &[]) else {
+        return;
+    };
+    let Some(next) = start_follower(Kind::Ours, old.port, &[]) else {
+        return;
+    };
+    let Some(sibling) = start_follower(Kind::Redis, old.port, &[]) else {
+        return;
+    };
+    wait_for_link(&next);
+    wait_for_link(&sibling);
+    check(&mut client_of(&old), "SET a 1", "+OK");
+    wait_for_offset(&old, &next);
+    wait_for_offset(&old, &sibling);
+    check(&mut client_of(&next), "REPLICAOF NO ONE", "+OK");
+    check(&mut client_of(&next), "SET a 2", "+OK");
+    let port = next.port;
+    for server in [&sibling, &old] {
+        let mut client = server.client();
+        check(&mut client, &format!("REPLICAOF 127.0.0.1 {port}"), "+OK");
+        check(
+            &mut client,
+            &format!("REPLICAOF 127.0.0.1 {port}"),
+            "+OK Already connected to specified master",
+        );
+        wait_for_offset(&next, server);
+        check(&mut client, "GET a", "\"2\"");
+    }
+    assert_eq!(stat(&next, "sync_full"), 0, "{}", next.log());
+    assert_eq!(stat(&next, "sync_partial_ok"), 2);
+    let log = next.log();
+    assert!(
+        log.contains("MASTER MODE enabled (user request from"),
+        "{log}"
+    );
+    assert!(log.contains("Setting secondary replication ID to"), "{log}");
+}
+
+#[test]
+fn a_chain_relays_what_its_head_says() {
+    let Some(head) = start(Kind::Redis, &[]) else {
+        return;
+    };
+    let Some(middle) = start_follower(Kind::Ours, head.port, &[]) else {
+        return;
+    };
+    wait_for_link(&middle);
+    check(&mut head.client(), "SET before 1", "+OK");
+    let Some(tail) = start_follower(Kind::Redis, middle.port, &[]) else {
+        return;
+    };
+    let Some(other) = start_follower(Kind::Ours, middle.port, &[]) else {
+        return;
+    };
+    wait_for_link(&tail);
+    wait_for_link(&other);
+    let mut client = head.client();
+    check_all(
+        &mut client,
+        &[
+            ("SELECT 2", "+OK"),
+            ("SET a 1", "+OK"),
+            ("MULTI", "+OK"),
+            ("INCR a", "+QUEUED"),
+            ("INCR a", "+QUEUED"),
+            ("EXEC", "[:2, :3]"),
+        ],
+    );
+    for server in [&middle, &tail, &other] {
+        wait_for_offset(&head, server);
+        let mut reader = server.client();
+        check(&mut reader, "GET before", "\"1\"");
+        check_all(&mut reader, &[("SELECT 2", "+OK"), ("GET a", "\"3\"")]);
+    }
+}
+
+/// Answers one follower's handshake and then sends `payload`.
+fn fake_leader(payload: Vec<u8>) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = listener.local_addr().expect("a bound socket").port();
+    thread::spawn(move || {
+        for mut link in listener.incoming().flatten() {
+            let mut buffer = [0; 4096];
+            while let Ok(len @ 1..) = link.read(&mut buffer) {
+                let text = String::from_utf8_lossy(&buffer[..len]).to_uppercase();
+                let requests = text.matches('*').count();
+                if text.contains("PSYNC") {
+                    let head = format!("+FULLRESYNC {} 100\r\n", "a".repeat(40));
+                    let _ = link.write_all(head.as_bytes());
+                    let _ = link.write_all(format!("${}\r\n", payload.len()).as_bytes());
+                    let _ = link.write_all(&payload);
+                } else if link
+                    .write_all("+OK\r\n".repeat(requests).as_bytes())
+                    .is_err()
+                {
+                    break;
+                }
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_loaded_leaves_the_data() {
+    let payloads = [
+        b"REDIS0099".to_vec(),
+        b"VALKEY099".to_vec(),
+        b"no snapshot at all".to_vec(),
+        b"REDIS0010\xfe\x00\x00\x01a".to_vec(),
+    ];
+    for payload in payloads {
+        let name = payload.escape_ascii().to_string();
+        let server = Server::start(&[]);
+        let mut client = server.client();
+        check(&mut client, "SET kept 1", "+OK");
+        let port = fake_leader(payload);
+        check(&mut client, &format!("REPLICAOF 127.0.0.1 {port}"), "+OK");
+        wait_until(SOON, "the snapshot was refused", || {
+            server
+                .log()
+                .contains("Failed trying to load the MASTER synchronization DB")
+        });
+        assert_eq!(client.run("GET kept").to_string(), "\"1\"", "{name}");
+        check(&mut client, "REPLICAOF NO ONE", "+OK");
+        check(&mut client, "SET kept 2", "+OK");
+    }
+}
+
+#[test]
+fn tools_that_dump_get_a_file_and_are_let_go() {
+    let leader = Server::start(&AT_ONCE);
+    let mut client = leader.client();
+    client.run("DEBUG POPULATE 100");
+    let path = leader.folder().join("dumped.rdb");
+    let done = Command::new("redis-cli")
+        .args(["-p", &leader.port.to_string(), "--rdb"])
+        .arg(&path)
+        .output();
+    let Ok(done) = done else {
+        return;
+    };
+    assert!(done.status.success(), "{done:?}\n{}", leader.log());
+    let file = std::fs::read(&path).expect("a file");
+    assert!(file.starts_with(b"REDIS0010"), "{}", file.escape_ascii());
+    wait_until(SOON, "the tool is forgotten", || {
+        field(&leader, "replication", "connected_slaves") == "0"
+    });
+}
+
+#[test]
+fn a_follower_that_asks_for_more_than_it_may_is_refused() {
+    let server = Server::start(&["--replicaof", "127.0.0.1", "1"]);
+    let mut client = server.client();
+    check(
+        &mut client,
+        "PSYNC ? -1",
+        "-NOMASTERLINK Can't SYNC while not connected with my master",
+    );
+    let mut client = server.client();
+    check(&mut client, "REPLICAOF NO ONE", "+OK");
+    check(
+        &mut client,
+        &format!("PSYNC {} 1 FAILOVER", "a".repeat(40)),
+        "-ERR PSYNC FAILOVER can't be sent to a master.",
+    );
+}
+
+#[test]
+fn a_shutdown_waits_for_followers_and_writes_wait_with_it() {
+    let mut leader = Server::start(&AT_ONCE);
+    let follower = start_follower(Kind::Ours, leader.port, &[]);
+    let follower = follower.expect("ours is always there");
+    wait_for_link(&follower);
+    check(&mut leader.client(), "SET a 1", "+OK");
+    follower.signal("STOP");
+    check(&mut leader.client(), "SET a 2", "+OK");
+    leader.signal("TERM");
+    thread::sleep(Duration::from_millis(300));
+    assert!(
+        leader
+            .log()
+            .contains("Waiting for replicas before shutting down.")
+    );
+    follower.signal("CONT");
+    assert!(leader.wait_for_exit().success());
+    assert!(
+        leader
+            .log()
+            .contains("1 of 1 replicas are in sync when shutting down.")
+    );
+    wait_until(SOON, "the last write has arrived", || {
+        follower.client().run("GET a").to_string() == "\"2\""
+    });
+}

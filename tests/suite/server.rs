@@ -1,0 +1,218 @@
+//! The server as such: saving, ending, roles, slow commands.
+
+use std::time::Duration;
+
+use super::support::*;
+
+#[test]
+fn saves_when_it_is_told_to() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let dump = server.folder().join("dump.rdb");
+    check(&mut client, "SET a 1", "+OK");
+    assert!(!dump.exists());
+    let before = client.run("LASTSAVE").integer();
+    check(&mut client, "SAVE", "+OK");
+    assert!(dump.exists());
+    assert_eq!(
+        client.info("persistence")["rdb_changes_since_last_save"],
+        "0"
+    );
+    std::fs::remove_file(&dump).expect("the file");
+    check(&mut client, "SET a 2", "+OK");
+    check(&mut client, "BGSAVE", "+Background saving started");
+    wait_until(Duration::from_secs(10), "the save has ended", || {
+        client.info("persistence")["rdb_bgsave_in_progress"] == "0"
+    });
+    assert!(dump.exists());
+    let persistence = client.info("persistence");
+    assert_eq!(persistence["rdb_last_bgsave_status"], "ok");
+    assert_eq!(persistence["rdb_changes_since_last_save"], "0");
+    assert!(client.run("LASTSAVE").integer() >= before);
+    check_all(
+        &mut client,
+        &[
+            ("BGSAVE soon", "-ERR syntax error"),
+            ("MULTI", "+OK"),
+            ("BGSAVE", "+QUEUED"),
+            ("EXEC", "[+Background saving scheduled]"),
+        ],
+    );
+}
+
+#[test]
+fn a_save_can_be_watched() {
+    let server = Server::start(&["--rdb-key-save-delay", "20000"]);
+    let mut client = server.client();
+    for key in 0..50 {
+        check(&mut client, &format!("SET {key} 1"), "+OK");
+    }
+    check(&mut client, "BGSAVE", "+Background saving started");
+    check(
+        &mut client,
+        "BGSAVE",
+        "-ERR Background save already in progress",
+    );
+    check(
+        &mut client,
+        "SAVE",
+        "-ERR Background save already in progress",
+    );
+    let persistence = client.info("persistence");
+    assert_eq!(persistence["rdb_bgsave_in_progress"], "1");
+    wait_until(Duration::from_secs(5), "some keys are saved", || {
+        client.info("persistence")["current_save_keys_processed"] != "0"
+    });
+    assert_eq!(client.info("persistence")["current_save_keys_total"], "50");
+    check(&mut client, "CONFIG SET rdb-key-save-delay 0", "+OK");
+    wait_until(Duration::from_secs(10), "the save has ended", || {
+        client.info("persistence")["rdb_bgsave_in_progress"] == "0"
+    });
+    assert_eq!(client.info("persistence")["rdb_last_bgsave_status"], "ok");
+}
+
+#[test]
+fn ends_with_and_without_its_data() {
+    let mut server = Server::start(&["--save", "3600 1000"]);
+    let mut client = server.client();
+    for wrong in ["SAVE NOSAVE", "ABORT NOW", "later"] {
+        check(
+            &mut client,
+            &format!("SHUTDOWN {wrong}"),
+            "-ERR syntax error",
+        );
+    }
+    check(
+        &mut client,
+        "SHUTDOWN ABORT",
+        "-ERR No shutdown in progress.",
+    );
+    check(&mut client, "SET a 1", "+OK");
+    client.send_cmd(&["SHUTDOWN"]);
+    assert_eq!(client.recv_to_end(), b"");
+    assert!(server.wait_for_exit().success());
+    server.restart();
+    let mut client = server.client();
+    check(&mut client, "SET b 1", "+OK");
+    client.send_cmd(&["SHUTDOWN", "NOSAVE"]);
+    assert_eq!(client.recv_to_end(), b"");
+    assert!(server.wait_for_exit().success());
+    server.restart();
+    check(&mut server.client(), "EXISTS a b", ":1");
+}
+
+#[test]
+fn slow_commands_are_kept() {
+    let args = [
+        "--slowlog-log-slower-than",
+        "10000",
+        "--enable-debug-command",
+        "yes",
+    ];
+    let server = Server::start(&args);
+    let mut client = server.client();
+    check(&mut client, "CLIENT SETNAME me", "+OK");
+    check(&mut client, "DEBUG SLEEP 0.02", "+OK");
+    check(&mut client, "PING", "+PONG");
+    check(
+        &mut client,
+        "SLOWLOG GET",
+        r#"[[:0, :..., :..., ["DEBUG", "SLEEP", "0.02"], "127.0.0.1:...", "me"]]"#,
+    );
+    check_all(
+        &mut client,
+        &[
+            ("SLOWLOG LEN", ":1"),
+            ("SLOWLOG RESET", "+OK"),
+            ("SLOWLOG LEN", ":0"),
+            (
+                "SLOWLOG GET -2",
+                "-ERR count should be greater than or equal to -1",
+            ),
+            ("CONFIG SET slowlog-log-slower-than 0", "+OK"),
+            ("CONFIG SET masterauth secret", "+OK"),
+            ("CONFIG SET slowlog-log-slower-than -1", "+OK"),
+        ],
+    );
+    let kept = client.run("SLOWLOG GET").to_string();
+    let hidden = r#"["CONFIG", "SET", "masterauth", "(redacted)"]"#;
+    assert!(kept.contains(hidden) && !kept.contains("secret"), "{kept}");
+}
+
+#[test]
+fn histograms_are_cumulative() {
+    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    client.resp3();
+    check(&mut client, "DEBUG SLEEP 0.01", "+OK");
+    check(
+        &mut client,
+        "LATENCY HISTOGRAM debug nothing",
+        r#"{"debug": {"calls": :1, "histogram_usec": {:...: :1}}}"#,
+    );
+}
+
+#[test]
+fn a_leader_and_what_followers_say_to_it() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    check_all(
+        &mut client,
+        &[
+            ("ROLE", r#"["master", :..., []]"#),
+            ("WAIT 0 0", ":0"),
+            ("WAIT 1 20", ":0"),
+            ("WAIT 1 -1", "-ERR timeout is negative"),
+            ("MULTI", "+OK"),
+            ("WAIT 1 0", "+QUEUED"),
+            ("EXEC", "[:0]"),
+            ("REPLICAOF host x", "-ERR Invalid master port"),
+            ("REPLICAOF NO ONE", "+OK"),
+            ("FAILOVER", "-ERR FAILOVER requires connected replicas."),
+            ("FAILOVER ABORT", "-ERR No failover in progress."),
+            ("REPLCONF listening-port 7000 capa eof", "+OK"),
+            (
+                "REPLCONF nothing 1",
+                "-ERR Unrecognized REPLCONF option: nothing",
+            ),
+            (
+                "PSYNC ?",
+                "-ERR wrong number of arguments for 'psync' command",
+            ),
+        ],
+    );
+    check(&mut client, "TIME", "[\"...\", \"...\"]");
+}
+
+#[test]
+fn a_follower_of_nobody_who_answers() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    check(&mut client, "REPLICAOF 127.0.0.1 1", "+OK");
+    let again = "+OK Already connected to specified master";
+    check(&mut client, "REPLICAOF 127.0.0.1 1", again);
+    check(
+        &mut client,
+        "ROLE",
+        r#"["slave", "127.0.0.1", :1, "connect...", :-1]"#,
+    );
+    let replication = client.info("replication");
+    assert_eq!(replication["role"], "slave");
+    assert_eq!(replication["master_link_status"], "down");
+    assert_eq!(replication["master_port"], "1");
+    check(
+        &mut client,
+        "WAIT 0 0",
+        "-ERR WAIT cannot be used with replica instances. ...",
+    );
+    let refused = "-ERR FAILOVER is not valid when server is a replica.";
+    check(&mut client, "FAILOVER", refused);
+    check(
+        &mut client,
+        "SET a 1",
+        "-READONLY You can't write against a read only replica.",
+    );
+    check(&mut client, "REPLICAOF NO ONE", "+OK");
+    check(&mut client, "SET a 1", "+OK");
+    check(&mut client, "ROLE", r#"["master", :..., []]"#);
+}
