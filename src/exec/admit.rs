@@ -21,13 +21,16 @@ pub enum Refusal {
 
 /// The flags that count: for EXEC those of the queued commands too.
 fn effective_flags(engine: &Engine, session: &Session, known: &Known) -> u32 {
+    const ANY: u32 = flag::WRITE | flag::MAY_REPLICATE | flag::DENYOOM | flag::NO_ASYNC_LOADING;
+    const ALL: u32 = flag::LOADING | flag::STALE;
     let mut flags = known.spec.flags;
     if known.spec.name == "exec"
         && let Some(transaction) = &session.transaction
     {
         for queued in &transaction.commands {
-            flags |= engine.registry.get(queued.id).spec.flags
-                & (flag::WRITE | flag::MAY_REPLICATE | flag::DENYOOM);
+            let of_queued = engine.registry.get(queued.id).spec.flags;
+            flags |= of_queued & ANY;
+            flags &= of_queued | !ALL;
         }
     }
     flags
