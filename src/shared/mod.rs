@@ -33,6 +33,7 @@ pub mod jobs;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
@@ -105,6 +106,9 @@ impl Shared {
             started_ms,
             config,
         };
+        // The schedule counts from the start: nothing was unsaved before.
+        let last_save = &shared.jobs.saves.last_save_unix_s;
+        last_save.store(started_ms / 1000, Ordering::Relaxed);
         (shared, freed)
     }
 }
