@@ -33,7 +33,6 @@ pub mod jobs;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
