@@ -105,9 +105,6 @@ impl Shared {
             started_ms,
             config,
         };
-        // The schedule counts from the start: nothing was unsaved before.
-        let last_save = &shared.jobs.saves.last_save_unix_s;
-        last_save.store(started_ms / 1000, Ordering::Relaxed);
         (shared, freed)
     }
 }

@@ -207,7 +207,7 @@ fn what_a_slow_reader_cannot_take_goes_to_a_file_and_comes_back() {
     let before = all(&|n| big(n).1);
     model::put(&ours, &mut locker, &before);
     let purpose = Purpose::Followers;
-    let (mut stream, ()) = SnapshotStream::begin(&ours, &mut locker, purpose, |_, _| ());
+    let (mut stream, ()) = SnapshotStream::begin(&ours, &mut locker, purpose, |_| ());
     let mut file = stream
         .next_chunk(&ours, &mut locker)
         .unwrap()

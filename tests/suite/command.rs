@@ -253,7 +253,7 @@ fn all_at_once_and_one_by_one() {
         let name = known.items()[0].text();
         assert_eq!(
             client.cmd(&["COMMAND", "INFO", &name]).items(),
-            [known.clone()]
+            std::slice::from_ref(known)
         );
     }
     let Value::Pairs(_, docs) = client.run("COMMAND DOCS") else {
