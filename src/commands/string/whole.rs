@@ -400,7 +400,7 @@ mod tests {
         check("SET a 1 EXAT 1800000000", "SET a 1 PXAT 1800000000000");
         check(
             "SET a 1 GET PXAT 1800000000000",
-            "SET a 1 GET PXAT 1800000000000",
+            "SET a 1 PXAT 1800000000000",
         );
         check(
             "SET a 1 PXAT 1800000000000 IFEQ 1",
@@ -408,7 +408,7 @@ mod tests {
         );
         // All that gives a key a deadline is logged in one form.
         check(
-            "SET a 1 pxat 1800000000000 NX",
+            "SET a 1 pxat 1800000000000 XX",
             "SET a 1 PXAT 1800000000000",
         );
         check("SETEX a 10 v", "SET a v PXAT 1700000010000");
