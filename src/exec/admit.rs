@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Engine;
+use crate::base::memory;
 use crate::commands::error::CmdError;
 use crate::commands::registry::{CommandId, Known};
 use crate::commands::spec::flag;
@@ -53,7 +54,8 @@ pub fn admit(
         && !shared.role.is_follower()
         && !shared.pause.is_set()
         && !shared.jobs.saves.last_failed()
-        && shared.config.get_int(Param::MinReplicasToWrite) == 0;
+        && shared.config.get_int(Param::MinReplicasToWrite) == 0
+        && shared.config.get_bytes(Param::MaxMemory) == 0;
     if calm {
         return Ok(());
     }
@@ -110,11 +112,22 @@ fn check_all(
              the RDB error.",
         )));
     }
+    if has(flag::DENYOOM) && is_out_of_memory(engine) {
+        return Err(Refusal::Error(CmdError::OutOfMemory));
+    }
     let replicates = writes || has(flag::MAY_REPLICATE);
     match shared.pause.holds(replicates, now_ms) {
         Some(until_ms) if !is_exempt(known) => Err(Refusal::Paused { until_ms }),
         _ => Ok(()),
     }
+}
+
+/// Whether `maxmemory` is in use. A follower takes what its leader sends.
+fn is_out_of_memory(engine: &Engine) -> bool {
+    let limit_bytes = engine.shared.config.get_bytes(Param::MaxMemory);
+    limit_bytes != 0
+        && !engine.shared.role.is_follower()
+        && memory::used_bytes() as u64 > limit_bytes
 }
 
 /// Whoever paused must be able to end it; and replication goes on.
