@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lockstep::base::memory::Allocator;
+use lockstep::base::memory::{self, Allocator};
 use lockstep::config::{Config, Invocation, Param, cli};
 use lockstep::server::{logging, run};
 
@@ -10,6 +10,7 @@ use lockstep::server::{logging, run};
 static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
+    memory::begin_with_small_pages();
     let launch = match cli::parse(std::env::args_os().skip(1)) {
         Invocation::Help => {
             print!("{}", cli::help());

@@ -32,6 +32,7 @@ pub fn start(engine: Arc<Engine>, gate: usize) -> io::Result<JoinHandle<()>> {
                 expiry: ExpiryCursor::default(),
                 sampled: Instant::now(),
                 before: [0; 5],
+                huge_pages: false,
             };
             loop {
                 std::thread::sleep(TICK);
@@ -47,6 +48,8 @@ struct Cron {
     sampled: Instant,
     /// The totals at the last sample.
     before: [u64; 5],
+    /// Whether huge pages are allowed already.
+    huge_pages: bool,
 }
 
 impl Cron {
@@ -63,6 +66,7 @@ impl Cron {
         if elapsed >= SAMPLE {
             self.sampled = Instant::now();
             self.sample(elapsed);
+            self.huge_pages = self.huge_pages || memory::allow_huge_pages_if_due();
             self.close_idle();
         }
     }
