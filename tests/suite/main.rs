@@ -31,6 +31,8 @@ mod debug;
 
 mod server;
 
+mod process;
+
 mod client;
 
 mod connection;
