@@ -65,8 +65,9 @@ pub enum Moment {
     Renamed,
 }
 
-/// Saves everything as it is at one moment to `path`. Keeps the figures of `shared.jobs.saves` up to
-/// date and stops soon after its `cancel` is set; who began the save there ends it there.
+/// Saves everything as it is at one moment to `path`. Keeps the figures of
+/// `shared.jobs.saves` up to date and stops soon after its `cancel` is set; who began the
+/// save there ends it there.
 ///
 /// # Errors
 /// The file could not be written. There is no trace of the attempt then.

@@ -25,8 +25,10 @@ use crate::store::locked::Locker;
 /// How often the schedule is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Added to the thread's niceness: whoever serves clients goes first.
-const NICENESS: i32 = 10;
+/// Added to the thread's niceness: whoever serves clients goes first. Not more than this,
+/// for the thread nearly always holds a shard, and whoever wants that one waits until the
+/// thread's turn has come.
+pub const NICENESS: i32 = 5;
 
 /// Why there is no save now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -17,10 +17,11 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::desk::RoleRequest;
-use super::handshake::{Introduction, Resume};
+use super::handshake::Resume;
 use super::intake::{self, Loading};
 use super::line::LogLine;
 use super::link::{Action, Link, LinkStatus, Progress, Target};
+use super::presence::{introduction, leader_session, phase_named, timeout_ms};
 use super::roles;
 use super::spool::Spool;
 use crate::base::clock;
@@ -32,9 +33,8 @@ use crate::net::connect::connect;
 use crate::net::stream::Stream;
 use crate::oplog::ReplId;
 use crate::persist::load::{Loaded, ReplFacts};
-use crate::shared::clients::{ClientFacts, client_flag};
 use crate::shared::role::LinkPhase;
-use crate::shared::session::{Origin, Session};
+use crate::shared::session::Session;
 use crate::store::locked::Locker;
 
 /// What is read at once.
@@ -547,67 +547,6 @@ impl Following {
         link.sync_total_bytes = total.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1);
         link.sync_read_bytes = status.payload_read_bytes;
         link.sync_last_io_ms = heard_ms;
-    }
-}
-
-/// The session that the stream runs in, and the client that CLIENT LIST shows for it.
-fn leader_session(engine: &Engine, stream: Option<&Stream>) -> Session {
-    let shared = &engine.shared;
-    let (address, local_address) = stream.map(Stream::addresses).unwrap_or_default();
-    let now_ms = clock::unix_ms();
-    let mut facts = ClientFacts::default();
-    facts.id = shared.clients.next_id();
-    facts.address = address;
-    facts.local_address = local_address;
-    facts.fd = stream.map_or(-1, Stream::fd);
-    facts.created_ms = now_ms;
-    facts.last_active_ms = now_ms.into();
-    facts.queued = (-1).into();
-    facts.resp = 2.into();
-    let facts = Arc::new(facts);
-    facts.set(client_flag::LEADER, true);
-    facts.text.lock().user = "(superuser)".to_owned();
-    if stream.is_some() {
-        shared.clients.add(facts.clone());
-    }
-    let mut session = Session::new(facts, Origin::Leader);
-    session.authenticated = true;
-    session
-}
-
-fn introduction(engine: &Engine) -> Introduction {
-    let config = &engine.shared.config;
-    let text = |param| {
-        let text = config.get_text(param);
-        (!text.is_empty()).then(|| text.to_vec())
-    };
-    let port = match config.get_int(Param::ReplicaAnnouncePort) {
-        0 => config.get_int(Param::Port),
-        announced => announced,
-    };
-    Introduction {
-        password: text(Param::MasterAuth),
-        user: text(Param::MasterUser),
-        listening_port: u16::try_from(port).unwrap_or(0),
-        announce_ip: text(Param::ReplicaAnnounceIp),
-        version: None,
-        loads_from_socket: false,
-    }
-}
-
-fn timeout_ms(engine: &Engine) -> u64 {
-    let timeout = engine.shared.config.get_seconds(Param::ReplTimeout);
-    u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX / 2)
-}
-
-fn phase_named(name: &str) -> LinkPhase {
-    match name {
-        "connect" => LinkPhase::Connect,
-        "connecting" => LinkPhase::Connecting,
-        "handshake" => LinkPhase::Handshake,
-        "sync" => LinkPhase::Sync,
-        "connected" => LinkPhase::Connected,
-        _ => LinkPhase::None,
     }
 }
 

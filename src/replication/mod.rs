@@ -59,6 +59,9 @@ mod leader;
 /// A snapshot is put in the place of our data.
 mod intake;
 
+/// How we appear to our leader, and our leader to our clients.
+mod presence;
+
 /// The follower's thread.
 mod follower;
 

@@ -28,7 +28,7 @@ impl Server {
         let mut locker = Locker::new(&shared.keyspace, 0);
         model::put(&shared, &mut locker, &model::some());
         shared.stats.dirty.store(10, Ordering::Relaxed);
-        let registry = Registry::new(FAMILIES, &[]).expect("a good table");
+        let registry = Registry::new(FAMILIES);
         let engine = Arc::new(Engine { shared, registry });
         let saver = Saver::spawn(Arc::clone(&engine), 1).unwrap();
         Server { engine, saver, dir }
