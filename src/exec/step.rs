@@ -23,6 +23,18 @@ pub enum Halt {
     Outcome(Outcome),
 }
 
+/// Whether the reply is written. Otherwise it comes later, and is then held back if CLIENT
+/// REPLY says so.
+fn is_answered(result: &Result<(), Halt>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(Halt::Paused { .. }) => false,
+        Err(Halt::Outcome(outcome)) => {
+            matches!(outcome, Outcome::Close | Outcome::AskLater(_))
+        }
+    }
+}
+
 /// What all commands of one group have in common.
 pub struct Step<'a, 'k> {
     pub engine: &'a Engine,
@@ -45,7 +57,7 @@ impl Step<'_, '_> {
                 Ok(())
             }
         };
-        if self.session.reply_mode != ReplyMode::On {
+        if self.session.reply_mode != ReplyMode::On && is_answered(&result) {
             self.hold_back_reply(before);
         }
         result

@@ -26,8 +26,10 @@ use super::roles;
 use super::spool::Spool;
 use crate::base::clock;
 use crate::base::rng::Rng;
+use crate::config::Param;
 use crate::exec::Engine;
 use crate::exec::apply::{Applied, Applier, is_blank};
+use crate::net::connect::connect;
 use crate::net::stream::Stream;
 use crate::oplog::ReplId;
 use crate::persist::load::{Loaded, ReplFacts};
@@ -306,8 +308,11 @@ impl Following {
         for action in actions {
             match action {
                 Action::Connect(target) => {
+                    let config = &self.engine.shared.config;
+                    let source = config.get_text(Param::BindSourceAddr);
                     self.connecting = Some(Box::pin(async move {
-                        TcpStream::connect((target.host.as_str(), target.port)).await
+                        let source = String::from_utf8_lossy(&source);
+                        connect(&target.host, target.port, &source).await
                     }));
                 }
                 Action::Send(bytes) => self.out.extend_from_slice(&bytes),

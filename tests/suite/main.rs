@@ -33,6 +33,8 @@ mod debug;
 
 mod server;
 
+mod process;
+
 mod client;
 
 mod connection;
