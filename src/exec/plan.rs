@@ -309,7 +309,7 @@ fn check_session(
     if session.origin == Origin::Leader {
         return Ok(false);
     }
-    if !session.authenticated && !spec.has(flag::NO_AUTH) {
+    if !session.may_enter(&engine.shared.config) && !spec.has(flag::NO_AUTH) {
         return Err(CmdError::NoAuth);
     }
     let full_name = engine.registry.full_name(id);
