@@ -36,3 +36,5 @@ mod client;
 mod connection;
 
 mod pubsub;
+
+mod transaction;
