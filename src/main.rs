@@ -2,10 +2,7 @@
 
 use std::process::ExitCode;
 
-<<<<<<< HEAD
 use lockstep::base::memory::{self, Allocator};
-=======
-use lockstep::base::memory::Allocator;
 use lockstep::base::{process, title};
 use lockstep::config::{Config, Invocation, Param, cli};
 use lockstep::server::{logging, run};
