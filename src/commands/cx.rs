@@ -72,6 +72,8 @@ pub enum Outcome {
     },
     /// Have a task do it, which also writes the reply.
     Ask(Job),
+    /// Have a task do these, whose replies are written already.
+    AskLater(Vec<Job>),
     /// The connection becomes something else.
     Become(Role),
     /// Close when the reply is sent.

@@ -5,8 +5,8 @@
 //! `Compatibility`, whose summaries say what becomes of them, and nothing else.
 
 use super::choices::{
-    DisklessLoad, Fsync, LogLevel, Off, OomScoreAdj, PropagationError, ProtectedAction,
-    SanitizeDump, Supervised,
+    DisklessLoad, EvictionPolicy, Fsync, LogLevel, Off, OomScoreAdj, PropagationError,
+    ProtectedAction, SanitizeDump, Supervised,
 };
 use super::spec::{Group, Kind, Names, Spec, bool, choice, flag, int, memory, text};
 
@@ -232,6 +232,11 @@ params! {
     Clients {
         MaxClients "maxclients" = int(1, UINT_MAX, 10000);
             "How many clients may be connected at once."
+        MaxMemory "maxmemory" = memory(0, LONG_MAX, 0);
+            "Refuse commands that may need more memory once this much is in use. 0 is no limit."
+        MaxMemoryPolicy "maxmemory-policy"
+            = choice::<EvictionPolicy>(EvictionPolicy::NoEviction as i64);
+            "What makes room at the limit. Nothing does: this server evicts no keys."
         ClientQueryBufferLimit "client-query-buffer-limit" = memory(MB, LONG_MAX, 1024 * MB);
             "Close a client whose unfinished request is longer than this."
         ProtoMaxBulkLen "proto-max-bulk-len" = memory(MB, LONG_MAX, 512 * MB);

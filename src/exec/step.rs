@@ -5,7 +5,7 @@ use super::admit::{Refusal, admit};
 use super::plan::{Planned, Verdict};
 use crate::base::clock;
 use crate::commands::call::call;
-use crate::commands::cx::{Cx, Outcome};
+use crate::commands::cx::{Cx, Job, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::registry::CommandId;
 use crate::commands::spec::flag;
@@ -121,26 +121,43 @@ impl Step<'_, '_> {
         match self.call(id, argv, first_key, false) {
             Outcome::Done => {}
             Outcome::Exec => {
-                self.run_transaction();
+                let left = self.run_transaction();
+                self.locked.effects().end_unit();
                 // Its line comes behind those of what it ran.
                 if self.engine.shared.clients.has_monitors() {
                     self.tell_monitors(argv);
                 }
+                if !left.is_empty() {
+                    return Err(Halt::Outcome(Outcome::AskLater(left)));
+                }
             }
             outcome => {
-                self.locked.effects().end_unit();
+                self.end_unit(id);
                 return Err(Halt::Outcome(outcome));
             }
         }
-        self.locked.effects().end_unit();
+        self.end_unit(id);
         Ok(())
     }
 
+    /// Ends the unit of one command. One that only reads leaves nothing but the deletions of
+    /// keys that were due, which have nothing to do with each other.
+    #[inline]
+    fn end_unit(&mut self, id: CommandId) {
+        let changes = flag::WRITE | flag::MAY_REPLICATE | flag::ADMIN;
+        if self.engine.registry.get(id).spec.has(changes) {
+            self.locked.effects().end_unit();
+        } else {
+            self.locked.effects().end_loose_unit();
+        }
+    }
+
     /// Runs the queued commands of a session whose EXEC was accepted, as one unit under the
-    /// locks of EXEC, and ends the transaction.
-    fn run_transaction(&mut self) {
+    /// locks of EXEC, and ends the transaction. Returns what tasks have to do after it.
+    fn run_transaction(&mut self) -> Vec<Job> {
+        let mut left = Vec::new();
         let Some(transaction) = self.session.transaction.take() else {
-            return;
+            return left;
         };
         self.reply.array(transaction.commands.len());
         for queued in &transaction.commands {
@@ -149,6 +166,12 @@ impl Step<'_, '_> {
             let known = self.engine.registry.get(queued.id);
             let refusal = match outcome {
                 Outcome::Done => continue,
+                // It cannot fail any more: the role changes when the transaction is over.
+                Outcome::Ask(job @ Job::ReplicaOf(_)) => {
+                    self.reply.ok();
+                    left.push(job);
+                    continue;
+                }
                 // Handlers answer for themselves when they may not wait.
                 _ => CmdError::err(format!(
                     "Command '{}' is not allowed inside a transaction",
@@ -158,6 +181,7 @@ impl Step<'_, '_> {
             self.reply.truncate(before);
             refusal.write(self.reply);
         }
+        left
     }
 
     /// EXEC of commands that are not admitted: nothing of them runs.

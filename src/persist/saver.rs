@@ -208,7 +208,7 @@ impl Task {
         let due = schedule::due(&Facts {
             now_s: now_ms / 1000,
             dirty: shared.stats.dirty.load(Ordering::Relaxed),
-            last_save_s: saves.last_save_unix_s.load(Ordering::Relaxed),
+            last_save_s: shared.last_save_unix_s(),
             last_try_s: saves.last_try_unix_s.load(Ordering::Relaxed),
             last_failed: saves.last_failed(),
             scheduled: saves.scheduled.load(Ordering::Relaxed),

@@ -17,19 +17,32 @@ type JobError = String;
 
 /// Runs a job to its end and replies.
 pub async fn run(connection: &mut Connection, job: Job) {
+    let answer = answer_to(connection, job).await;
+    connection.reply(|reply| match &answer {
+        Ok(text) => reply.simple(text),
+        Err(text) => reply.error(text),
+    });
+}
+
+/// Runs jobs of a transaction, which has replied for them.
+pub async fn run_silently(connection: &Connection, jobs: Vec<Job>) {
+    for job in jobs {
+        if let Err(error) = answer_to(connection, job).await {
+            tracing::warn!("A job of a transaction failed: {error}");
+        }
+    }
+}
+
+async fn answer_to(connection: &Connection, job: Job) -> Result<String, JobError> {
     let worker = connection.worker.clone();
-    let answer = match worker.services.get() {
+    match worker.services.get() {
         Some(services) => run_with(connection, services, job).await,
         None if matches!(job, Job::Shutdown(_)) => {
             tracing::warn!("User requested shutdown while the dataset is loading, bye bye...");
             std::process::exit(0);
         }
         None => Err(CmdError::Loading.message().into_owned()),
-    };
-    connection.reply(|reply| match &answer {
-        Ok(text) => reply.simple(text),
-        Err(text) => reply.error(text),
-    });
+    }
 }
 
 async fn run_with(

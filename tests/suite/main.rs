@@ -17,6 +17,8 @@ mod smoke;
 
 mod keyspace;
 
+mod transaction;
+
 mod expiry;
 
 mod replication;

@@ -215,7 +215,7 @@ impl Peer {
         if program.is_none() {
             eprintln!("skipped: PEER_REDIS_8 names no redis-server");
         }
-        program.map(|program| Server::start_program(program, args))
+        program.map(|program| Server::start_program(program, None, args))
     }
 }
 
