@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use lockstep::base::memory::Allocator;
 use lockstep::base::rng::Rng;
+use lockstep::persist::saver::NICENESS;
 use lockstep::persist::{load, save};
 use lockstep::shared::Shared;
 use lockstep::store::locked::{Locked, Locker};
@@ -61,7 +62,8 @@ fn main() {
         loaded.install(&shared, &mut locked);
         drop(locked);
         println!(
-            "load {count} keys: {read:?}, in place after {:?}",
+            "load {count} keys: {read:?}, {:.2} s of CPU, in place after {:?}",
+            process_seconds() - before_s,
             started.elapsed()
         );
     }
@@ -86,7 +88,7 @@ fn disturbed(shared: &Arc<Shared>, locker: &mut Locker, path: &Path, keys: u64) 
     let saver = {
         let (shared, saving, path) = (Arc::clone(shared), Arc::clone(&saving), path.to_owned());
         std::thread::spawn(move || {
-            rustix::process::nice(10).expect("less priority");
+            rustix::process::nice(NICENESS).expect("less priority");
             let mut locker = Locker::new(&shared.keyspace, GATE_SAVER);
             let report = save::save_to(&shared, &mut locker, &path, &mut |_| ());
             saving.store(false, Ordering::Relaxed);

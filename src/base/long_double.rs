@@ -219,7 +219,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_safe_to_parse(text in "[-+]?(0[xX])?[0-9a-f.]{0,30}([ep][-+]?[0-9]{0,12})?") {
+        fn any_text_is_safe_to_parse(
+            text in "[-+]?(0[xX])?[0-9a-f.]{0,30}([ep][-+]?[0-9]{0,12})?",
+        ) {
             let _ = LongDouble::parse(text.as_bytes());
         }
     }

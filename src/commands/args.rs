@@ -84,11 +84,17 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn bytes(&mut self) -> &'a [u8] {
         if self.is_empty() {
-            self.fail(CmdError::Syntax);
-            return &[];
+            return self.missing();
         }
         self.next += 1;
         self.argv.get(self.next - 1)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn missing(&mut self) -> &'a [u8] {
+        self.fail(CmdError::Syntax);
+        &[]
     }
 
     /// The next argument if there is one.

@@ -8,6 +8,7 @@ use super::cx::{Cx, Outcome};
 use super::error::CmdError;
 use super::spec::{Spec, flag};
 use crate::resp::request::Argv;
+use crate::store::effects::Effects;
 
 /// Runs `spec` with `argv`; leaves the reply in `cx.reply`, an error's text included, and
 /// what is to be logged in the effects. The error is returned for those who count them.
@@ -32,17 +33,22 @@ pub fn call(
             "{}",
             spec.name
         );
-        match argv.raw() {
-            Some(raw) => effects.log_raw(db, raw),
-            None => {
-                let args: Vec<&[u8]> = argv.iter().collect();
-                effects.log(db, &args);
-            }
-        }
+        log_request(effects, db, argv);
     }
     if let Err(error) = &result {
         cx.reply.truncate(before);
         error.write(cx.reply);
     }
     result
+}
+
+#[inline(never)]
+fn log_request(effects: &mut Effects, db: u32, argv: Argv) {
+    match argv.raw() {
+        Some(raw) => effects.log_raw(db, raw),
+        None => {
+            let args: Vec<&[u8]> = argv.iter().collect();
+            effects.log(db, &args);
+        }
+    }
 }

@@ -72,6 +72,8 @@ pub enum Outcome {
     },
     /// Have a task do it, which also writes the reply.
     Ask(Job),
+    /// Have a task do these, whose replies are written already.
+    AskLater(Vec<Job>),
     /// The connection becomes something else.
     Become(Role),
     /// Close when the reply is sent.
@@ -91,6 +93,8 @@ pub enum Role {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Job {
     Save,
+    /// FLUSHALL: save that there is nothing any more, in place of a save that runs.
+    SaveFlushed,
     BackgroundSave {
         schedule: bool,
     },

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::shape::{Locks, Shape};
+use super::shape::{Shape, flag};
 
 /// A command's number, an index into `Index::known`.
 pub type CommandId = u16;
@@ -15,8 +15,28 @@ pub struct Known<H: 'static> {
     pub container: Option<CommandId>,
     /// Can be taken into a group (see `Shape::groups`).
     pub groups: bool,
-    /// The place of the one key, where that is all there is to know and to lock.
-    pub only_key: Option<usize>,
+    /// Set if a call locks its one key and nothing else, and joins any group.
+    only_key: Option<OnlyKey>,
+}
+
+/// What is to be known of a command that is grouped and has one key.
+#[derive(Clone, Copy)]
+struct OnlyKey {
+    at: usize,
+    argc_min: usize,
+    argc_max: usize,
+}
+
+impl OnlyKey {
+    fn of<H: Copy>(spec: &Shape<H>) -> Option<OnlyKey> {
+        let argc = spec.arity.unsigned_abs() as usize;
+        let is_plain = spec.groups() && !spec.has(flag::PROTECTED);
+        Some(OnlyKey {
+            at: spec.only_key().filter(|_| is_plain)?,
+            argc_min: argc,
+            argc_max: if spec.arity < 0 { usize::MAX } else { argc },
+        })
+    }
 }
 
 impl<H: Copy> Known<H> {
@@ -25,11 +45,16 @@ impl<H: Copy> Known<H> {
             spec,
             container,
             groups: spec.groups(),
-            only_key: match spec.locks {
-                Locks::Keys => spec.only_key(),
-                _ => None,
-            },
+            only_key: OnlyKey::of(spec),
         }
+    }
+
+    /// The place of the one key of a call with so many arguments, where that is all there is
+    /// to be known before it joins a group.
+    #[inline]
+    pub fn only_key(&self, argc: usize) -> Option<usize> {
+        let only = self.only_key?;
+        (only.argc_min <= argc && argc <= only.argc_max).then_some(only.at)
     }
 }
 

@@ -417,7 +417,7 @@ mod tests {
         server.check("LATENCY HISTOGRAM", "{}");
         let id = usize::from(server.registry.find_full(b"config|get").unwrap());
         for microseconds in [0, 3, 3] {
-            server.shared.stats.thread(0).costs[id].track(microseconds);
+            server.shared.stats.thread(0).costs[id].track(microseconds, 1);
         }
         let expect = r#"{"config|get": {"calls": :3, "histogram_usec": {:1: :1, :4: :3}}}"#;
         server.check("LATENCY HISTOGRAM", expect);

@@ -33,7 +33,7 @@ pub mod flag {
     pub const MOVABLE_KEYS: u32 = 1 << 19;
     pub const ASKING: u32 = 1 << 20;
 
-    /// Every flag with its name in COMMAND INFO, in Redis's order of printing.
+    /// The flags that COMMAND INFO tells, with their names, in Redis's order of printing.
     pub const NAMES: &[(u32, &str)] = &[
         (WRITE, "write"),
         (READONLY, "readonly"),
@@ -49,7 +49,7 @@ pub mod flag {
         (ASKING, "asking"),
         (FAST, "fast"),
         (NO_AUTH, "no_auth"),
-        (MAY_REPLICATE, "may_replicate"),
+        (NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (NO_ASYNC_LOADING, "no_async_loading"),
         (NO_MULTI, "no_multi"),
         (MOVABLE_KEYS, "movablekeys"),

@@ -117,7 +117,7 @@ impl Executor {
         let config = &engine.shared.config;
         let limits = Limits {
             bulk_len_bytes_max: config.get_bytes(Param::ProtoMaxBulkLen),
-            authenticated: session.authenticated,
+            authenticated: session.may_enter(config),
             ..Limits::default()
         };
         let alone = slow_threshold(engine).is_some_and(|us| us < SLOW_MICROSECONDS_ALONE);
@@ -177,13 +177,14 @@ impl Executor {
         for request in &plan.requests {
             match step.request(request, plan.argv(request, input)) {
                 Ok(()) => ran += 1,
-                Err(Halt::Paused { until_ms }) => {
-                    stop = Some(Stop::Paused { until_ms });
-                    break;
-                }
-                Err(Halt::Outcome(outcome)) => {
-                    ran += 1;
-                    stop = Some(Stop::Outcome(outcome));
+                Err(halt) => {
+                    stop = Some(match *halt {
+                        Halt::Paused { until_ms } => Stop::Paused { until_ms },
+                        Halt::Outcome(outcome) => {
+                            ran += 1;
+                            Stop::Outcome(outcome)
+                        }
+                    });
                     break;
                 }
             }
@@ -227,7 +228,7 @@ impl Executor {
                     }
                     (id, calls) = (next, 1);
                 }
-                Verdict::Queue(_) | Verdict::Reject(..) => {}
+                _ => {}
             }
         }
         if calls > 0 {
@@ -238,7 +239,7 @@ impl Executor {
             .map(|request| &request.verdict)
             .find_map(|verdict| match verdict {
                 Verdict::Run(id) | Verdict::Queue(id) => Some(*id),
-                Verdict::Reject(..) => None,
+                _ => None,
             });
         if let Some(id) = last {
             let last_command = &session.facts.last_command;

@@ -13,6 +13,7 @@ use crate::commands::registry::{CommandId, Known};
 use crate::commands::spec::{KeyRef, Locks, Spec, flag};
 use crate::resp::argv::{ArgRange, Argv, OwnedCommand};
 use crate::shared::session::{Origin, Session};
+use crate::store::keyspace::Keyspace;
 use crate::store::locked::Want;
 
 /// Requests in a group: enough to hide memory latency, few enough to hold locks briefly.
@@ -45,6 +46,8 @@ pub enum Verdict {
     Queue(CommandId),
     /// Refused; the command, if it was known, for its count of rejected calls.
     Reject(Box<CmdError>, Option<CommandId>),
+    /// An EXEC that is refused, which ends its transaction.
+    Abort(Box<CmdError>, CommandId),
 }
 
 /// A group, and the buffers it is made in.
@@ -118,6 +121,41 @@ impl Plan {
         from: usize,
         inline: Option<Box<OwnedCommand>>,
     ) -> Joined {
+        if inline.is_some() || !planner.is_plain {
+            return self.add_any(planner, input, frame, from, inline);
+        }
+        let argv = Argv {
+            bytes: &input[frame.0..frame.1],
+            ranges: &self.ranges[from..],
+        };
+        let registry = &planner.engine.registry;
+        let Some(id) = registry.find(argv.get(0)) else {
+            return self.add_any(planner, input, frame, from, None);
+        };
+        // Nearly every call has one key, and no more is to be asked about it.
+        let Some(at) = registry.get(id).only_key(argv.len()) else {
+            return self.add_any(planner, input, frame, from, None);
+        };
+        let keyspace = &planner.engine.shared.keyspace;
+        let hash = keyspace.hasher.hash(argv.get(at));
+        add_shard(keyspace, hash, &mut self.shards);
+        self.push(frame, from, None, Verdict::Run(id), FirstKey::new(at, hash));
+        match self.is_full() {
+            true => Joined::Last,
+            false => Joined::Yes,
+        }
+    }
+
+    /// As `add`, whatever the request is.
+    #[inline(never)]
+    fn add_any(
+        &mut self,
+        planner: &Planner,
+        input: &[u8],
+        frame: (usize, usize),
+        from: usize,
+        inline: Option<Box<OwnedCommand>>,
+    ) -> Joined {
         let argv = match &inline {
             Some(owned) => owned.argv(),
             None => Argv {
@@ -125,44 +163,48 @@ impl Plan {
                 ranges: &self.ranges[from..],
             },
         };
+        let verdict = planner.check(argv);
         let mut first_key = FirstKey::default();
         let mut is_last = false;
-        let verdict = match planner.check(argv) {
-            Checked::Run(id, known) => {
-                if !known.groups && !self.requests.is_empty() {
-                    return Joined::No;
-                }
-                is_last = !known.groups;
-                let mut set = LockSet {
-                    planner,
-                    shards: &mut self.shards,
-                    keys: &mut self.keys,
-                };
-                match known.only_key {
-                    Some(at) => first_key = FirstKey::new(at, set.add_key(argv.get(at))),
-                    None => {
-                        let must_lock_all;
-                        (first_key, must_lock_all) = set.add(known, argv);
-                        self.everything |= must_lock_all;
-                    }
-                }
-                Verdict::Run(id)
+        if let Verdict::Run(id) | Verdict::Abort(_, id) = verdict {
+            let known = planner.engine.registry.get(id);
+            if !known.groups && !self.requests.is_empty() {
+                return Joined::No;
             }
-            Checked::Other(verdict) => verdict,
-        };
-        // A group has far less than four billion arguments.
-        let ranges = (from as u32, self.ranges.len() as u32);
+            is_last = !known.groups;
+            let set = LockSet {
+                planner,
+                shards: &mut self.shards,
+                keys: &mut self.keys,
+            };
+            let must_lock_all;
+            (first_key, must_lock_all) = set.add(known, argv);
+            self.everything |= must_lock_all;
+        }
+        self.push(frame, from, inline, verdict, first_key);
+        match is_last || self.is_full() {
+            true => Joined::Last,
+            false => Joined::Yes,
+        }
+    }
+
+    #[inline]
+    fn push(
+        &mut self,
+        frame: (usize, usize),
+        from: usize,
+        inline: Option<Box<OwnedCommand>>,
+        verdict: Verdict,
+        first_key: FirstKey,
+    ) {
         self.requests.push(Planned {
-            ranges,
+            // A group has far less than four billion arguments.
+            ranges: (from as u32, self.ranges.len() as u32),
             frame,
             inline,
             verdict,
             first_key,
         });
-        match is_last || self.is_full() {
-            true => Joined::Last,
-            false => Joined::Yes,
-        }
     }
 
     /// As `add`, for a stream whose requests join whatever they are: no check of one
@@ -212,12 +254,6 @@ pub struct Planner<'a> {
     is_plain: bool,
 }
 
-/// What the checks of the connection say, the command looked up.
-enum Checked<'a> {
-    Run(CommandId, &'a Known),
-    Other(Verdict),
-}
-
 impl<'a> Planner<'a> {
     pub fn new(engine: &'a Engine, session: &'a Session) -> Planner<'a> {
         Planner {
@@ -228,34 +264,43 @@ impl<'a> Planner<'a> {
     }
 
     /// The checks that belong to the connection alone.
-    #[inline]
-    fn check(&self, argv: Argv) -> Checked<'a> {
+    fn check(&self, argv: Argv) -> Verdict {
         let registry = &self.engine.registry;
         let Some(id) = registry.find(argv.get(0)) else {
-            return reject(unknown_command(argv), None);
+            return Verdict::Reject(Box::new(unknown_command(argv)), None);
         };
         let (id, known) = match resolve(self.engine, id, argv) {
             Ok(found) => found,
-            Err(error) => return reject(error, Some(id)),
+            Err(error) => return refuse(error, id, registry.get(id)),
         };
         if !known.spec.arity_fits(argv.len()) {
             let name = registry.full_name(id).to_owned();
-            return reject(CmdError::WrongArity(name), Some(id));
+            return refuse(CmdError::WrongArity(name), id, known);
         }
         if self.is_plain && !known.spec.has(flag::PROTECTED) {
-            return Checked::Run(id, known);
+            return Verdict::Run(id);
         }
         match check_session(self.engine, self.session, id, known.spec) {
-            Ok(true) => Checked::Other(Verdict::Queue(id)),
-            Ok(false) => Checked::Run(id, known),
-            Err(error) => reject(error, Some(id)),
+            Ok(true) => Verdict::Queue(id),
+            Ok(false) => Verdict::Run(id),
+            Err(error) => refuse(error, id, known),
         }
     }
 }
 
-#[cold]
-fn reject<'a>(error: CmdError, id: Option<CommandId>) -> Checked<'a> {
-    Checked::Other(Verdict::Reject(Box::new(error), id))
+fn refuse(error: CmdError, id: CommandId, known: &Known) -> Verdict {
+    match known.spec.name {
+        "exec" => Verdict::Abort(Box::new(error), id),
+        _ => Verdict::Reject(Box::new(error), Some(id)),
+    }
+}
+
+/// Adds the shard of a key to a lock set.
+#[inline]
+fn add_shard(keyspace: &Keyspace, hash: u64, shards: &mut Vec<u16>) {
+    let shard = keyspace.shard_of(hash);
+    keyspace.prefetch_lock(shard);
+    shards.push(shard as u16);
 }
 
 /// Collects the shards that a call locks.
@@ -282,19 +327,14 @@ impl LockSet<'_> {
     }
 
     /// Adds the shard of one key, whose hash it returns.
-    #[inline]
     fn add_key(&mut self, key: &[u8]) -> u64 {
         let hash = self.planner.engine.shared.keyspace.hasher.hash(key);
         self.push(hash);
         hash
     }
 
-    #[inline]
     fn push(&mut self, hash: u64) {
-        let keyspace = &self.planner.engine.shared.keyspace;
-        let shard = keyspace.shard_of(hash);
-        keyspace.prefetch_lock(shard);
-        self.shards.push(shard as u16);
+        add_shard(&self.planner.engine.shared.keyspace, hash, self.shards);
     }
 
     fn add_keys(&mut self, known: &Known, argv: Argv) -> FirstKey {
@@ -348,7 +388,7 @@ fn check_session(
     if session.origin == Origin::Leader {
         return Ok(false);
     }
-    if !session.authenticated && !spec.has(flag::NO_AUTH) {
+    if !session.may_enter(&engine.shared.config) && !spec.has(flag::NO_AUTH) {
         return Err(CmdError::NoAuth);
     }
     let full_name = engine.registry.full_name(id);
@@ -378,7 +418,6 @@ fn check_session(
     Ok(true)
 }
 
-#[inline]
 fn resolve<'e>(
     engine: &'e Engine,
     id: CommandId,

@@ -6,7 +6,7 @@ use super::plan::{Planned, Verdict};
 use crate::base::clock;
 use crate::commands::args::FirstKey;
 use crate::commands::call::call;
-use crate::commands::cx::{Cx, Outcome};
+use crate::commands::cx::{Cx, Job, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::registry::CommandId;
 use crate::commands::spec::flag;
@@ -23,6 +23,15 @@ pub enum Halt {
     Paused { until_ms: i64 },
     /// It was run, and leaves something to do.
     Outcome(Outcome),
+}
+
+/// Whether the reply is written. Otherwise it comes later, and is then held back if CLIENT
+/// REPLY says so.
+fn is_answered(result: &Result<(), Box<Halt>>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(halt) => matches!(**halt, Halt::Outcome(Outcome::Close | Outcome::AskLater(_))),
+    }
 }
 
 /// What all commands of one group have in common.
@@ -57,7 +66,7 @@ impl<'a, 'k> Step<'a, 'k> {
 
     /// Runs, queues or refuses one request.
     #[inline]
-    pub fn request(&mut self, request: &Planned, argv: Argv) -> Result<(), Halt> {
+    pub fn request(&mut self, request: &Planned, argv: Argv) -> Result<(), Box<Halt>> {
         let before = self.reply.len_bytes();
         let result = match &request.verdict {
             Verdict::Run(id) => self.run(*id, argv, request.first_key),
@@ -66,8 +75,12 @@ impl<'a, 'k> Step<'a, 'k> {
                 self.reject(error, *id);
                 Ok(())
             }
+            Verdict::Abort(error, id) => {
+                self.abort_exec(error, *id);
+                Ok(())
+            }
         };
-        if self.session.reply_mode != ReplyMode::On {
+        if self.session.reply_mode != ReplyMode::On && is_answered(&result) {
             self.hold_back_reply(before);
         }
         result
@@ -100,7 +113,7 @@ impl<'a, 'k> Step<'a, 'k> {
         }
     }
 
-    fn queue(&mut self, id: CommandId, argv: Argv) -> Result<(), Halt> {
+    fn queue(&mut self, id: CommandId, argv: Argv) -> Result<(), Box<Halt>> {
         if let Err(refusal) = admit(self.engine, self.session, id, self.locked.now_ms) {
             match refusal {
                 Refusal::Error(error) => {
@@ -121,34 +134,38 @@ impl<'a, 'k> Step<'a, 'k> {
     }
 
     #[inline]
-    fn run(&mut self, id: CommandId, argv: Argv, first_key: FirstKey) -> Result<(), Halt> {
+    fn run(&mut self, id: CommandId, argv: Argv, first_key: FirstKey) -> Result<(), Box<Halt>> {
         if !self.is_calm && !self.is_admitted(id)? {
             return Ok(());
         }
         match self.call(id, argv, first_key, false) {
             Outcome::Done => {}
             Outcome::Exec => {
-                self.run_transaction();
+                let left = self.run_transaction();
+                self.locked.effects().end_unit();
                 // Its line comes behind those of what it ran.
                 if self.engine.shared.clients.has_monitors() {
                     self.tell_monitors(argv);
                 }
+                if !left.is_empty() {
+                    return Err(Halt::Outcome(Outcome::AskLater(left)).into());
+                }
             }
             outcome => {
-                self.locked.effects().end_unit();
-                return Err(Halt::Outcome(outcome));
+                self.end_unit(id);
+                return Err(Halt::Outcome(outcome).into());
             }
         }
-        self.locked.effects().end_unit();
+        self.end_unit(id);
         Ok(())
     }
 
     /// Whether a command may run; if not it has been answered, or waits.
     #[cold]
-    fn is_admitted(&mut self, id: CommandId) -> Result<bool, Halt> {
+    fn is_admitted(&mut self, id: CommandId) -> Result<bool, Box<Halt>> {
         match admit(self.engine, self.session, id, self.locked.now_ms) {
             Ok(()) => return Ok(true),
-            Err(Refusal::Paused { until_ms }) => return Err(Halt::Paused { until_ms }),
+            Err(Refusal::Paused { until_ms }) => return Err(Halt::Paused { until_ms }.into()),
             Err(Refusal::Error(error)) => {
                 if self.engine.registry.get(id).spec.name == "exec" {
                     self.abort_exec(&error, id);
@@ -160,11 +177,27 @@ impl<'a, 'k> Step<'a, 'k> {
         Ok(false)
     }
 
-    /// Runs the queued commands of a session whose EXEC was accepted, as one unit under the
-    /// locks of EXEC, and ends the transaction.
-    fn run_transaction(&mut self) {
-        let Some(transaction) = self.session.transaction.take() else {
+    /// Ends the unit of one command. One that only reads leaves nothing but the deletions of
+    /// keys that were due, which have nothing to do with each other.
+    #[inline]
+    fn end_unit(&mut self, id: CommandId) {
+        if !self.locked.effects().has_unit() {
             return;
+        }
+        let changes = flag::WRITE | flag::MAY_REPLICATE | flag::ADMIN;
+        if self.engine.registry.get(id).spec.has(changes) {
+            self.locked.effects().end_unit();
+        } else {
+            self.locked.effects().end_loose_unit();
+        }
+    }
+
+    /// Runs the queued commands of a session whose EXEC was accepted, as one unit under the
+    /// locks of EXEC, and ends the transaction. Returns what tasks have to do after it.
+    fn run_transaction(&mut self) -> Vec<Job> {
+        let mut left = Vec::new();
+        let Some(transaction) = self.session.transaction.take() else {
+            return left;
         };
         self.reply.array(transaction.commands.len());
         for queued in &transaction.commands {
@@ -173,6 +206,12 @@ impl<'a, 'k> Step<'a, 'k> {
             let known = self.engine.registry.get(queued.id);
             let refusal = match outcome {
                 Outcome::Done => continue,
+                // It cannot fail any more: the role changes when the transaction is over.
+                Outcome::Ask(job @ Job::ReplicaOf(_)) => {
+                    self.reply.ok();
+                    left.push(job);
+                    continue;
+                }
                 // Handlers answer for themselves when they may not wait.
                 _ => CmdError::err(format!(
                     "Command '{}' is not allowed inside a transaction",
@@ -182,14 +221,14 @@ impl<'a, 'k> Step<'a, 'k> {
             self.reply.truncate(before);
             refusal.write(self.reply);
         }
+        left
     }
 
-    /// EXEC of commands that are not admitted: nothing of them runs.
+    /// A refused EXEC, for its own sake or that of a queued command: nothing of them runs.
     fn abort_exec(&mut self, error: &CmdError, id: CommandId) {
-        let text = format!(
-            "EXECABORT Transaction discarded because of: {}",
-            error.message()
-        );
+        let message = error.message();
+        let reason = message.strip_prefix("ERR ").unwrap_or(&message);
+        let text = format!("EXECABORT Transaction discarded because of: {reason}");
         let aborted = CmdError::Text(text.into());
         self.session.transaction = None;
         crate::commands::transaction::unwatch_all(self.locked, self.session);

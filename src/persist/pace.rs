@@ -30,7 +30,8 @@ impl Pace {
     }
 
     /// What to sleep now. `delay_us` is what the configuration says at this moment: a
-    /// positive number of microseconds a key, or for -n one microsecond every n keys. What is slept is to be told to `slept`.
+    /// positive number of microseconds a key, or for -n one microsecond every n keys. What
+    /// is slept is to be told to `slept`.
     pub fn rest(&mut self, delay_us: i64) -> Rest {
         let owed_us = match delay_us {
             0 => 0,

@@ -65,8 +65,9 @@ pub enum Moment {
     Renamed,
 }
 
-/// Saves everything as it is at one moment to `path`. Keeps the figures of `shared.jobs.saves` up to
-/// date and stops soon after its `cancel` is set; who began the save there ends it there.
+/// Saves everything as it is at one moment to `path`. Keeps the figures of
+/// `shared.jobs.saves` up to date and stops soon after its `cancel` is set; who began the
+/// save there ends it there.
 ///
 /// # Errors
 /// The file could not be written. There is no trace of the attempt then.
@@ -108,8 +109,8 @@ fn write_and_rename(
     };
     let mut file = File::create(temp).map_err(failed("create", temp))?;
     let (mut stream, ()) = SnapshotStream::begin(shared, locker, Purpose::Disk, |_| ());
-    tell(Moment::Cut);
     let mut writing = Writing::new(shared, &stream);
+    tell(Moment::Cut);
     let written = writing.write(shared, locker, &mut stream, &mut file);
     let report = writing.report(&stream);
     stream.close(shared, locker);

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::desk::{Desk, RoleRequest, Waiting};
 use super::feed::{End, Feed, Source, State};
+use super::full_sync::without_data;
 use super::line::LogLine;
 use super::psync::{Request, Screened, Standing, Verdict, answer, screen};
 use crate::base::clock;
@@ -237,10 +238,16 @@ impl Asked<'_> {
             LogLine::notice("Delay next BGSAVE for diskless SYNC").log();
         }
         let (cut, cuts) = oneshot::channel();
+        let by_sync = self.request == Request::Sync;
+        if self.introduction.exclude_data {
+            // The receiver is in our hands.
+            let _ = cut.send(without_data(by_sync, &self.desk.engine.shared));
+            return Answered::Begins(Source::Waiting(cuts), Vec::new());
+        }
         self.desk.waiting.borrow_mut().push(Waiting {
             follower: self.follower.clone(),
             introduction: self.introduction.clone(),
-            by_sync: self.request == Request::Sync,
+            by_sync,
             since_us: clock::monotonic_us(),
             cut,
         });

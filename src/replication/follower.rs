@@ -11,29 +11,29 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::desk::RoleRequest;
-use super::handshake::{Introduction, Resume};
+use super::handshake::Resume;
 use super::intake::{self, Loading};
 use super::line::LogLine;
 use super::link::{Action, Link, LinkStatus, Progress, Target};
+use super::presence::{introduction, leader_session, phase_named, timeout_ms};
 use super::roles;
 use super::spool::Spool;
 use crate::base::clock;
 use crate::base::rng::Rng;
-use crate::config::Param;
+use crate::config::{Config, Param};
 use crate::exec::Engine;
 use crate::exec::apply::{Applied, Applier, is_blank};
+use crate::net::connect::connect;
 use crate::net::stream::Stream;
 use crate::oplog::ReplId;
 use crate::persist::load::{Loaded, ReplFacts};
-use crate::shared::clients::{ClientFacts, client_flag};
 use crate::shared::role::LinkPhase;
-use crate::shared::session::{Origin, Session};
+use crate::shared::session::Session;
 use crate::store::locked::Locker;
 
 /// What is read at once.
@@ -42,7 +42,15 @@ const READ_BYTES: usize = 256 << 10;
 /// The follower's clock is looked at no less often than this.
 const TICK_MS_MAX: u64 = 1000;
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
+/// A connection on its way.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>>>>;
+
+/// What lies between the servers.
+pub struct Network {
+    pub connect: Box<dyn Fn(Target) -> Connecting>,
+    /// For the jitter of retries.
+    pub seed: u64,
+}
 
 enum Event {
     Request(Option<RoleRequest>),
@@ -62,6 +70,7 @@ struct Following {
     /// As `shared.role` was last told.
     told: LinkStatus,
     connecting: Option<Connecting>,
+    connect: Box<dyn Fn(Target) -> Connecting>,
     stream: Option<Stream>,
     input: Vec<u8>,
     out: Vec<u8>,
@@ -81,7 +90,7 @@ struct Following {
 pub fn start(
     engine: Arc<Engine>,
     locker: Locker,
-    mut requests: mpsc::UnboundedReceiver<RoleRequest>,
+    requests: mpsc::UnboundedReceiver<RoleRequest>,
     target: Option<Target>,
     restored: Option<ReplFacts>,
 ) -> io::Result<()> {
@@ -91,30 +100,62 @@ pub fn start(
             .enable_all()
             .build_local(LocalOptions::default());
         match runtime {
-            Ok(runtime) => runtime.block_on(async move {
-                let mut following = Following::new(engine, locker, restored);
-                if let Some(target) = target {
-                    following.follow(target);
-                }
-                following.run(&mut requests).await;
-            }),
+            Ok(runtime) => {
+                let network = by_tcp(engine.shared.config.clone());
+                runtime.block_on(serve(engine, locker, requests, target, restored, network));
+            }
             Err(error) => tracing::error!("No leader can be followed: {error}"),
         }
     })?;
     Ok(())
 }
 
+/// Serves until asked to stop.
+pub async fn serve(
+    engine: Arc<Engine>,
+    locker: Locker,
+    mut requests: mpsc::UnboundedReceiver<RoleRequest>,
+    target: Option<Target>,
+    restored: Option<ReplFacts>,
+    network: Network,
+) {
+    let mut following = Following::new(engine, locker, restored, network);
+    if let Some(target) = target {
+        following.follow(target);
+    }
+    following.run(&mut requests).await;
+}
+
+fn by_tcp(config: Arc<Config>) -> Network {
+    Network {
+        connect: Box::new(move |target: Target| {
+            let source = config.get_text(Param::BindSourceAddr);
+            Box::pin(async move {
+                let source = String::from_utf8_lossy(&source);
+                let connected = connect(&target.host, target.port, &source).await;
+                connected.map(Stream::Tcp)
+            })
+        }),
+        seed: Rng::from_entropy().next_u64(),
+    }
+}
+
 impl Following {
-    fn new(engine: Arc<Engine>, locker: Locker, restored: Option<ReplFacts>) -> Following {
+    fn new(
+        engine: Arc<Engine>,
+        locker: Locker,
+        restored: Option<ReplFacts>,
+        network: Network,
+    ) -> Following {
         let session = leader_session(&engine, None);
-        let seed = Rng::from_entropy().next_u64();
         let timeout_ms = timeout_ms(&engine);
         let mut following = Following {
             applier: Applier::new(locker),
             session,
-            link: Link::new(introduction(&engine), timeout_ms, seed),
+            link: Link::new(introduction(&engine), timeout_ms, network.seed),
             told: LinkStatus::default(),
             connecting: None,
+            connect: network.connect,
             stream: None,
             input: Vec::new(),
             out: Vec::new(),
@@ -189,7 +230,7 @@ impl Following {
         if let Some(connecting) = &mut self.connecting {
             let connected = ready!(connecting.as_mut().poll(cx));
             self.connecting = None;
-            return Poll::Ready(Event::Connected(connected.map(Stream::Tcp)));
+            return Poll::Ready(Event::Connected(connected));
         }
         let Some(stream) = &mut self.stream else {
             return Poll::Pending;
@@ -307,9 +348,7 @@ impl Following {
         for action in actions {
             match action {
                 Action::Connect(target) => {
-                    self.connecting = Some(Box::pin(async move {
-                        TcpStream::connect((target.host.as_str(), target.port)).await
-                    }));
+                    self.connecting = Some((self.connect)(target));
                 }
                 Action::Send(bytes) => self.out.extend_from_slice(&bytes),
                 Action::Log(line) => line.log(),
@@ -543,67 +582,6 @@ impl Following {
         link.sync_total_bytes = total.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1);
         link.sync_read_bytes = status.payload_read_bytes;
         link.sync_last_io_ms = heard_ms;
-    }
-}
-
-/// The session that the stream runs in, and the client that CLIENT LIST shows for it.
-fn leader_session(engine: &Engine, stream: Option<&Stream>) -> Session {
-    let shared = &engine.shared;
-    let (address, local_address) = stream.map(Stream::addresses).unwrap_or_default();
-    let now_ms = clock::unix_ms();
-    let mut facts = ClientFacts::default();
-    facts.id = shared.clients.next_id();
-    facts.address = address;
-    facts.local_address = local_address;
-    facts.fd = stream.map_or(-1, Stream::fd);
-    facts.created_ms = now_ms;
-    facts.last_active_ms = now_ms.into();
-    facts.queued = (-1).into();
-    facts.resp = 2.into();
-    let facts = Arc::new(facts);
-    facts.set(client_flag::LEADER, true);
-    facts.text.lock().user = "(superuser)".to_owned();
-    if stream.is_some() {
-        shared.clients.add(facts.clone());
-    }
-    let mut session = Session::new(facts, Origin::Leader);
-    session.authenticated = true;
-    session
-}
-
-fn introduction(engine: &Engine) -> Introduction {
-    let config = &engine.shared.config;
-    let text = |param| {
-        let text = config.get_text(param);
-        (!text.is_empty()).then(|| text.to_vec())
-    };
-    let port = match config.get_int(Param::ReplicaAnnouncePort) {
-        0 => config.get_int(Param::Port),
-        announced => announced,
-    };
-    Introduction {
-        password: text(Param::MasterAuth),
-        user: text(Param::MasterUser),
-        listening_port: u16::try_from(port).unwrap_or(0),
-        announce_ip: text(Param::ReplicaAnnounceIp),
-        version: None,
-        loads_from_socket: false,
-    }
-}
-
-fn timeout_ms(engine: &Engine) -> u64 {
-    let timeout = engine.shared.config.get_seconds(Param::ReplTimeout);
-    u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX / 2)
-}
-
-fn phase_named(name: &str) -> LinkPhase {
-    match name {
-        "connect" => LinkPhase::Connect,
-        "connecting" => LinkPhase::Connecting,
-        "handshake" => LinkPhase::Handshake,
-        "sync" => LinkPhase::Sync,
-        "connected" => LinkPhase::Connected,
-        _ => LinkPhase::None,
     }
 }
 

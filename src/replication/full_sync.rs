@@ -29,10 +29,13 @@ use super::line::LogLine;
 use super::psync::fullresync_reply;
 use super::roles;
 use crate::base::clock;
+use crate::base::hash::Crc64;
 use crate::base::rng::Rng;
-use crate::config::Param;
+use crate::config::{Param, REDIS_VERSION};
 use crate::oplog::ReaderKind;
 use crate::persist::stream::{CutFacts, SnapshotStream};
+use crate::rdb::encode;
+use crate::rdb::format::FileVersion;
 use crate::shared::Shared;
 use crate::shared::followers::{Follower, FollowerPhase};
 use crate::store::snapshot::Purpose;
@@ -64,6 +67,40 @@ struct Member {
 enum Ending {
     Mark([u8; 40]),
     Length,
+}
+
+/// A snapshot for who asked for one without keys: there is nothing else in ours yet.
+pub fn without_data(by_sync: bool, shared: &Shared) -> Cut {
+    let mark = Rng::from_entropy().hex_id();
+    let mut greeting = Vec::new();
+    if !by_sync {
+        greeting = fullresync_reply(shared.history.lock().id(), shared.oplog.end_offset());
+    }
+    put_mark_header(&mut greeting, mark);
+    let begin = greeting.len();
+    encode::put_header(&mut greeting, FileVersion::Redis10);
+    encode::put_aux(&mut greeting, b"redis-ver", REDIS_VERSION.as_bytes());
+    encode::put_end(&mut greeting);
+    let mut crc = Crc64::new();
+    crc.update(greeting.get(begin..).unwrap_or_default());
+    encode::put_checksum(&mut greeting, Some(crc.value()));
+    greeting.extend_from_slice(&mark);
+    let (sender, pieces) = mpsc::channel(1);
+    // There is room for one.
+    let _ = sender.try_send(Piece::End);
+    Cut {
+        greeting,
+        pieces,
+        reader: None,
+        starts_at_ack: true,
+        keeps_alive: false,
+    }
+}
+
+fn put_mark_header(out: &mut Vec<u8>, mark: [u8; 40]) {
+    out.extend_from_slice(b"$EOF:");
+    out.extend_from_slice(&mark);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Serves followers that wait for a snapshot, for ever.
@@ -135,9 +172,7 @@ fn join(shared: &Shared, waiting: Waiting, facts: &CutFacts, ending: Ending) -> 
         greeting = fullresync_reply(facts.repl_id, facts.offset);
     }
     if let Ending::Mark(mark) = ending {
-        greeting.extend_from_slice(b"$EOF:");
-        greeting.extend_from_slice(&mark);
-        greeting.extend_from_slice(b"\r\n");
+        put_mark_header(&mut greeting, mark);
     }
     let wants_stream = !waiting.introduction.rdb_only;
     let (sender, pieces) = mpsc::channel(PIECES_MAX);

@@ -383,18 +383,16 @@ fn line_number(line: &[u8]) -> Option<i64> {
     parse_i64(line.get(1..)?)
 }
 
-/// A frame that is all there and whose headers are short, which nearly all are: appends
-/// its ranges and gives its length. Of any other it appends nothing.
+/// A frame that is all there, its headers short: appends its ranges and gives its length.
 #[inline]
 fn whole_frame(input: &[u8], limits: &Limits, ranges: &mut Vec<ArgRange>) -> Option<usize> {
     let (args, mut at) = short_header(input, 0, b'*')?;
     if args == 0 || args > SHORT_LEN_MAX {
         return None;
     }
-    let base = ranges.len();
-    for _ in 0..args {
+    for found in 0..args {
         let Some(range) = whole_arg(input, at, limits) else {
-            ranges.truncate(base);
+            ranges.truncate(ranges.len() - found);
             return None;
         };
         ranges.push(range);
@@ -412,8 +410,9 @@ fn whole_arg(input: &[u8], at: usize, limits: &Limits) -> Option<ArgRange> {
     (is_whole && len as u64 <= limits.bulk_len_bytes_max).then_some(ArgRange { start, end })
 }
 
-/// A header line of up to three digits, within every limit but the configured one: its number, and where the next line
-/// begins. Looks at eight bytes at once, so it finds none just before the input's end.
+/// A header line of up to three digits, which keep every limit but the configured one: its
+/// number, and where the next line begins. It is sought in eight bytes at once, so none is
+/// found just before the input's end.
 #[inline(always)]
 fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
     const fn line(kind: u8, digits: u32) -> u64 {
@@ -427,11 +426,12 @@ fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
     }
     let starts = first.wrapping_sub(1) <= 8 && second <= 9;
     if word & 0xff_ff00_00ff == line(kind, 2) {
-        return starts.then_some(((first * 10 + second) as usize, at + 5));
+        return starts.then(|| ((first * 10 + second) as usize, at + 5));
     }
     let third = digit(3);
     let ends = word & 0xffff_0000_00ff == line(kind, 3);
-    (ends && starts && third <= 9).then_some(((first * 100 + second * 10 + third) as usize, at + 6))
+    let is_whole = ends && starts && third <= 9;
+    is_whole.then(|| ((first * 100 + second * 10 + third) as usize, at + 6))
 }
 
 /// A complete frame as the caller gets it.

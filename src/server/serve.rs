@@ -16,12 +16,14 @@
 //! limit: a client may well send a long pipeline before it reads the first answer.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
+
+use tokio::sync::futures::Notified;
 
 use super::connection::{Connection, Gone, Next};
 use super::{jobs, suspend};
-use crate::exec::dispatch::Stop;
+use crate::exec::dispatch::{Progress, Stop};
 use crate::exec::maintain;
 
 /// The arguments of PSYNC or SYNC.
@@ -61,20 +63,33 @@ pub async fn serve(mut connection: Connection) {
 
 /// Returns the request of one who wants to follow, or nothing when the client is done.
 async fn serve_requests(connection: &mut Connection) -> Result<Option<Request>, Gone> {
+    let facts = connection.session.facts.clone();
+    // Kept from one wait to the next: to enlist anew each time would cost two locks.
+    let mut poked = pin!(facts.wake.notified());
     loop {
-        match wait(connection).await? {
+        match wait(connection, poked.as_mut()).await? {
             Woken::Read(len) => {
-                if let Next::Follow { request } = run_input(connection, len).await? {
-                    return Ok(Some(request));
+                let progress = run_input(connection, len);
+                if !matches!(progress.stop, Stop::NeedInput) {
+                    // Who waits for something else has to hear of pokes itself.
+                    poked.set(facts.wake.notified());
+                    if let Next::Follow { request } = go_on(connection, progress).await? {
+                        return Ok(Some(request));
+                    }
                 }
+                connection.settle();
             }
             Woken::Written => {}
-            Woken::Poked => connection.send_pushes(),
+            Woken::Poked => {
+                poked.set(facts.wake.notified());
+                connection.send_pushes();
+            }
         }
         if connection.session.closing {
+            poked.set(facts.wake.notified());
             return connection.send_all().await.map(|()| None);
         }
-        if connection.session.facts.is_killed() {
+        if facts.is_killed() {
             return Err(Gone);
         }
         connection.check_limits()?;
@@ -82,12 +97,17 @@ async fn serve_requests(connection: &mut Connection) -> Result<Option<Request>, 
 }
 
 /// Waits for input, for room for output, or to be woken by others.
-async fn wait(connection: &mut Connection) -> Result<Woken, Gone> {
-    let facts = connection.session.facts.clone();
-    let worker = connection.worker.clone();
-    let mut poked = pin!(facts.wake.notified());
+async fn wait(
+    connection: &mut Connection,
+    mut poked: Pin<&mut Notified<'_>>,
+) -> Result<Woken, Gone> {
+    let Connection {
+        worker,
+        stream,
+        output,
+        ..
+    } = connection;
     poll_fn(|cx| {
-        let Connection { stream, output, .. } = connection;
         if let Poll::Ready(read) = stream.poll_read(cx, &mut worker.input.borrow_mut()) {
             return Poll::Ready(match read {
                 Ok(0) | Err(_) => Err(Gone),
@@ -105,22 +125,22 @@ async fn wait(connection: &mut Connection) -> Result<Woken, Gone> {
 }
 
 /// Runs `len` new bytes in the worker's buffer, behind what was left of earlier ones.
-async fn run_input(connection: &mut Connection, len: usize) -> Result<Next, Gone> {
+fn run_input(connection: &mut Connection, len: usize) -> Progress {
     connection.note_input(len);
     let worker = connection.worker.clone();
-    let mut progress = if connection.pending.is_empty() {
-        let input = worker.input.borrow();
-        let progress = connection.dispatch(&input[..len]);
-        connection
-            .pending
-            .extend_from_slice(&input[progress.consumed_bytes..len]);
-        progress
-    } else {
-        connection
-            .pending
-            .extend_from_slice(&worker.input.borrow()[..len]);
-        connection.dispatch_pending()
-    };
+    let input = &worker.input.borrow()[..len];
+    if !connection.pending.is_empty() {
+        connection.pending.extend_from_slice(input);
+        return connection.dispatch_pending();
+    }
+    let progress = connection.dispatch(input);
+    let rest = &input[progress.consumed_bytes..];
+    connection.pending.extend_from_slice(rest);
+    progress
+}
+
+/// Waits for what made `dispatch` stop and goes on with the input, until more is needed.
+async fn go_on(connection: &mut Connection, mut progress: Progress) -> Result<Next, Gone> {
     loop {
         connection.check_limits()?;
         if matches!(progress.stop, Stop::Contended) {
@@ -143,10 +163,5 @@ async fn run_input(connection: &mut Connection, len: usize) -> Result<Next, Gone
         }
         progress = connection.dispatch_pending();
     }
-    if connection.pending.is_empty() {
-        // An idle connection owns no buffer.
-        connection.pending = Vec::new();
-    }
-    connection.note_facts();
     Ok(Next::Continue)
 }

@@ -138,7 +138,7 @@ mod tests {
     fn percentiles_and_steps() {
         let latencies = Latencies::default();
         for microseconds in [0, 0, 1, 3, 50_000] {
-            latencies.add(microseconds);
+            latencies.add(microseconds, 1);
         }
         let mut spread = Spread::default();
         spread.add(&latencies);

@@ -100,15 +100,14 @@ impl Effects {
         self.rewritten = true;
     }
 
-    /// Ends a unit: several records of it become one transaction.
+    /// Whether anything was logged since the last unit ended.
     #[inline]
-    pub fn end_unit(&mut self) {
-        if !self.unit.is_empty() {
-            self.record_unit();
-        }
+    pub fn has_unit(&self) -> bool {
+        !self.unit.is_empty()
     }
 
-    fn record_unit(&mut self) {
+    /// Ends a unit: several records of it become one transaction.
+    pub fn end_unit(&mut self) {
         let several = self.unit.len() > 1;
         if let Some(first) = self.unit.first().filter(|_| several) {
             self.records.multi(first.db);

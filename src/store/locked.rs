@@ -257,18 +257,23 @@ impl Locked<'_> {
         let Some(tables) = self.tables(db) else {
             return;
         };
-        let mut probes = [const { None }; PREFETCHED];
+        let mut wanted = [const { None }; PREFETCHED];
         let mut count = 0;
-        for (probe, hash) in probes.iter_mut().zip(hashes) {
+        for (place, hash) in wanted.iter_mut().zip(hashes) {
             let shard = self.keyspace.shard_of(hash);
             assert!(self.holds(shard), "a shard is used that is not locked");
             // SAFETY: the shard is held, and nothing changes as long as `self` is borrowed.
             let table = unsafe { &tables.shard(shard).table };
-            *probe = table.prefetch_bucket(hash);
+            table.prefetch_link(hash);
+            *place = Some((table, hash));
             count += 1;
         }
-        let found = probes[..count].iter().flatten();
-        found.for_each(Probe::prefetch_slots);
+        let mut probes = [const { None }; PREFETCHED];
+        for (probe, (table, hash)) in probes.iter_mut().zip(wanted[..count].iter().flatten()) {
+            *probe = table.prefetch_bucket(*hash);
+        }
+        let probes = probes[..count].iter().flatten();
+        probes.for_each(Probe::prefetch_slots);
     }
 
     /// The table of a database in a shard; `None` while the database was never used.
@@ -301,9 +306,18 @@ impl Locked<'_> {
     where
         Self: 't,
     {
-        if let Some(held) = self.table(db, shard) {
-            return held;
+        match self.table(db, shard) {
+            Some(held) => held,
+            None => self.new_table(db, shard),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn new_table<'t>(&self, db: u32, shard: usize) -> Held<'t>
+    where
+        Self: 't,
+    {
         // SAFETY: a gate is held.
         let database = unsafe { self.keyspace.database(db) };
         database

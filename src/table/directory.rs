@@ -4,8 +4,9 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::bucket::{LINE_BYTES, Line, Tag, prefetch};
-use super::segment::{Header, Segment, Spot, class_for};
+use super::bucket::{LINE_BYTES, Tag, prefetch};
+use super::class::class_for;
+use super::segment::{Header, Segment, Spot};
 use super::slot::{Slot, SlotRef, Snapshots};
 use crate::base::hash::KeyHasher;
 
@@ -13,6 +14,8 @@ use crate::base::hash::KeyHasher;
 pub const ORDER_BITS: u32 = 40;
 /// The directory's bits at most.
 pub(super) const DEPTH_MAX: u8 = 20;
+/// A directory of so many bits stands in the table itself.
+const DEPTH_INLINE: u8 = 1;
 /// The bits of a hash that are not order.
 const BELOW_ORDER: u32 = 64 - ORDER_BITS;
 const POINTER_MASK: u64 = (1 << 48) - 1;
@@ -42,6 +45,7 @@ pub fn order_of(hash: u64) -> u64 {
 /// So bucket and tag together tell more of the order than the next few sizes of the segment
 /// need: growing seldom reads the entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
 pub(super) struct Link(u64);
 
 impl Link {
@@ -136,9 +140,10 @@ impl Link {
 ///
 /// A hash must be good in its upper 40 bits; the others are the caller's.
 pub struct Table<S: Slot> {
-    /// With `depth` 0 the only link (0 when the table is empty), else the address of the
-    /// directory, `1 << depth` links.
-    root: u64,
+    /// Up to `DEPTH_INLINE` the links themselves (0 when the table is empty), so that small
+    /// tables cost a lookup no further line; else first the address of the directory,
+    /// `1 << depth` links.
+    roots: [u64; 1 << DEPTH_INLINE],
     len: usize,
     bytes: usize,
     /// No segment has ever had more slots than this; random draws need it.
@@ -150,7 +155,7 @@ pub struct Table<S: Slot> {
 impl<S: Slot> Table<S> {
     pub const fn new() -> Self {
         Table {
-            root: 0,
+            roots: [0; 1 << DEPTH_INLINE],
             len: 0,
             bytes: 0,
             slots_max: 0,
@@ -175,7 +180,7 @@ impl<S: Slot> Table<S> {
     }
 
     pub(super) fn has_segments(&self) -> bool {
-        self.root != 0
+        self.roots[0] != 0
     }
 
     pub(super) fn depth(&self) -> u8 {
@@ -188,8 +193,8 @@ impl<S: Slot> Table<S> {
 
     fn links(&self) -> *const Link {
         match self.depth {
-            0 => (&raw const self.root).cast(),
-            _ => self.root as usize as *const Link,
+            ..=DEPTH_INLINE => self.roots.as_ptr().cast(),
+            _ => self.roots[0] as usize as *const Link,
         }
     }
 
@@ -201,10 +206,16 @@ impl<S: Slot> Table<S> {
         unsafe { *self.links().add(index) }
     }
 
+    /// Which place of the directory covers `hash`.
+    #[inline]
+    fn index_of(&self, hash: u64) -> usize {
+        (hash >> 1 >> (63 - self.depth)) as usize
+    }
+
     /// The link that covers `hash`; the table must have segments.
     #[inline]
     pub(super) fn link(&self, hash: u64) -> Link {
-        self.link_at((hash >> 1 >> (63 - self.depth)) as usize)
+        self.link_at(self.index_of(hash))
     }
 
     pub(super) fn link_of_order(&self, order: u64) -> Link {
@@ -215,12 +226,11 @@ impl<S: Slot> Table<S> {
     pub(super) fn set_links(&mut self, hash: u64, link: Link) {
         debug_assert!(link.depth() <= self.depth);
         let count = 1_usize << (self.depth - link.depth());
-        let index = (hash >> 1 >> (63 - self.depth)) as usize & !(count - 1);
-        if self.depth == 0 {
-            self.root = link.0;
-            return;
-        }
-        let links = self.root as usize as *mut Link;
+        let index = self.index_of(hash) & !(count - 1);
+        let links: *mut Link = match self.depth {
+            ..=DEPTH_INLINE => self.roots.as_mut_ptr().cast(),
+            _ => self.roots[0] as usize as *mut Link,
+        };
         // SAFETY: `index .. index + count` lies in the directory, which is ours.
         unsafe { std::slice::from_raw_parts_mut(links.add(index), count).fill(link) }
     }
@@ -251,8 +261,10 @@ impl<S: Slot> Table<S> {
         debug_assert!(links.len() == 1 << depth);
         self.free_directory();
         self.depth = depth;
-        if let [link] = links {
-            self.root = link.0;
+        if depth <= DEPTH_INLINE {
+            for (root, link) in self.roots.iter_mut().zip(links) {
+                *root = link.0;
+            }
             return;
         }
         let layout = Self::directory_layout(depth);
@@ -263,16 +275,16 @@ impl<S: Slot> Table<S> {
                 handle_alloc_error(layout);
             }
             std::ptr::copy_nonoverlapping(links.as_ptr(), memory.cast(), links.len());
-            self.root = memory as usize as u64;
+            self.roots[0] = memory as usize as u64;
         }
         self.count_bytes(layout.size(), 0);
     }
 
     fn free_directory(&mut self) {
-        if self.depth > 0 {
+        if self.depth > DEPTH_INLINE {
             let layout = Self::directory_layout(self.depth);
             // SAFETY: allocated by `set_directory` with this layout, and unused from here.
-            unsafe { dealloc(self.root as usize as *mut u8, layout) }
+            unsafe { dealloc(self.roots[0] as usize as *mut u8, layout) }
             self.count_bytes(0, layout.size());
         }
     }
@@ -297,22 +309,34 @@ impl<S: Slot> Table<S> {
         // SAFETY: the table forgets its links right after.
         self.for_each_segment(|segment| unsafe { segment.free() });
         self.free_directory();
-        (self.root, self.len, self.bytes, self.depth) = (0, 0, 0, 0);
-        self.slots_max = 0;
+        self.roots = [0; 1 << DEPTH_INLINE];
+        (self.len, self.bytes, self.depth, self.slots_max) = (0, 0, 0, 0);
     }
 }
 
 impl<S: Slot> Table<S> {
-    /// Asks for the bucket of `hash`: the first of two stages before a batch of lookups.
+    /// Asks for the link of `hash`: the first of three stages before a batch of lookups.
+    #[inline]
+    pub fn prefetch_link(&self, hash: u64) {
+        if self.depth > DEPTH_INLINE {
+            let link = self.links().wrapping_add(self.index_of(hash));
+            NonNull::new(link.cast_mut().cast())
+                .into_iter()
+                .for_each(prefetch);
+        }
+    }
+
+    /// Asks for the bucket of `hash`, and the next one for its guests: the second stage.
     /// `None` if the table is empty.
     #[inline]
     pub fn prefetch_bucket(&self, hash: u64) -> Option<Probe<'_, S>> {
         self.has_segments().then(|| {
             let link = self.link(hash);
-            let line = link.segment().line(link.bucket(hash));
-            line.prefetch();
+            let (segment, bucket) = (link.segment(), link.bucket(hash));
+            segment.prefetch_near(bucket);
             Probe {
-                line,
+                segment,
+                bucket,
                 tag: link.tag(hash),
                 table: PhantomData,
             }
@@ -407,7 +431,7 @@ impl<S: Slot> Table<S> {
         // What comes into being under a snapshot is not part of it.
         segment.head_mut().snapshot = numbers;
         segment.head_mut().given = [u64::MAX; 2];
-        self.root = Link::new(segment, 0).0;
+        self.roots[0] = Link::new(segment, 0).0;
         self.bytes = segment.bytes();
         self.slots_max = segment.slots() as u32;
     }
@@ -460,19 +484,19 @@ impl<S: Slot> Table<S> {
 
 /// A bucket that was asked for, and what to look for in it.
 pub struct Probe<'a, S: Slot> {
-    line: Line,
+    segment: Segment,
+    bucket: usize,
     tag: Tag,
     table: PhantomData<&'a Table<S>>,
 }
 
 impl<S: Slot> Probe<'_, S> {
-    /// Asks for the memory of every slot in the home bucket whose tag matches: the second
-    /// stage, when the bucket has arrived.
+    /// Asks for the memory of every slot that may be the wanted one: the third stage, when
+    /// the bucket has arrived.
     #[inline]
     pub fn prefetch_slots(&self) {
-        for slot in self.line.matches(self.tag) {
-            prefetch_slot::<S>(self.line.pointer(slot));
-        }
+        let ask = prefetch_slot::<S>;
+        self.segment.for_candidates(self.bucket, self.tag, ask);
     }
 }
 

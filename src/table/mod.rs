@@ -29,6 +29,8 @@
 mod bucket;
 mod slot;
 
+mod class;
+
 mod segment;
 
 mod directory;

@@ -2,8 +2,9 @@
 
 use std::ptr::NonNull;
 
+use super::class::{CLASS_MAX, class_for, merge_len_max};
 use super::directory::{DEPTH_MAX, Link, Table};
-use super::segment::{CLASS_MAX, Segment, class_for, merge_len_max};
+use super::segment::Segment;
 use super::slot::{Slot, Snapshots};
 use crate::base::hash::KeyHasher;
 

@@ -12,60 +12,12 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 use super::bucket::{Bucket, LINE_BYTES, Line, SLOTS, Tag, prefetch};
+use super::class::{CLASS_LINES, buckets_of, len_max, stash_lines_of};
 
-/// The sizes of a segment in lines, header and stash included.
-///
-/// An allocator that aligns to cache lines by asking for 63 bytes more, with four classes
-/// in each doubling, wastes nothing on these: each is the most lines that fit in a class.
-/// The largest is not the largest that would be possible (64 bits of "given" would do for
-/// 4 KiB), because a page of such an allocator holds more blocks of 3.5 KiB without a rest.
-const CLASS_LINES: [u8; 16] = [2, 4, 5, 6, 8, 9, 11, 13, 16, 19, 23, 27, 32, 39, 47, 55];
-pub(super) const CLASS_MAX: u8 = CLASS_LINES.len() as u8 - 1;
-/// The first class with a stash line.
-const CLASS_STASH: u8 = 8;
-/// A segment beyond this fill (in percent of its buckets' slots) grows. Small ones have no
-/// stash and grow when an entry finds no place.
-const FILL_PERCENT_MAX: usize = 92;
-/// A rebuilt segment is given the least class that is not fuller than this.
-const FILL_PERCENT_NEW: usize = 80;
 /// How far ahead of a walk the entries are asked for.
 const LINES_AHEAD: usize = 3;
-/// Buckets at most: one bit each of a `given` word.
-const BUCKETS_MAX: usize = 64;
 
-const _: () = assert!((CLASS_LINES[CLASS_MAX as usize] as usize) <= BUCKETS_MAX);
 const _: () = assert!(size_of::<Header>() == LINE_BYTES);
-
-/// The buckets of a class.
-pub(super) const fn buckets_of(class: u8) -> usize {
-    CLASS_LINES[class as usize] as usize - 1 - stash_lines_of(class)
-}
-
-const fn stash_lines_of(class: u8) -> usize {
-    (class >= CLASS_STASH) as usize
-}
-
-/// How many entries a class takes before it has to grow.
-const fn len_max(class: u8) -> usize {
-    let slots = buckets_of(class) * SLOTS;
-    if class < CLASS_STASH {
-        slots
-    } else {
-        slots * FILL_PERCENT_MAX / 100
-    }
-}
-
-/// Buddies that together hold no more than this become one.
-pub(super) const fn merge_len_max() -> usize {
-    len_max(CLASS_MAX) / 4
-}
-
-/// The class a new segment of `len` entries gets.
-pub(super) fn class_for(len: usize) -> u8 {
-    (0..CLASS_MAX)
-        .find(|&class| len <= buckets_of(class) * SLOTS * FILL_PERCENT_NEW / 100)
-        .unwrap_or(CLASS_MAX)
-}
 
 /// Stash lines beyond those of the segment's own memory.
 #[derive(Default)]
@@ -295,6 +247,31 @@ impl Segment {
             .push(Bucket::empty());
     }
 
+    /// Asks for a bucket's line and the next, which has its guests.
+    #[inline]
+    pub fn prefetch_near(&self, bucket: usize) {
+        self.line(bucket).prefetch();
+        self.next(bucket).prefetch();
+    }
+
+    /// Hands the entries to `ask` that `find` would look at, but for those in the stash: of
+    /// these only the lines before them are asked for.
+    #[inline]
+    pub fn for_candidates(&self, bucket: usize, tag: Tag, ask: impl Fn(NonNull<u8>)) {
+        let line = self.line(bucket);
+        line.matches(tag).for_each(|slot| ask(line.pointer(slot)));
+        let guests = line.guests_sent();
+        if guests != 0 {
+            let next = self.next(bucket);
+            let found = next.matches(tag).top(guests);
+            found.for_each(|slot| ask(next.pointer(slot)));
+        }
+        if line.has_stashed() {
+            prefetch(self.header.cast());
+            self.line_at(self.buckets).prefetch();
+        }
+    }
+
     /// Finds the entry at home in `bucket` that has `tag` and is accepted by `eq`.
     #[inline(always)]
     pub fn find(
@@ -316,6 +293,18 @@ impl Segment {
         if line.all_at_home() {
             return None;
         }
+        self.find_away(bucket, tag, eq)
+    }
+
+    /// As `find`, where the home does not have it.
+    #[inline(never)]
+    fn find_away(
+        &self,
+        bucket: usize,
+        tag: Tag,
+        mut eq: impl FnMut(NonNull<u8>) -> bool,
+    ) -> Option<Spot> {
+        let line = self.line(bucket);
         let guests = line.guests_sent();
         if guests != 0 {
             let next = self.next(bucket);

@@ -1,5 +1,7 @@
 //! The server below its tasks, in this process: bytes in at the outside door, replies out.
 
+#![allow(dead_code, reason = "each of those who include this uses a part of it")]
+
 use std::sync::Arc;
 
 use lockstep::base::clock;

@@ -35,7 +35,7 @@ fn a_file_cut_or_changed_anywhere_is_refused_and_changes_nothing() {
 
     let mut refused = |file: &[u8]| {
         std::fs::write(&path, file).unwrap();
-        let error = load::start(&ours, &mut locker).expect_err("it is broken");
+        let error = load::start(&ours, &mut locker, |_, _| ()).expect_err("it is broken");
         let offset = error.offset().expect("a place");
         assert!(offset <= file.len() as u64, "{error}");
         let place = format!("{}: at offset {offset}: ", path.display());
@@ -51,7 +51,9 @@ fn a_file_cut_or_changed_anywhere_is_refused_and_changes_nothing() {
         assert_eq!(error.kind, DecodeErrorKind::Truncated);
     }
     let mut changed = whole.clone();
-    for at in 0..whole.len() {
+    // Another version number may be one that knows no checksum.
+    let version = 5..9;
+    for at in (0..whole.len()).filter(|at| !version.contains(at)) {
         for bits in [1, 0x80, 0xff] {
             changed[at] = whole[at] ^ bits;
             refused(&changed);
@@ -60,7 +62,7 @@ fn a_file_cut_or_changed_anywhere_is_refused_and_changes_nothing() {
     }
     assert_eq!(model::of(&ours, &mut locker), served);
     std::fs::write(&path, &whole).unwrap();
-    load::start(&ours, &mut locker).unwrap();
+    load::start(&ours, &mut locker, |_, _| ()).unwrap();
     assert_eq!(model::of(&ours, &mut locker), model::some());
 }
 

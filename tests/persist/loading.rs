@@ -63,7 +63,9 @@ fn what_is_saved_is_loaded_in_the_place_of_what_was_there() {
         let mut before = model::some();
         before.insert((0, b"old".to_vec()), (b"value".to_vec(), None));
         model::put(&other, &mut locker, &before);
-        let report = load::start(&other, &mut locker).unwrap().unwrap();
+        let report = load::start(&other, &mut locker, |_, _| ())
+            .unwrap()
+            .unwrap();
         assert_eq!(
             (report.keys_loaded, report.keys_expired),
             (saved.len() as u64, 0)
@@ -85,9 +87,13 @@ fn a_missing_file_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
     let ours = shared::in_dir(dir.path(), &[]);
     let mut locker = Locker::new(&ours.keyspace, 0);
-    assert!(load::start(&ours, &mut locker).unwrap().is_none());
+    assert!(
+        load::start(&ours, &mut locker, |_, _| ())
+            .unwrap()
+            .is_none()
+    );
     std::fs::create_dir(dir.path().join("dump.rdb")).unwrap();
-    let error = load::start(&ours, &mut locker).unwrap_err();
+    let error = load::start(&ours, &mut locker, |_, _| ()).unwrap_err();
     assert!(matches!(error.kind, LoadErrorKind::Io { .. }), "{error}");
     assert!(!ours.jobs.loading.is_active());
 }
@@ -132,7 +138,10 @@ fn the_history_that_a_file_belongs_to_comes_back() {
     ours.oplog.activate_backlog();
     let path = dir.path().join("dump.rdb");
     model::save(&ours, &mut locker, &path);
-    let report = load::start(&ours, &mut locker).unwrap().unwrap();
+    let mut told = None;
+    let report = load::start(&ours, &mut locker, |_, history| told = Some(history));
+    let report = report.unwrap().unwrap();
+    assert_eq!(told, report.replication);
     let replication = report.replication.unwrap();
     assert_eq!(replication.id, ours.history.lock().id());
     assert_eq!((replication.offset, replication.stream_db), (1234, Some(0)));

@@ -1,6 +1,6 @@
 //! A snapshot is of one moment, whatever is written meanwhile.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use lockstep::base::rng::Rng;
 use lockstep::persist::stream::SnapshotStream;
@@ -17,6 +17,9 @@ const WRITERS: usize = 3;
 const KEYS: u64 = 3000;
 const DATABASES: u64 = 3;
 const ROUNDS: usize = 12;
+
+/// What writers gave to all snapshots together.
+static GIVEN_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// One change, noted under the locks under which it is made.
 enum Change {
@@ -120,6 +123,7 @@ fn read(
         }
     }
     assert_eq!(stream.keys_done(), stream.facts().keys);
+    GIVEN_BYTES.fetch_add(stream.given_bytes(), Ordering::Relaxed);
     stream.close(shared, locker);
     (file, made)
 }
@@ -153,6 +157,7 @@ fn two_snapshots_under_writers_are_exactly_what_was_there_at_their_cuts() {
         done.store(true, Ordering::Relaxed);
         files
     });
+    assert_ne!(GIVEN_BYTES.load(Ordering::Relaxed), 0);
     let notes = notes.into_inner();
     for (purpose, files) in ["disk", "followers"].iter().zip(files) {
         let (mut model, mut replayed) = (Model::new(), 0);

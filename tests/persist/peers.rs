@@ -125,7 +125,7 @@ fn we_load_what_redis_saved() {
 
     let ours = shared::in_dir(dir.path(), &[]);
     let mut locker = Locker::new(&ours.keyspace, 0);
-    let report = load::start(&ours, &mut locker).unwrap().unwrap();
+    let report = load::start(&ours, &mut locker, |_, _| ()).unwrap().unwrap();
     let model = model::of(&ours, &mut locker);
     assert_eq!(report.keys_loaded as usize, model.len());
     let get = |db, key: &str| model.get(&(db, key.as_bytes().to_vec())).cloned();

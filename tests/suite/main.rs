@@ -17,6 +17,10 @@ mod smoke;
 
 mod keyspace;
 
+mod exec;
+
+mod transaction;
+
 mod expiry;
 
 mod replication;
@@ -30,6 +34,8 @@ mod info;
 mod debug;
 
 mod server;
+
+mod process;
 
 mod client;
 

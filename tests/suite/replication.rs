@@ -416,6 +416,80 @@ fn tools_that_dump_get_a_file_and_are_let_go() {
 }
 
 #[test]
+fn a_dump_without_data_holds_no_keys() {
+    let leader = Server::start(&AT_ONCE);
+    let mut client = leader.client();
+    check_all(
+        &mut client,
+        &[
+            ("SET a 1", "+OK"),
+            (
+                "REPLCONF capa eof rdb-only 1 rdb-filter-only functions",
+                "+OK",
+            ),
+        ],
+    );
+    client.send(b"SYNC\r\n");
+    let sent = client.recv_to_end();
+    assert!(sent.starts_with(b"$EOF:"), "{}", sent.escape_ascii());
+    assert!(sent.windows(9).any(|bytes| bytes == b"REDIS0010"));
+    assert!(sent.len() < 200, "{}", sent.escape_ascii());
+}
+
+#[test]
+fn a_side_that_stands_still_is_noticed_by_the_other() {
+    let slow = ["--repl-timeout", "2", "--repl-ping-replica-period", "1"];
+    let leader = Server::start(&[&AT_ONCE[..], &slow].concat());
+    let follower = start_follower(Kind::Ours, leader.port, &slow);
+    let follower = follower.expect("ours is always there");
+    wait_for_link(&follower);
+    leader.signal("STOP");
+    wait_until(SOON, "the follower notices", || !is_up(&follower));
+    leader.signal("CONT");
+    wait_for_link(&follower);
+    let line = "MASTER timeout: no data nor PING received...";
+    assert!(follower.log().contains(line));
+    follower.signal("STOP");
+    let line = "Disconnecting timedout replica (streaming sync): 127.0.0.1:";
+    wait_until(SOON, "the leader notices", || leader.log().contains(line));
+    follower.signal("CONT");
+    wait_for_offset(&leader, &follower);
+    assert_eq!(stat(&leader, "sync_full"), 1);
+    assert_eq!(stat(&leader, "sync_partial_ok"), 2);
+}
+
+#[test]
+fn a_leader_alone_gives_up_its_backlog_and_its_history() {
+    let leader = Server::start(&[&AT_ONCE[..], &["--repl-backlog-ttl", "1"]].concat());
+    let few = ["CONFIG", "SET", "min-replicas-to-write", "1"];
+    let id = |leader: &Server| field(leader, "replication", "master_replid");
+    let follower = start_follower(Kind::Ours, leader.port, &[]);
+    let mut follower = follower.expect("ours is always there");
+    wait_for_link(&follower);
+    let before = id(&leader);
+    let mut client = leader.client();
+    check(&mut client, "SET a 1", "+OK");
+    client.cmd(&few);
+    check(&mut client, "SET a 2", "+OK");
+    check(&mut client, "CONFIG SET repl-backlog-size 2mb", "+OK");
+    assert_eq!(
+        field(&leader, "replication", "repl_backlog_size"),
+        "2097152"
+    );
+    follower.kill();
+    let none = "-NOREPLICAS Not enough good replicas to write.";
+    wait_until(SOON, "the leader counts its followers", || {
+        client.run("SET a 3").to_string() == none
+    });
+    wait_until(SOON, "the backlog is freed", || {
+        field(&leader, "replication", "repl_backlog_active") == "0"
+    });
+    assert_ne!(id(&leader), before);
+    let line = "Replication backlog freed after 1 seconds without connected replicas.";
+    assert!(leader.log().contains(line));
+}
+
+#[test]
 fn a_follower_that_asks_for_more_than_it_may_is_refused() {
     let server = Server::start(&["--replicaof", "127.0.0.1", "1"]);
     let mut client = server.client();
@@ -459,4 +533,22 @@ fn a_shutdown_waits_for_followers_and_writes_wait_with_it() {
     wait_until(SOON, "the last write has arrived", || {
         follower.client().run("GET a").to_string() == "\"2\""
     });
+}
+
+#[test]
+fn a_follower_comes_from_the_address_it_is_told() {
+    let leader = Server::start(&AT_ONCE);
+    let follower = Server::start(&["--bind-source-addr", "127.0.0.2"]);
+    let mut client = follower.client();
+    check(
+        &mut client,
+        &format!("REPLICAOF 127.0.0.1 {}", leader.port),
+        "+OK",
+    );
+    wait_until(SOON, "the link is up", || {
+        client.info("replication")["master_link_status"] == "up"
+    });
+    let replication = leader.client().info("replication");
+    let line = &replication["slave0"];
+    assert!(line.starts_with("ip=127.0.0.2,"), "{line}");
 }

@@ -171,9 +171,9 @@ impl KeyRange {
     };
 
     fn of(keys: &[KeySpec]) -> KeyRange {
-        let ranges = keys.iter().filter_map(KeyRange::of_one);
+        let mut ranges = keys.iter().filter_map(KeyRange::of_one);
         if keys.len() == 1 {
-            return ranges.last().unwrap_or(KeyRange::NONE);
+            return ranges.next_back().unwrap_or(KeyRange::NONE);
         }
         let mut whole = KeyRange::NONE;
         for range in ranges {

@@ -178,8 +178,8 @@ fn commands_errors_and_latencies() {
     let cost = &server.shared.stats.thread(0).costs[id];
     cost.calls.add(2);
     cost.microseconds.add(5);
-    cost.track(1);
-    cost.track(4);
+    cost.track(1, 1);
+    cost.track(4, 1);
     server.shared.stats.count_error("ERR no");
     let stat =
         "cmdstat_config|get:calls=2,usec=5,usec_per_call=2.50,rejected_calls=0,failed_calls=0";

@@ -21,7 +21,10 @@ pub enum LoadErrorKind {
     },
     #[error("{0}")]
     Decode(#[from] DecodeError),
-    #[error("at offset {offset}: key '{key}' is a {kind}, which this server does not support", key = key.escape_ascii())]
+    #[error(
+        "at offset {offset}: key '{key}' is a {kind}, which this server does not support",
+        key = key.escape_ascii()
+    )]
     UnsupportedType {
         kind: &'static str,
         key: Box<[u8]>,
@@ -29,7 +32,10 @@ pub enum LoadErrorKind {
     },
     #[error("at offset {offset}: a function library, which this server does not support")]
     Function { offset: u64 },
-    #[error("at offset {offset}: RDB has duplicated key '{key}' in DB {db}", key = key.escape_ascii())]
+    #[error(
+        "at offset {offset}: RDB has duplicated key '{key}' in DB {db}",
+        key = key.escape_ascii()
+    )]
     Duplicate {
         key: Box<[u8]>,
         db: u32,

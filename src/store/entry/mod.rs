@@ -219,6 +219,11 @@ impl Entry {
         if !layout.is_boxed {
             return Some(self.slice(layout.value_at, layout.value_len));
         }
+        self.boxed_string()
+    }
+
+    #[inline(never)]
+    fn boxed_string(&self) -> Option<&[u8]> {
         match self.value() {
             Some(Value::String(bytes)) => Some(bytes),
             _ => None,
