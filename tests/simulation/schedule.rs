@@ -54,7 +54,9 @@ pub async fn run(seed: u64, loud: bool) -> u64 {
     cluster.compare();
     let mut digest = DefaultHasher::new();
     let leader = cluster.nodes[cluster.leader].as_mut();
-    leader.map(|leader| (leader.end_offset(), leader.contents())).hash(&mut digest);
+    leader
+        .map(|leader| (leader.end_offset(), leader.contents()))
+        .hash(&mut digest);
     for node in cluster.nodes.drain(..).flatten() {
         node.kill().await;
     }
@@ -164,7 +166,8 @@ impl Schedule {
     fn slow_down(&mut self) {
         let pair = self.pair();
         let bytes_per_ms = 1 + self.draw(50) as usize;
-        self.cluster.tell(|| format!("{pair:?}: {bytes_per_ms} bytes/ms"));
+        self.cluster
+            .tell(|| format!("{pair:?}: {bytes_per_ms} bytes/ms"));
         self.cluster.net.pace(pair, bytes_per_ms);
     }
 
@@ -192,7 +195,9 @@ impl Schedule {
         let ms = self.draw(3000);
         sleep(MS * ms as u32).await;
         self.cluster.start(id);
-        let end = self.cluster.nodes[id].as_ref().map(|node| node.end_offset());
+        let end = self.cluster.nodes[id]
+            .as_ref()
+            .map(|node| node.end_offset());
         self.cluster.new_leader(id, end.unwrap_or(0), saves);
         self.cluster.note_change();
     }
