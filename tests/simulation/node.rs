@@ -73,7 +73,7 @@ impl Node {
     pub fn start(plan: &Plan, net: &Net) -> Node {
         let registry = Registry::new(FAMILIES);
         let size = Size {
-            shards: 64,
+            shards: 16,
             gates: GATES,
             commands: registry.len(),
         };
