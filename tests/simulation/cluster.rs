@@ -113,13 +113,16 @@ impl Cluster {
             backlog_bytes: self.profile.backlog_bytes,
             seed: self.rng.next_u64(),
         };
-        let node = Node::start(&plan, &self.net);
+        let mut node = Node::start(&plan, &self.net);
         node.set("rdbcompression", "no");
         if self.rng.below(4) == 0 {
             node.set("repl-diskless-sync", "no");
         }
         if self.rng.below(4) == 0 {
             node.set("repl-diskless-load", "swapdb");
+        }
+        if self.rng.below(2) == 0 {
+            node.slow_snapshots(100 + self.rng.below(5000));
         }
         self.tell(|| format!("node {id} starts at {}", node.end_offset()));
         self.nodes[id] = Some(node);
