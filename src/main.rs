@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lockstep::base::memory::Allocator;
+use lockstep::base::memory::{self, Allocator};
 use lockstep::base::{process, title};
 use lockstep::config::{Config, Invocation, Param, cli};
 use lockstep::server::{logging, run};
@@ -12,6 +12,7 @@ static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     title::make_room();
+    memory::begin_with_small_pages();
     let arguments = process::arguments().iter().skip(1).cloned();
     let launch = match cli::parse(arguments) {
         Invocation::Help => {

@@ -56,6 +56,10 @@ impl Step<'_, '_> {
                 self.reject(error, *id);
                 Ok(())
             }
+            Verdict::Abort(error, id) => {
+                self.abort_exec(error, *id);
+                Ok(())
+            }
         };
         if self.session.reply_mode != ReplyMode::On && is_answered(&result) {
             self.hold_back_reply(before);
@@ -196,12 +200,11 @@ impl Step<'_, '_> {
         left
     }
 
-    /// EXEC of commands that are not admitted: nothing of them runs.
+    /// A refused EXEC, for its own sake or that of a queued command: nothing of them runs.
     fn abort_exec(&mut self, error: &CmdError, id: CommandId) {
-        let text = format!(
-            "EXECABORT Transaction discarded because of: {}",
-            error.message()
-        );
+        let message = error.message();
+        let reason = message.strip_prefix("ERR ").unwrap_or(&message);
+        let text = format!("EXECABORT Transaction discarded because of: {reason}");
         let aborted = CmdError::Text(text.into());
         self.session.transaction = None;
         crate::commands::transaction::unwatch_all(self.locked, self.session);

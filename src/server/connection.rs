@@ -66,7 +66,7 @@ impl Connection {
         let facts = Arc::new(facts);
         shared.clients.arrive(facts.clone());
         let mut session = Session::new(facts, Origin::Client);
-        session.authenticated = shared.config.get_text(Param::RequirePass).is_empty();
+        session.authenticated = !shared.config.has_password();
         Connection {
             stream,
             session,

@@ -34,6 +34,7 @@ pub fn start(engine: Arc<Engine>, gate: usize, oom: Arc<OomScore>) -> io::Result
                 expiry: ExpiryCursor::default(),
                 sampled: Instant::now(),
                 before: [0; 5],
+                huge_pages: false,
             };
             loop {
                 std::thread::sleep(TICK);
@@ -50,6 +51,8 @@ struct Cron {
     sampled: Instant,
     /// The totals at the last sample.
     before: [u64; 5],
+    /// Whether huge pages are allowed already.
+    huge_pages: bool,
 }
 
 impl Cron {
@@ -66,6 +69,7 @@ impl Cron {
         if elapsed >= SAMPLE {
             self.sampled = Instant::now();
             self.sample(elapsed);
+            self.huge_pages = self.huge_pages || memory::allow_huge_pages_if_due();
             self.close_idle();
             let shared = &self.engine.shared;
             self.oom

@@ -200,8 +200,7 @@ impl Acceptor {
             rare.connections_rejected.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let protected =
-            config.get_bool(Param::ProtectedMode) && config.get_text(Param::RequirePass).is_empty();
+        let protected = config.get_bool(Param::ProtectedMode) && !config.has_password();
         if protected && !stream.is_local() {
             refuse(stream, PROTECTED);
             shared.clients.miss_arrival();

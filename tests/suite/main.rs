@@ -17,6 +17,8 @@ mod smoke;
 
 mod keyspace;
 
+mod exec;
+
 mod transaction;
 
 mod expiry;
@@ -40,3 +42,5 @@ mod client;
 mod connection;
 
 mod pubsub;
+
+mod transaction;
