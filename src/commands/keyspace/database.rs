@@ -174,11 +174,6 @@ mod tests {
         let saves = &server.shared.jobs.saves;
         assert!(saves.cancel.load(Ordering::Relaxed));
         assert!(!saves.scheduled.load(Ordering::Relaxed));
-        server.check("MULTI", "+OK");
-        server.check("FLUSHALL", "+QUEUED");
-        server.check("EXEC", "[+OK]");
-        let saves = &server.shared.jobs.saves;
-        assert!(saves.scheduled.load(Ordering::Relaxed));
     }
 
     #[test]
