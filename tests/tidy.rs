@@ -38,6 +38,7 @@ const UNSAFE_MODULES: &[&str] = &[
     "store::keyspace",
     "store::locked",
     "base::memory",
+    "base::title",
 ];
 
 /// The first module that may use all of tokio.

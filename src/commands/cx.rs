@@ -97,6 +97,8 @@ pub enum Role {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Job {
     Save,
+    /// FLUSHALL: save that there is nothing any more, in place of a save that runs.
+    SaveFlushed,
     BackgroundSave {
         schedule: bool,
     },

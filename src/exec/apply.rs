@@ -89,7 +89,7 @@ impl Applier {
                 Verdict::Run(id) | Verdict::Queue(id) => {
                     run_one(&mut step, *id, argv, request.first_key, &mut applied);
                 }
-                Verdict::Reject(error, _) => {
+                Verdict::Reject(error, _) | Verdict::Abort(error, _) => {
                     applied
                         .errors
                         .push((name_of(argv), error.message().into_owned()));

@@ -116,7 +116,7 @@ impl Executor {
         let config = &engine.shared.config;
         let limits = Limits {
             bulk_len_bytes_max: config.get_bytes(Param::ProtoMaxBulkLen),
-            authenticated: session.authenticated,
+            authenticated: session.may_enter(config),
             ..Limits::default()
         };
         let alone = slow_threshold(engine).is_some_and(|us| us < SLOW_MICROSECONDS_ALONE);

@@ -44,6 +44,8 @@ pub enum Verdict {
     Queue(CommandId),
     /// Refused; the command, if it was known, for its count of rejected calls.
     Reject(Box<CmdError>, Option<CommandId>),
+    /// An EXEC that is refused, which ends its transaction.
+    Abort(Box<CmdError>, CommandId),
 }
 
 /// A group, and the buffers it is made in.
@@ -133,7 +135,7 @@ impl Plan {
         };
         let verdict = check(engine, session, argv);
         let mut first_key = None;
-        if let Verdict::Run(id) = verdict {
+        if let Verdict::Run(id) | Verdict::Abort(_, id) = verdict {
             let known = engine.registry.get(id);
             if !known.groups && !requests.is_empty() {
                 return false;
@@ -283,11 +285,11 @@ fn check(engine: &Engine, session: &Session, argv: Argv) -> Verdict {
     };
     let (id, known) = match resolve(engine, id, argv) {
         Ok(found) => found,
-        Err(error) => return Verdict::Reject(Box::new(error), Some(id)),
+        Err(error) => return refuse(error, id, registry.get(id)),
     };
     if !known.spec.arity_fits(argv.len()) {
         let name = registry.full_name(id).to_owned();
-        return Verdict::Reject(Box::new(CmdError::WrongArity(name)), Some(id));
+        return refuse(CmdError::WrongArity(name), id, known);
     }
     if session.is_plain() && !known.spec.has(flag::PROTECTED) {
         return Verdict::Run(id);
@@ -295,7 +297,14 @@ fn check(engine: &Engine, session: &Session, argv: Argv) -> Verdict {
     match check_session(engine, session, id, known.spec) {
         Ok(true) => Verdict::Queue(id),
         Ok(false) => Verdict::Run(id),
-        Err(error) => Verdict::Reject(Box::new(error), Some(id)),
+        Err(error) => refuse(error, id, known),
+    }
+}
+
+fn refuse(error: CmdError, id: CommandId, known: &Known) -> Verdict {
+    match known.spec.name {
+        "exec" => Verdict::Abort(Box::new(error), id),
+        _ => Verdict::Reject(Box::new(error), Some(id)),
     }
 }
 
@@ -309,7 +318,7 @@ fn check_session(
     if session.origin == Origin::Leader {
         return Ok(false);
     }
-    if !session.authenticated && !spec.has(flag::NO_AUTH) {
+    if !session.may_enter(&engine.shared.config) && !spec.has(flag::NO_AUTH) {
         return Err(CmdError::NoAuth);
     }
     let full_name = engine.registry.full_name(id);

@@ -23,6 +23,18 @@ pub enum Halt {
     Outcome(Outcome),
 }
 
+/// Whether the reply is written. Otherwise it comes later, and is then held back if CLIENT
+/// REPLY says so.
+fn is_answered(result: &Result<(), Halt>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(Halt::Paused { .. }) => false,
+        Err(Halt::Outcome(outcome)) => {
+            matches!(outcome, Outcome::Close | Outcome::AskLater(_))
+        }
+    }
+}
+
 /// What all commands of one group have in common.
 pub struct Step<'a, 'k> {
     pub engine: &'a Engine,
@@ -44,8 +56,12 @@ impl Step<'_, '_> {
                 self.reject(error, *id);
                 Ok(())
             }
+            Verdict::Abort(error, id) => {
+                self.abort_exec(error, *id);
+                Ok(())
+            }
         };
-        if self.session.reply_mode != ReplyMode::On {
+        if self.session.reply_mode != ReplyMode::On && is_answered(&result) {
             self.hold_back_reply(before);
         }
         result
@@ -184,12 +200,11 @@ impl Step<'_, '_> {
         left
     }
 
-    /// EXEC of commands that are not admitted: nothing of them runs.
+    /// A refused EXEC, for its own sake or that of a queued command: nothing of them runs.
     fn abort_exec(&mut self, error: &CmdError, id: CommandId) {
-        let text = format!(
-            "EXECABORT Transaction discarded because of: {}",
-            error.message()
-        );
+        let message = error.message();
+        let reason = message.strip_prefix("ERR ").unwrap_or(&message);
+        let text = format!("EXECABORT Transaction discarded because of: {reason}");
         let aborted = CmdError::Text(text.into());
         self.session.transaction = None;
         crate::commands::transaction::unwatch_all(self.locked, self.session);

@@ -52,6 +52,12 @@ pub mod garbage;
 /// What is done every so often.
 pub mod cron;
 
+/// The process's title.
+pub mod title;
+
+/// Whom the kernel ends first when memory runs out.
+pub mod oom;
+
 /// What CONFIG SET has to do besides changing a value.
 pub mod appliers;
 
