@@ -30,6 +30,8 @@ pub struct Profile {
 /// What must be true of every server that has the leader's history.
 #[derive(Default)]
 pub struct Truth {
+    /// The leader's id when it was last looked at.
+    id: Option<ReplId>,
     /// The counter behind each end offset where it changed, in order.
     counts: Vec<(u64, u64)>,
     next: u64,
@@ -161,9 +163,8 @@ impl Cluster {
 
     /// Looks whether everybody can still go on without a full sync.
     pub fn note_change(&mut self) {
-        if self.full_syncs_allowed.is_some() && !self.all_can_continue() {
-            self.tell(|| "from here on there may be full syncs".to_owned());
-            self.full_syncs_allowed = None;
+        if !self.all_can_continue() {
+            self.allow_full_syncs();
         }
     }
 
@@ -254,6 +255,7 @@ impl Cluster {
     /// `id` leads from here on; what was written behind `end` is lost. What was waited for
     /// must be there if `keeps`.
     pub fn new_leader(&mut self, id: usize, end: u64, keeps: bool) {
+        self.note_succession(id, end);
         self.leader = id;
         let node = self.nodes[id].as_mut().expect("the leader is up");
         let waited = &mut self.truth.waited;
@@ -277,9 +279,32 @@ impl Cluster {
         self.check();
     }
 
+    /// A server knows two ids: who has not heard of the last change of leader, or has what
+    /// the new one lacks, starts over.
+    fn note_succession(&mut self, id: usize, end: u64) {
+        let all_continue = self.nodes.iter().enumerate().all(|(at, node)| {
+            let shares = |node: &Node| {
+                let ours = Some(node.history().id());
+                ours == self.truth.id && node.end_offset() <= end
+            };
+            at == id || node.as_ref().is_some_and(shares)
+        });
+        if !all_continue {
+            self.allow_full_syncs();
+        }
+    }
+
+    fn allow_full_syncs(&mut self) {
+        if self.full_syncs_allowed.take().is_some() {
+            self.tell(|| "from here on there may be full syncs".to_owned());
+        }
+    }
+
     /// Looks at every server as it is, in the middle of everything.
     pub fn check(&mut self) {
-        let leader_id = self.id_of_leader();
+        let leader = self.nodes[self.leader].as_ref();
+        self.truth.id = leader.map(|leader| leader.history().id());
+        let leader_id = self.truth.id;
         for (id, node) in self.nodes.iter_mut().enumerate() {
             let Some(node) = node.as_mut().filter(|node| !node.is_loading()) else {
                 continue;
@@ -305,11 +330,6 @@ impl Cluster {
         if let Some(allowed) = self.full_syncs_allowed {
             assert_eq!(self.full_syncs(), allowed, "a full sync that need not be");
         }
-    }
-
-    fn id_of_leader(&self) -> Option<ReplId> {
-        let leader = self.nodes[self.leader].as_ref()?;
-        Some(leader.history().id())
     }
 
     // ---- the end ----
