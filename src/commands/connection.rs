@@ -65,7 +65,7 @@ fn auth(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     args.finish()?;
     let (user, password) = match second {
         Some(password) => (first, password),
-        None if !needs_password(cx.shared) => {
+        None if !cx.shared.config.has_password() => {
             return Err(CmdError::text(
                 "ERR AUTH <password> called without any password configured for the default \
                  user. Are you sure your configuration is correct?",
@@ -91,10 +91,6 @@ fn log_in(cx: &mut Cx, user: &[u8], password: &[u8]) -> Result<(), CmdError> {
     }
     cx.session.authenticated = true;
     Ok(())
-}
-
-fn needs_password(shared: &Shared) -> bool {
-    !shared.config.get_text(Param::RequirePass).is_empty()
 }
 
 /// Compares in a time that depends on what was sent alone, not on how much of it is right.
@@ -137,7 +133,7 @@ fn hello(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if let Some((user, password)) = login {
         log_in(cx, user, password)?;
     }
-    if !cx.session.authenticated && needs_password(cx.shared) {
+    if !cx.session.may_enter(&cx.shared.config) {
         return Err(CmdError::text(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
              HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and \
@@ -218,7 +214,7 @@ fn reset(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
     }
     unsubscribe_all(cx.shared, session);
     session.db = 0;
-    session.authenticated = !needs_password(cx.shared);
+    session.authenticated = !cx.shared.config.has_password();
     session.reply_mode = ReplyMode::On;
     session.no_touch = false;
     session.facts.set(client_flag::NO_EVICT, false);

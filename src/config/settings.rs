@@ -165,6 +165,11 @@ impl Config {
         }
     }
 
+    /// Whether clients must give a password.
+    pub fn has_password(&self) -> bool {
+        !self.get_text(Param::RequirePass).is_empty()
+    }
+
     /// The path a string directive names, beginning at `dir` if it is relative; `None` if
     /// it is not set.
     pub fn path(&self, param: Param) -> Option<PathBuf> {

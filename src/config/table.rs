@@ -125,6 +125,12 @@ params! {
         BusyReplyThreshold "busy-reply-threshold" / "lua-time-limit" = int(0, LONG_MAX, 5000);
             "After how many milliseconds a command that holds everything up is called slow, \
              and those who wait for it are answered BUSY."
+        SetProcTitle "set-proc-title" = bool(true), IMMUTABLE;
+            "Show what the server is and where it listens in the list of processes."
+        ProcTitleTemplate "proc-title-template" = text("{title} {listen-addr} {server-mode}");
+            "How that is shown: any text, in which {title} stands for the program, and \
+             {listen-addr}, {server-mode}, {port}, {tls-port}, {unixsocket} and {config-file} \
+             for what they say."
         OomScoreAdj "oom-score-adj" = choice::<OomScoreAdj>(OomScoreAdj::No as i64);
             "Steer whom the kernel kills first when memory runs out. `no` leaves the score \
              alone, `yes` (or `relative`) adds the values below to the one at the start, \
@@ -290,8 +296,6 @@ params! {
             "Kept and shown; whatever it says, every payload is verified in full."
         LatencyMonitorThreshold "latency-monitor-threshold" = int(0, LONG_MAX, 0);
             "Kept and shown; there is no latency monitor yet."
-        ProcTitleTemplate "proc-title-template" = text("{title} {listen-addr} {server-mode}");
-            "Kept and shown; the process keeps the title it was started with."
     }
 }
 

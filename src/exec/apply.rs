@@ -4,8 +4,9 @@
 use super::Engine;
 use super::commit::commit;
 use super::dispatch::prepare;
-use super::plan::{Plan, Verdict};
+use super::plan::{Plan, Planner, Verdict};
 use super::step::Step;
+use crate::commands::args::FirstKey;
 use crate::commands::registry::CommandId;
 use crate::oplog::Audience;
 use crate::resp::argv::Argv;
@@ -72,13 +73,7 @@ impl Applier {
             consumed_bytes: planned,
             ..Applied::default()
         };
-        let mut step = Step {
-            engine,
-            locked: &mut locked,
-            session,
-            reply: &mut self.reply,
-            gate,
-        };
+        let mut step = Step::new(engine, &mut locked, session, &mut self.reply);
         let mut ack_at = None;
         for request in &self.plan.requests {
             let argv = self.plan.argv(request, input);
@@ -89,7 +84,7 @@ impl Applier {
                 Verdict::Run(id) | Verdict::Queue(id) => {
                     run_one(&mut step, *id, argv, request.first_key, &mut applied);
                 }
-                Verdict::Reject(error, _) => {
+                Verdict::Reject(error, _) | Verdict::Abort(error, _) => {
                     applied
                         .errors
                         .push((name_of(argv), error.message().into_owned()));
@@ -125,6 +120,7 @@ impl Applier {
             authenticated: true,
             ..Limits::default()
         };
+        let planner = Planner::new(engine, session);
         let (mut at, mut whole, mut in_transaction) = (0, 0, false);
         while at < input.len() {
             let from = self.plan.ranges_len();
@@ -149,8 +145,7 @@ impl Applier {
                 } => (consumed_bytes, inline),
             };
             let frame = (at, at + consumed_bytes);
-            self.plan
-                .add_always(engine, session, input, frame, from, inline);
+            self.plan.add_always(&planner, input, frame, from, inline);
             at += consumed_bytes;
             match self.plan.last_name(input) {
                 name if name.eq_ignore_ascii_case(b"multi") => in_transaction = true,
@@ -173,13 +168,7 @@ impl Applier {
     }
 }
 
-fn run_one(
-    step: &mut Step,
-    id: CommandId,
-    argv: Argv,
-    first_key: Option<(usize, u64)>,
-    applied: &mut Applied,
-) {
+fn run_one(step: &mut Step, id: CommandId, argv: Argv, first_key: FirstKey, applied: &mut Applied) {
     let name = step.engine.registry.get(id).spec.name;
     match name {
         // The group is the transaction: its bounds need no more than to be passed on.

@@ -1,9 +1,10 @@
 //! One command after another under one lock set.
 
 use super::Engine;
-use super::admit::{Refusal, admit};
+use super::admit::{Refusal, admit, is_calm};
 use super::plan::{Planned, Verdict};
 use crate::base::clock;
+use crate::commands::args::FirstKey;
 use crate::commands::call::call;
 use crate::commands::cx::{Cx, Job, Outcome};
 use crate::commands::error::CmdError;
@@ -12,6 +13,7 @@ use crate::commands::spec::flag;
 use crate::resp::argv::{Argv, OwnedCommand};
 use crate::resp::reply::ReplyBuf;
 use crate::shared::session::{Queued, ReplyMode, Session};
+use crate::shared::stats::ThreadStats;
 use crate::store::locked::Locked;
 
 /// Why a group stops before its end.
@@ -23,16 +25,48 @@ pub enum Halt {
     Outcome(Outcome),
 }
 
+/// Whether the reply is written. Otherwise it comes later, and is then held back if CLIENT
+/// REPLY says so.
+fn is_answered(result: &Result<(), Halt>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(Halt::Paused { .. }) => false,
+        Err(Halt::Outcome(outcome)) => {
+            matches!(outcome, Outcome::Close | Outcome::AskLater(_))
+        }
+    }
+}
+
 /// What all commands of one group have in common.
 pub struct Step<'a, 'k> {
     pub engine: &'a Engine,
     pub locked: &'a mut Locked<'k>,
     pub session: &'a mut Session,
     pub reply: &'a mut ReplyBuf,
-    pub gate: usize,
+    stats: &'a ThreadStats,
+    /// Nothing is refused.
+    is_calm: bool,
 }
 
-impl Step<'_, '_> {
+impl<'a, 'k> Step<'a, 'k> {
+    pub fn new(
+        engine: &'a Engine,
+        locked: &'a mut Locked<'k>,
+        session: &'a mut Session,
+        reply: &'a mut ReplyBuf,
+    ) -> Step<'a, 'k> {
+        let stats = engine.shared.stats.thread(locked.gate());
+        let is_calm = is_calm(engine, session);
+        Step {
+            engine,
+            locked,
+            session,
+            reply,
+            stats,
+            is_calm,
+        }
+    }
+
     /// Runs, queues or refuses one request.
     #[inline]
     pub fn request(&mut self, request: &Planned, argv: Argv) -> Result<(), Halt> {
@@ -44,8 +78,12 @@ impl Step<'_, '_> {
                 self.reject(error, *id);
                 Ok(())
             }
+            Verdict::Abort(error, id) => {
+                self.abort_exec(error, *id);
+                Ok(())
+            }
         };
-        if self.session.reply_mode != ReplyMode::On {
+        if self.session.reply_mode != ReplyMode::On && is_answered(&result) {
             self.hold_back_reply(before);
         }
         result
@@ -68,10 +106,9 @@ impl Step<'_, '_> {
 
     fn reject(&mut self, error: &CmdError, id: Option<CommandId>) {
         error.write(self.reply);
-        let stats = self.engine.shared.stats.thread(self.gate);
-        stats.error_replies.add(1);
+        self.stats.error_replies.add(1);
         self.engine.shared.stats.count_error(&error.message());
-        if let Some(cost) = id.and_then(|id| stats.costs.get(id as usize)) {
+        if let Some(cost) = id.and_then(|id| self.stats.costs.get(id as usize)) {
             cost.rejected.add(1);
         }
         if let Some(transaction) = &mut self.session.transaction {
@@ -100,23 +137,9 @@ impl Step<'_, '_> {
     }
 
     #[inline]
-    fn run(
-        &mut self,
-        id: CommandId,
-        argv: Argv,
-        first_key: Option<(usize, u64)>,
-    ) -> Result<(), Halt> {
-        match admit(self.engine, self.session, id, self.locked.now_ms) {
-            Ok(()) => {}
-            Err(Refusal::Paused { until_ms }) => return Err(Halt::Paused { until_ms }),
-            Err(Refusal::Error(error)) => {
-                if self.engine.registry.get(id).spec.name == "exec" {
-                    self.abort_exec(&error, id);
-                } else {
-                    self.reject(&error, Some(id));
-                }
-                return Ok(());
-            }
+    fn run(&mut self, id: CommandId, argv: Argv, first_key: FirstKey) -> Result<(), Halt> {
+        if !self.is_calm && !self.is_admitted(id)? {
+            return Ok(());
         }
         match self.call(id, argv, first_key, false) {
             Outcome::Done => {}
@@ -152,6 +175,23 @@ impl Step<'_, '_> {
         }
     }
 
+    /// Whether a command may run; if not it has been answered, or waits.
+    #[cold]
+    fn is_admitted(&mut self, id: CommandId) -> Result<bool, Halt> {
+        match admit(self.engine, self.session, id, self.locked.now_ms) {
+            Ok(()) => return Ok(true),
+            Err(Refusal::Paused { until_ms }) => return Err(Halt::Paused { until_ms }),
+            Err(Refusal::Error(error)) => {
+                if self.engine.registry.get(id).spec.name == "exec" {
+                    self.abort_exec(&error, id);
+                } else {
+                    self.reject(&error, Some(id));
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Runs the queued commands of a session whose EXEC was accepted, as one unit under the
     /// locks of EXEC, and ends the transaction. Returns what tasks have to do after it.
     fn run_transaction(&mut self) -> Vec<Job> {
@@ -162,7 +202,7 @@ impl Step<'_, '_> {
         self.reply.array(transaction.commands.len());
         for queued in &transaction.commands {
             let before = self.reply.len_bytes();
-            let outcome = self.call(queued.id, queued.command.argv(), None, true);
+            let outcome = self.call(queued.id, queued.command.argv(), FirstKey::default(), true);
             let known = self.engine.registry.get(queued.id);
             let refusal = match outcome {
                 Outcome::Done => continue,
@@ -184,12 +224,11 @@ impl Step<'_, '_> {
         left
     }
 
-    /// EXEC of commands that are not admitted: nothing of them runs.
+    /// A refused EXEC, for its own sake or that of a queued command: nothing of them runs.
     fn abort_exec(&mut self, error: &CmdError, id: CommandId) {
-        let text = format!(
-            "EXECABORT Transaction discarded because of: {}",
-            error.message()
-        );
+        let message = error.message();
+        let reason = message.strip_prefix("ERR ").unwrap_or(&message);
+        let text = format!("EXECABORT Transaction discarded because of: {reason}");
         let aborted = CmdError::Text(text.into());
         self.session.transaction = None;
         crate::commands::transaction::unwatch_all(self.locked, self.session);
@@ -202,7 +241,7 @@ impl Step<'_, '_> {
         &mut self,
         id: CommandId,
         argv: Argv,
-        first_key: Option<(usize, u64)>,
+        first_key: FirstKey,
         in_transaction: bool,
     ) -> Outcome {
         let known = self.engine.registry.get(id);
@@ -224,15 +263,16 @@ impl Step<'_, '_> {
         }
         let effects = self.locked.effects();
         effects.group_dirty += effects.dirty;
-        let stats = self.engine.shared.stats.thread(self.gate);
-        let cost = &stats.costs[id as usize];
-        cost.calls.add(1);
-        result.unwrap_or_else(|error| {
-            cost.failed.add(1);
-            stats.error_replies.add(1);
-            self.engine.shared.stats.count_error(&error.message());
-            Outcome::Done
-        })
+        self.stats.costs[id as usize].calls.add(1);
+        result.unwrap_or_else(|error| self.count_failure(id, &error))
+    }
+
+    #[cold]
+    fn count_failure(&self, id: CommandId, error: &CmdError) -> Outcome {
+        self.stats.costs[id as usize].failed.add(1);
+        self.stats.error_replies.add(1);
+        self.engine.shared.stats.count_error(&error.message());
+        Outcome::Done
     }
 
     #[cold]

@@ -3,5 +3,8 @@
 /// Binding and accepting.
 pub mod listen;
 
+/// Connecting to other servers.
+pub mod connect;
+
 /// A connected stream of either kind.
 pub mod stream;

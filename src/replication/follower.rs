@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -26,8 +25,10 @@ use super::roles;
 use super::spool::Spool;
 use crate::base::clock;
 use crate::base::rng::Rng;
+use crate::config::{Config, Param};
 use crate::exec::Engine;
 use crate::exec::apply::{Applied, Applier, is_blank};
+use crate::net::connect::connect;
 use crate::net::stream::Stream;
 use crate::oplog::ReplId;
 use crate::persist::load::{Loaded, ReplFacts};
@@ -100,7 +101,8 @@ pub fn start(
             .build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                runtime.block_on(serve(engine, locker, requests, target, restored, by_tcp()));
+                let network = by_tcp(engine.shared.config.clone());
+                runtime.block_on(serve(engine, locker, requests, target, restored, network));
             }
             Err(error) => tracing::error!("No leader can be followed: {error}"),
         }
@@ -124,11 +126,13 @@ pub async fn serve(
     following.run(&mut requests).await;
 }
 
-fn by_tcp() -> Network {
+fn by_tcp(config: Arc<Config>) -> Network {
     Network {
-        connect: Box::new(|target: Target| {
+        connect: Box::new(move |target: Target| {
+            let source = config.get_text(Param::BindSourceAddr);
             Box::pin(async move {
-                let connected = TcpStream::connect((target.host.as_str(), target.port)).await;
+                let source = String::from_utf8_lossy(&source);
+                let connected = connect(&target.host, target.port, &source).await;
                 connected.map(Stream::Tcp)
             })
         }),

@@ -4,11 +4,25 @@ use std::sync::Arc;
 
 use super::listener::Listeners;
 use super::logging::LogState;
+use super::oom::OomScore;
+use super::title;
 use crate::config::Param;
 use crate::exec::Engine;
 
-pub fn register(engine: &Arc<Engine>, log: &Arc<LogState>, listeners: Listeners) {
+/// Puts into effect what the configuration says at the start, and every change of it.
+pub fn register(
+    engine: &Arc<Engine>,
+    log: &Arc<LogState>,
+    listeners: Listeners,
+    oom: Arc<OomScore>,
+) {
     let config = &engine.shared.config;
+    let applied = oom.apply(config);
+    if let Err(error) = applied {
+        tracing::warn!("{error}");
+    }
+    let params = [Param::OomScoreAdj, Param::OomScoreAdjValues];
+    config.on_change(&params, move |config| oom.apply(config));
     let log = log.clone();
     config.on_change(&[Param::LogLevel], move |config| {
         log.set_level(config.choice(Param::LogLevel));
@@ -27,6 +41,12 @@ pub fn register(engine: &Arc<Engine>, log: &Arc<LogState>, listeners: Listeners)
             tracing::warn!("{error}");
             "Failed to bind to specified addresses.".to_owned()
         })
+    });
+    title::update(config);
+    let params = [Param::ProcTitleTemplate, Param::Port, Param::Bind];
+    config.on_change(&params, |config| {
+        title::update(config);
+        Ok(())
     });
     raise_file_limit(config.get_int(Param::MaxClients));
     config.on_change(&[Param::MaxClients], |config| {

@@ -20,7 +20,7 @@ use crate::net::stream::Stream;
 use crate::resp::reply::ReplyBuf;
 use crate::resp::request::Parser;
 use crate::shared::clients::{ClientFacts, client_flag};
-use crate::shared::session::{Origin, Session};
+use crate::shared::session::{Origin, ReplyMode, Session};
 
 pub struct Connection {
     pub worker: Rc<Worker>,
@@ -64,9 +64,9 @@ impl Connection {
         facts.set(client_flag::UNIX, stream.is_unix());
         facts.text.lock().user = "default".to_owned();
         let facts = Arc::new(facts);
-        shared.clients.add(facts.clone());
+        shared.clients.arrive(facts.clone());
         let mut session = Session::new(facts, Origin::Client);
-        session.authenticated = shared.config.get_text(Param::RequirePass).is_empty();
+        session.authenticated = !shared.config.has_password();
         Connection {
             stream,
             session,
@@ -104,7 +104,16 @@ impl Connection {
         progress
     }
 
-    /// Writes and sends a reply that comes after its command has run.
+    /// Replies to a command that has run, unless CLIENT REPLY says not to.
+    pub fn answer(&mut self, write: impl FnOnce(&mut ReplyBuf)) {
+        match self.session.reply_mode {
+            ReplyMode::On | ReplyMode::SkipNext => self.reply(write),
+            ReplyMode::Off => {}
+            ReplyMode::Skip => self.session.reply_mode = ReplyMode::On,
+        }
+    }
+
+    /// Writes and sends what is no part of a batch's replies.
     pub fn reply(&mut self, write: impl FnOnce(&mut ReplyBuf)) {
         let worker = self.worker.clone();
         let mut reply = worker.reply.borrow_mut();

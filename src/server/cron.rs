@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::oom::OomScore;
 use crate::base::{clock, memory};
 use crate::config::Param;
 use crate::exec::Engine;
@@ -21,7 +22,7 @@ const TICK: Duration = Duration::from_millis(10);
 const SAMPLE: Duration = Duration::from_millis(100);
 
 /// Starts the thread, whose gate is `gate`. It ends with the process.
-pub fn start(engine: Arc<Engine>, gate: usize) -> io::Result<JoinHandle<()>> {
+pub fn start(engine: Arc<Engine>, gate: usize, oom: Arc<OomScore>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("cron".to_owned())
         .spawn(move || {
@@ -29,9 +30,11 @@ pub fn start(engine: Arc<Engine>, gate: usize) -> io::Result<JoinHandle<()>> {
             let mut cron = Cron {
                 engine,
                 locker,
+                oom,
                 expiry: ExpiryCursor::default(),
                 sampled: Instant::now(),
                 before: [0; 5],
+                huge_pages: false,
             };
             loop {
                 std::thread::sleep(TICK);
@@ -43,10 +46,13 @@ pub fn start(engine: Arc<Engine>, gate: usize) -> io::Result<JoinHandle<()>> {
 struct Cron {
     engine: Arc<Engine>,
     locker: Locker,
+    oom: Arc<OomScore>,
     expiry: ExpiryCursor,
     sampled: Instant,
     /// The totals at the last sample.
     before: [u64; 5],
+    /// Whether huge pages are allowed already.
+    huge_pages: bool,
 }
 
 impl Cron {
@@ -63,7 +69,11 @@ impl Cron {
         if elapsed >= SAMPLE {
             self.sampled = Instant::now();
             self.sample(elapsed);
+            self.huge_pages = self.huge_pages || memory::allow_huge_pages_if_due();
             self.close_idle();
+            let shared = &self.engine.shared;
+            self.oom
+                .follow_role(&shared.config, shared.role.is_follower());
         }
     }
 

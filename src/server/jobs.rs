@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::connection::Connection;
+use super::migrate;
 use super::services::Services;
 use super::shutdown::Refused;
+use crate::base::process;
 use crate::commands::cx::{Failover, Job, Shutdown};
 use crate::commands::error::CmdError;
 use crate::config::Force;
@@ -18,14 +20,14 @@ type JobError = String;
 /// Runs a job to its end and replies.
 pub async fn run(connection: &mut Connection, job: Job) {
     let answer = answer_to(connection, job).await;
-    connection.reply(|reply| match &answer {
+    connection.answer(|reply| match &answer {
         Ok(text) => reply.simple(text),
         Err(text) => reply.error(text),
     });
 }
 
 /// Runs jobs of a transaction, which has replied for them.
-pub async fn run_silently(connection: &Connection, jobs: Vec<Job>) {
+pub async fn run_silently(connection: &mut Connection, jobs: Vec<Job>) {
     for job in jobs {
         if let Err(error) = answer_to(connection, job).await {
             tracing::warn!("A job of a transaction failed: {error}");
@@ -33,7 +35,7 @@ pub async fn run_silently(connection: &Connection, jobs: Vec<Job>) {
     }
 }
 
-async fn answer_to(connection: &Connection, job: Job) -> Result<String, JobError> {
+async fn answer_to(connection: &mut Connection, job: Job) -> Result<String, JobError> {
     let worker = connection.worker.clone();
     match worker.services.get() {
         Some(services) => run_with(connection, services, job).await,
@@ -46,12 +48,13 @@ async fn answer_to(connection: &Connection, job: Job) -> Result<String, JobError
 }
 
 async fn run_with(
-    connection: &Connection,
+    connection: &mut Connection,
     services: &Services,
     job: Job,
 ) -> Result<String, JobError> {
     match job {
         Job::Save => save(services).await,
+        Job::SaveFlushed => save_flushed(services).await,
         Job::BackgroundSave { schedule } => background_save(services, schedule).await,
         Job::Shutdown(options) => shutdown(services, options).await,
         Job::CancelShutdown => cancel_shutdown(services),
@@ -60,6 +63,7 @@ async fn run_with(
         Job::RewriteConfig { all } => rewrite_config(connection, all),
         Job::Reload { save, flush, merge } => reload(connection, Reload { save, flush, merge }),
         Job::Restart { crash, delay_ms } => restart(services, crash, delay_ms).await,
+        Job::Migrate(migration) => migrate::run(connection, *migration).await,
         Job::Crash => std::process::abort(),
     }
 }
@@ -74,6 +78,12 @@ async fn save(services: &Services) -> Result<String, JobError> {
         Ok(Err(error)) => Err(format!("ERR {error}")),
         Err(_) => Err("ERR The saver has ended".to_owned()),
     }
+}
+
+/// A save that fails is noted as such; the data are gone all the same.
+async fn save_flushed(services: &Services) -> Result<String, JobError> {
+    let _ = services.saver.save_instead().await;
+    Ok("OK".to_owned())
 }
 
 async fn background_save(services: &Services, schedule: bool) -> Result<String, JobError> {
@@ -166,8 +176,8 @@ async fn restart(services: &Services, crash: bool, delay_ms: u64) -> Result<Stri
         }
     }
     std::thread::sleep(Duration::from_millis(delay_ms));
-    let mut args = std::env::args_os();
-    let program = args.next().unwrap_or_default();
+    let mut args = process::arguments().iter();
+    let program = args.next().cloned().unwrap_or_default();
     let error = std::process::Command::new(program).args(args).exec();
     tracing::warn!("Could not start anew: {error}");
     Err("ERR failed to restart the server. Check server logs.".to_owned())

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::clients::{ClientFacts, client_flag};
 use super::introduction::FollowerFacts;
+use crate::config::Config;
 use crate::resp::request::OwnedCommand;
 use crate::store::watch::WatchFlag;
 
@@ -92,6 +93,13 @@ impl Session {
             closing: false,
             written_offset: 0,
         }
+    }
+
+    /// Whether its commands are heard: a password is asked for only as long as there is
+    /// one.
+    #[inline]
+    pub fn may_enter(&self, config: &Config) -> bool {
+        self.authenticated || !config.has_password()
     }
 
     /// Nothing about the session decides what its commands may do.

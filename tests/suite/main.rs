@@ -17,6 +17,8 @@ mod smoke;
 
 mod keyspace;
 
+mod exec;
+
 mod transaction;
 
 mod expiry;
@@ -32,6 +34,8 @@ mod info;
 mod debug;
 
 mod server;
+
+mod process;
 
 mod client;
 
