@@ -56,6 +56,9 @@ pub struct Node {
     _freed: std::sync::mpsc::Receiver<Garbage>,
 }
 
+/// A key: its database, name, value and expiry.
+pub type Item = (u32, Vec<u8>, Vec<u8>, Option<i64>);
+
 /// What a node is started with.
 pub struct Plan<'a> {
     pub id: usize,
@@ -208,7 +211,7 @@ impl Node {
     }
 
     /// Every key with its value and expiry, in order, by database.
-    pub fn contents(&mut self) -> Vec<(u32, Vec<u8>, Vec<u8>, Option<i64>)> {
+    pub fn contents(&mut self) -> Vec<Item> {
         let keyspace = &self.engine.shared.keyspace;
         let locked = keyspace.lock_everything(&mut self.locker);
         let mut all = Vec::new();
