@@ -412,8 +412,9 @@ fn whole_arg(input: &[u8], at: usize, limits: &Limits) -> Option<ArgRange> {
     (is_whole && len as u64 <= limits.bulk_len_bytes_max).then_some(ArgRange { start, end })
 }
 
-/// A header line of up to three digits, within every limit but the configured one: its number, and where the next line
-/// begins. Looks at eight bytes at once, so it finds none just before the input's end.
+/// A header line of up to three digits, within every limit but the configured one: its
+/// number, and where the next line begins. Looks at eight bytes at once, so it finds none
+/// just before the input's end.
 #[inline(always)]
 fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
     const fn line(kind: u8, digits: u32) -> u64 {
@@ -427,11 +428,12 @@ fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
     }
     let starts = first.wrapping_sub(1) <= 8 && second <= 9;
     if word & 0xff_ff00_00ff == line(kind, 2) {
-        return starts.then_some(((first * 10 + second) as usize, at + 5));
+        return starts.then(|| ((first * 10 + second) as usize, at + 5));
     }
     let third = digit(3);
     let ends = word & 0xffff_0000_00ff == line(kind, 3);
-    (ends && starts && third <= 9).then_some(((first * 100 + second * 10 + third) as usize, at + 6))
+    let number = || (first * 100 + second * 10 + third) as usize;
+    (ends && starts && third <= 9).then(|| (number(), at + 6))
 }
 
 /// A complete frame as the caller gets it.
