@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::connection::Connection;
+use super::migrate;
 use super::services::Services;
 use super::shutdown::Refused;
 use crate::base::process;
@@ -26,7 +27,7 @@ pub async fn run(connection: &mut Connection, job: Job) {
 }
 
 /// Runs jobs of a transaction, which has replied for them.
-pub async fn run_silently(connection: &Connection, jobs: Vec<Job>) {
+pub async fn run_silently(connection: &mut Connection, jobs: Vec<Job>) {
     for job in jobs {
         if let Err(error) = answer_to(connection, job).await {
             tracing::warn!("A job of a transaction failed: {error}");
@@ -34,7 +35,7 @@ pub async fn run_silently(connection: &Connection, jobs: Vec<Job>) {
     }
 }
 
-async fn answer_to(connection: &Connection, job: Job) -> Result<String, JobError> {
+async fn answer_to(connection: &mut Connection, job: Job) -> Result<String, JobError> {
     let worker = connection.worker.clone();
     match worker.services.get() {
         Some(services) => run_with(connection, services, job).await,
@@ -47,7 +48,7 @@ async fn answer_to(connection: &Connection, job: Job) -> Result<String, JobError
 }
 
 async fn run_with(
-    connection: &Connection,
+    connection: &mut Connection,
     services: &Services,
     job: Job,
 ) -> Result<String, JobError> {
@@ -62,6 +63,7 @@ async fn run_with(
         Job::RewriteConfig { all } => rewrite_config(connection, all),
         Job::Reload { save, flush, merge } => reload(connection, Reload { save, flush, merge }),
         Job::Restart { crash, delay_ms } => restart(services, crash, delay_ms).await,
+        Job::Migrate(migration) => migrate::run(connection, *migration).await,
         Job::Crash => std::process::abort(),
     }
 }

@@ -233,6 +233,8 @@ fn refuse(stream: Stream, line: &[u8]) {
     let _ = match stream.leave() {
         Ok(Moving::Tcp(mut stream)) => stream.write(line),
         Ok(Moving::Unix(mut stream)) => stream.write(line),
+        // No listener accepts anything else.
+        Ok(Moving::Other(_)) => Ok(0),
         Err(error) => Err(error),
     };
 }

@@ -19,11 +19,17 @@ pub mod shutdown;
 /// The tasks that connections can ask.
 pub mod services;
 
+/// Connections to the targets of MIGRATE.
+pub mod links;
+
 /// What a worker's connections share.
 pub mod context;
 
 /// One connection and what is unfinished of it.
 pub mod connection;
+
+/// MIGRATE's way to another server.
+pub mod migrate;
 
 /// Jobs that commands leave to tasks.
 pub mod jobs;

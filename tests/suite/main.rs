@@ -42,5 +42,3 @@ mod client;
 mod connection;
 
 mod pubsub;
-
-mod transaction;
