@@ -5,7 +5,7 @@ use super::admit::{Refusal, admit};
 use super::plan::{Planned, Verdict};
 use crate::base::clock;
 use crate::commands::call::call;
-use crate::commands::cx::{Cx, Outcome};
+use crate::commands::cx::{Asked, Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::registry::CommandId;
 use crate::commands::spec::flag;
@@ -50,12 +50,13 @@ impl Step<'_, '_> {
             }
         };
         if self.session.reply_mode != ReplyMode::On {
-            self.hold_back_reply(before);
+            self.hold_back_reply(before, result.is_ok());
         }
         result
     }
 
-    fn hold_back_reply(&mut self, before: usize) {
+    /// `complete`: no more of the reply is to come.
+    fn hold_back_reply(&mut self, before: usize, complete: bool) {
         match self.session.reply_mode {
             ReplyMode::On => {}
             ReplyMode::Off => self.reply.truncate(before),
@@ -65,7 +66,9 @@ impl Step<'_, '_> {
             }
             ReplyMode::Skip => {
                 self.reply.truncate(before);
-                self.session.reply_mode = ReplyMode::On;
+                if complete {
+                    self.session.reply_mode = ReplyMode::On;
+                }
             }
         }
     }
@@ -125,10 +128,14 @@ impl Step<'_, '_> {
         match self.call(id, argv, first_key, false) {
             Outcome::Done => {}
             Outcome::Exec => {
-                self.run_transaction();
+                let left = self.run_transaction();
                 // Its line comes behind those of what it ran.
                 if self.engine.shared.clients.has_monitors() {
                     self.tell_monitors(argv);
+                }
+                if let Some(outcome) = left {
+                    self.locked.effects().end_unit();
+                    return Err(Halt::Outcome(outcome));
                 }
             }
             outcome => {
@@ -141,27 +148,45 @@ impl Step<'_, '_> {
     }
 
     /// Runs the queued commands of a session whose EXEC was accepted, as one unit under the
-    /// locks of EXEC, and ends the transaction.
-    fn run_transaction(&mut self) {
-        let Some(transaction) = self.session.transaction.take() else {
-            return;
-        };
-        self.reply.array(transaction.commands.len());
-        for queued in &transaction.commands {
+    /// locks of EXEC, and ends the transaction. Returns what is left to be done, together
+    /// with the whole reply then.
+    fn run_transaction(&mut self) -> Option<Outcome> {
+        let commands = self.session.transaction.as_mut()?.begin();
+        let start = self.reply.len_bytes();
+        self.reply.array(commands.len());
+        let (mut first, mut asked) = (Vec::new(), Vec::<Asked>::new());
+        for queued in &commands {
             let before = self.reply.len_bytes();
-            let outcome = self.call(queued.id, queued.command.argv(), None, true);
-            let known = self.engine.registry.get(queued.id);
-            let refusal = match outcome {
-                Outcome::Done => continue,
+            match self.call(queued.id, queued.command.argv(), None, true) {
+                Outcome::Done => {}
+                Outcome::Ask(job) => {
+                    match asked.last_mut() {
+                        Some(earlier) => earlier.then = self.hold(start),
+                        None => first = self.hold(start),
+                    }
+                    let then = Vec::new();
+                    asked.push(Asked { job, then });
+                }
                 // Handlers answer for themselves when they may not wait.
-                _ => CmdError::err(format!(
-                    "Command '{}' is not allowed inside a transaction",
-                    known.spec.name
-                )),
-            };
-            self.reply.truncate(before);
-            refusal.write(self.reply);
+                _ => {
+                    let name = self.engine.registry.full_name(queued.id);
+                    let refusal = format!("Command '{name}' is not allowed inside a transaction");
+                    self.reply.truncate(before);
+                    CmdError::err(refusal).write(self.reply);
+                }
+            }
         }
+        self.session.transaction = None;
+        let last = asked.last_mut()?;
+        last.then = self.hold(start);
+        Some(Outcome::AskAll { first, asked })
+    }
+
+    /// Takes the replies from there on back.
+    fn hold(&mut self, from: usize) -> Vec<u8> {
+        let held = self.reply.bytes()[from..].to_vec();
+        self.reply.truncate(from);
+        held
     }
 
     /// A refused EXEC, for its own sake or that of a queued command: nothing of them runs.

@@ -20,7 +20,7 @@ use crate::net::stream::Stream;
 use crate::resp::reply::ReplyBuf;
 use crate::resp::request::Parser;
 use crate::shared::clients::{ClientFacts, client_flag};
-use crate::shared::session::{Origin, Session};
+use crate::shared::session::{Origin, ReplyMode, Session};
 
 pub struct Connection {
     pub worker: Rc<Worker>,
@@ -104,7 +104,17 @@ impl Connection {
         progress
     }
 
-    /// Writes and sends a reply that comes after its command has run.
+    /// Writes and sends the reply of a command that has waited, unless CLIENT REPLY has
+    /// switched it off.
+    pub fn answer(&mut self, write: impl FnOnce(&mut ReplyBuf)) {
+        match self.session.reply_mode {
+            ReplyMode::On | ReplyMode::SkipNext => self.reply(write),
+            ReplyMode::Off => {}
+            ReplyMode::Skip => self.session.reply_mode = ReplyMode::On,
+        }
+    }
+
+    /// Writes and sends what is to be told in any case.
     pub fn reply(&mut self, write: impl FnOnce(&mut ReplyBuf)) {
         let worker = self.worker.clone();
         let mut reply = worker.reply.borrow_mut();
@@ -231,7 +241,7 @@ impl Connection {
             .store(capacity - len, Ordering::Relaxed);
         facts.db.store(self.session.db, Ordering::Relaxed);
         let queued = self.session.transaction.as_ref();
-        let count = queued.map_or(-1, |transaction| transaction.commands.len() as i64);
+        let count = queued.map_or(-1, |transaction| transaction.len() as i64);
         facts.queued.store(count, Ordering::Relaxed);
         facts
             .watched

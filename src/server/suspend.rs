@@ -35,12 +35,13 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
             wait_for_followers(connection, followers, deadline_ms).await?;
         }
         Outcome::Ask(job) => jobs::run(connection, job).await,
+        Outcome::AskAll { first, asked } => jobs::run_all(connection, first, asked).await,
         Outcome::Become(Role::Monitor) => {
             connection.session.monitor = true;
             let facts = connection.session.facts.clone();
             facts.set(client_flag::MONITOR, true);
             connection.worker.engine.shared.clients.add_monitor(facts);
-            connection.reply(|reply| reply.ok());
+            connection.answer(|reply| reply.ok());
         }
         Outcome::Become(Role::Follower { request }) => {
             return Ok(Next::Follow { request });
@@ -159,7 +160,7 @@ async fn wait_for_followers(
         return Err(Gone);
     }
     let count = followers.acked(offset) as i64;
-    connection.reply(|reply| match unblocked {
+    connection.answer(|reply| match unblocked {
         Some(Unblock::Error) => {
             reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
         }
