@@ -122,9 +122,6 @@ params! {
              every command, -1 none."
         SlowlogMaxLen "slowlog-max-len" = int(0, LONG_MAX, 128);
             "How many commands the slow log keeps."
-        BusyReplyThreshold "busy-reply-threshold" / "lua-time-limit" = int(0, LONG_MAX, 5000);
-            "After how many milliseconds a command that holds everything up is called slow, \
-             and those who wait for it are answered BUSY."
         OomScoreAdj "oom-score-adj" = choice::<OomScoreAdj>(OomScoreAdj::No as i64);
             "Steer whom the kernel kills first when memory runs out. `no` leaves the score \
              alone, `yes` (or `relative`) adds the values below to the one at the start, \

@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use super::listener::Listeners;
 use super::logging::LogState;
+use super::oom_score::OomScore;
 use crate::config::Param;
 use crate::exec::Engine;
 
-pub fn register(engine: &Arc<Engine>, log: &Arc<LogState>, listeners: Listeners) {
+pub fn register(
+    engine: &Arc<Engine>,
+    log: &Arc<LogState>,
+    listeners: Listeners,
+    oom_score: &Arc<OomScore>,
+) {
     let config = &engine.shared.config;
     let log = log.clone();
     config.on_change(&[Param::LogLevel], move |config| {
@@ -28,6 +34,20 @@ pub fn register(engine: &Arc<Engine>, log: &Arc<LogState>, listeners: Listeners)
             "Failed to bind to specified addresses.".to_owned()
         })
     });
+    let (score, of) = (oom_score.clone(), Arc::downgrade(engine));
+    config.on_change(
+        &[Param::OomScoreAdj, Param::OomScoreAdjValues],
+        move |config| {
+            let Some(engine) = of.upgrade() else {
+                return Ok(());
+            };
+            let applied = score.apply(config, engine.shared.role.is_follower());
+            applied.map_err(|error| {
+                tracing::warn!("Unable to write oom_score_adj: {error}");
+                "Failed to apply new oom_score_adj configuration, check server logs.".to_owned()
+            })
+        },
+    );
     raise_file_limit(config.get_int(Param::MaxClients));
     config.on_change(&[Param::MaxClients], |config| {
         let wanted = config.get_int(Param::MaxClients);

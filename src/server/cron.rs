@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::oom_score::OomScore;
 use crate::base::{clock, memory};
 use crate::config::Param;
 use crate::exec::Engine;
@@ -14,14 +15,20 @@ use crate::exec::maintain::ExpiryCursor;
 use crate::shared::clients::client_flag;
 use crate::store::locked::Locker;
 
-/// One tick; expiry has a round in each.
-const TICK: Duration = Duration::from_millis(10);
+/// What a pass of the expiry task may take of each tick at most, in percent: this much with
+/// the least effort, and so much more for each step beyond.
+const EXPIRE_PERCENT: u32 = 25;
+const EXPIRE_PERCENT_STEP: u32 = 2;
 
 /// Rates are sampled this often.
 const SAMPLE: Duration = Duration::from_millis(100);
 
 /// Starts the thread, whose gate is `gate`. It ends with the process.
-pub fn start(engine: Arc<Engine>, gate: usize) -> io::Result<JoinHandle<()>> {
+pub fn start(
+    engine: Arc<Engine>,
+    gate: usize,
+    oom_score: Arc<OomScore>,
+) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("cron".to_owned())
         .spawn(move || {
@@ -32,9 +39,11 @@ pub fn start(engine: Arc<Engine>, gate: usize) -> io::Result<JoinHandle<()>> {
                 expiry: ExpiryCursor::default(),
                 sampled: Instant::now(),
                 before: [0; 5],
+                oom_score,
+                role: None,
             };
             loop {
-                std::thread::sleep(TICK);
+                std::thread::sleep(cron.tick_time());
                 cron.tick();
             }
         })
@@ -47,6 +56,9 @@ struct Cron {
     sampled: Instant,
     /// The totals at the last sample.
     before: [u64; 5],
+    oom_score: Arc<OomScore>,
+    /// Whether the role was a follower's when it was last looked at.
+    role: Option<bool>,
 }
 
 impl Cron {
@@ -65,19 +77,35 @@ impl Cron {
             self.sample(elapsed);
             self.close_idle();
         }
+        self.note_role();
+    }
+
+    /// Some settings go by the role.
+    fn note_role(&mut self) {
+        let shared = &self.engine.shared;
+        let is_follower = shared.role.is_follower();
+        if self.role.replace(is_follower) != Some(is_follower)
+            && let Err(error) = self.oom_score.apply(&shared.config, is_follower)
+        {
+            tracing::warn!("Unable to write oom_score_adj: {error}");
+        }
+    }
+
+    /// From one tick to the next.
+    fn tick_time(&self) -> Duration {
+        let hz = self.engine.shared.config.get_int(Param::Hz).clamp(1, 500);
+        Duration::from_secs(1) / hz as u32
     }
 
     /// A round, and more as long as the effort allows and the pass is not complete.
     fn expire(&mut self) {
-        let effort = self
-            .engine
-            .shared
-            .config
-            .get_int(Param::ActiveExpireEffort)
-            .max(1) as u32;
+        let config = &self.engine.shared.config;
+        let effort = config.get_int(Param::ActiveExpireEffort).max(1) as u32;
+        let percent = EXPIRE_PERCENT + EXPIRE_PERCENT_STEP * (effort - 1);
+        let budget = self.tick_time() * percent / 100;
         let begun = Instant::now();
-        for _ in 0..effort {
-            if self.expiry.round(&self.engine, &mut self.locker) {
+        while !self.expiry.round(&self.engine, &mut self.locker) {
+            if begun.elapsed() >= budget {
                 break;
             }
         }

@@ -40,6 +40,12 @@ pub mod worker;
 /// Accepting connections.
 pub mod listener;
 
+/// Going to the background.
+pub mod background;
+
+/// Whom the kernel kills first.
+pub mod oom_score;
+
 /// Freeing what is big.
 pub mod garbage;
 

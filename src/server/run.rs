@@ -11,10 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::listener::{Acceptor, Bound};
 use super::logging::LogState;
+use super::oom_score::OomScore;
 use super::services::Services;
 use super::shutdown::Shutdown;
 use super::worker::{self, WorkerHandle};
-use super::{appliers, cron, garbage};
+use super::{appliers, background, cron, garbage};
 use crate::base::clock;
 use crate::base::hash::KeyHasher;
 use crate::commands::FAMILIES;
@@ -84,9 +85,10 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         });
         engine.shared.jobs.loading.begin(clock::unix_ms(), 0);
         let listeners = bound.accept(acceptor)?;
-        appliers::register(&engine, log, listeners);
+        let oom_score = Arc::new(OomScore::default());
+        appliers::register(&engine, log, listeners, &oom_score);
         let restored = load_dataset(engine.clone(), gates.main).await?;
-        cron::start(engine.clone(), gates.cron)?;
+        cron::start(engine.clone(), gates.cron, oom_score)?;
         let started = start_services(&engine, gates, restored)?;
         let services = services.get_or_init(|| started);
         announce_ready(config);
@@ -124,7 +126,7 @@ fn start_services(
     let replication = replication::start(engine.clone(), threads, restored)?;
     let shutdown = Shutdown::new(engine.clone(), saver.clone(), replication.clone());
     let config = &engine.shared.config;
-    let files = [config.path(Param::PidFile), config.path(Param::UnixSocket)];
+    let files = [background::pid_file(config), config.path(Param::UnixSocket)];
     shutdown.files.lock().extend(files.into_iter().flatten());
     Ok(Services {
         saver,
@@ -194,7 +196,7 @@ fn announce_ready(config: &Config) {
 }
 
 fn write_pid_file(config: &Config) {
-    let Some(path) = config.path(Param::PidFile) else {
+    let Some(path) = background::pid_file(config) else {
         return;
     };
     // As in Redis a pid that cannot be written is worth a line, not the server.

@@ -38,3 +38,7 @@ mod connection;
 mod pubsub;
 
 mod transaction;
+
+mod process;
+
+mod trouble;
