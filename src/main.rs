@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::process::ExitCode;
 
-use lockstep::base::memory::Allocator;
+use lockstep::base::memory::{self, Allocator};
+use lockstep::base::{process, title};
 use lockstep::config::{Config, Invocation, Param, cli};
 use lockstep::server::background::{self, Place};
 use lockstep::server::{logging, run};
@@ -12,7 +13,10 @@ use lockstep::server::{logging, run};
 static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
-    let launch = match cli::parse(std::env::args_os().skip(1)) {
+    title::make_room();
+    memory::begin_with_small_pages();
+    let arguments = process::arguments().iter().skip(1).cloned();
+    let launch = match cli::parse(arguments) {
         Invocation::Help => {
             print!("{}", cli::help());
             return ExitCode::SUCCESS;

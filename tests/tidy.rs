@@ -38,6 +38,7 @@ const UNSAFE_MODULES: &[&str] = &[
     "store::keyspace",
     "store::locked",
     "base::memory",
+    "base::title",
 ];
 
 /// The first module that may use all of tokio.
@@ -434,7 +435,7 @@ mod tests {
             &[
                 "src/base.rs:1: todo! does not belong into finished work",
                 "src/base.rs:2: unsafe is allowed in table, store::entry, store::keyspace, \
-                 store::locked, base::memory only",
+                 store::locked, base::memory, base::title only",
             ],
         );
         check(

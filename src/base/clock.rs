@@ -1,8 +1,22 @@
 //! The time. Only the outer shells ask for it; whatever decides something about time
 //! gets `now_ms` handed in, so that tests can choose it.
+//!
+//! A simulation runs the shells too, on a time of its own: it puts its clock in the place
+//! of the machine's.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// A simulation's clock: microseconds since 1970, never going backwards.
+pub type SimulatedClock = fn() -> i64;
+
+static SIMULATED: OnceLock<SimulatedClock> = OnceLock::new();
+
+/// Lets the whole process live in simulated time from here on. The first one stays.
+pub fn simulate(clock: SimulatedClock) {
+    // A second simulation in one process keeps its time by the same clock.
+    let _ = SIMULATED.set(clock);
+}
 
 /// Milliseconds since 1970; negative if the machine's clock stands before that.
 pub fn unix_ms() -> i64 {
@@ -11,16 +25,22 @@ pub fn unix_ms() -> i64 {
 
 /// Microseconds since 1970; negative if the machine's clock stands before that.
 pub fn unix_us() -> i64 {
+    if let Some(simulated) = SIMULATED.get() {
+        return simulated();
+    }
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(after) => saturate(after.as_micros()),
         Err(before) => -saturate(before.duration().as_micros()),
     }
 }
 
-/// Microseconds since the first call in this process; never goes backwards.
+/// Microseconds since some moment before the first call in this process; never goes backwards.
 pub fn monotonic_us() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    START.elapsed().as_micros() as u64
+    match SIMULATED.get() {
+        Some(simulated) => simulated().max(0) as u64,
+        None => START.elapsed().as_micros() as u64,
+    }
 }
 
 fn saturate(us: u128) -> i64 {

@@ -18,6 +18,26 @@ const CELLS: usize = 256;
 /// The global allocator of the binaries: `#[global_allocator] static A: Allocator = Allocator;`
 pub struct Allocator;
 
+/// From this use on huge pages are worth what they may leave empty, in bytes.
+const HUGE_PAGES_FROM_BYTES: usize = 64 << 20;
+
+/// Has small pages used until there is much to hold: a server without data would own one
+/// huge page per thread and kind of thing. To be called once, as early as can be.
+pub fn begin_with_small_pages() {
+    // Where the kernel cannot be told, the pages are what it thinks best.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
+/// Allows huge pages once enough is in use; fewer of them are missed by the processor's
+/// tables, which a lookup among millions of keys feels. True when it is done.
+pub fn allow_huge_pages_if_due() -> bool {
+    let due = used_bytes() >= HUGE_PAGES_FROM_BYTES;
+    if due {
+        let _ = rustix::thread::disable_transparent_huge_pages(false);
+    }
+    due
+}
+
 /// Bytes allocated and not freed, by the sizes asked for; 0 where `Allocator` is not the
 /// global allocator. A sum of cells that others go on changing.
 pub fn used_bytes() -> usize {

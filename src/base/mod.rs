@@ -21,5 +21,8 @@ pub mod long_double;
 /// What the system says of this process: processor time, memory.
 pub mod process;
 
+/// The process's title.
+pub mod title;
+
 /// The process's allocator and what it has in use.
 pub mod memory;

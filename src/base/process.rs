@@ -1,7 +1,9 @@
 //! What the system says of this process, read from `/proc`. Where there is none, or it says
 //! something else than expected, the figures are 0.
 
+use std::ffi::OsString;
 use std::fs;
+use std::sync::OnceLock;
 
 /// Kernel pages, in bytes, on every platform that we are built for.
 const PAGE_BYTES: u64 = 4096;
@@ -17,6 +19,12 @@ pub struct CpuTime {
     /// Of children that have ended.
     pub children_user_us: u64,
     pub children_system_us: u64,
+}
+
+/// The arguments that the process was started with, the program's name first.
+pub fn arguments() -> &'static [OsString] {
+    static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+    ARGUMENTS.get_or_init(|| std::env::args_os().collect())
 }
 
 /// Processor time of the whole process.

@@ -22,6 +22,7 @@ pub enum CmdError {
     NoReplicas,
     Busy,
     BusyKey,
+    OutOfMemory,
     ExecAbort,
     StringTooLong,
     IncrOverflow,
@@ -74,6 +75,7 @@ impl CmdError {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or \
                  SHUTDOWN NOSAVE."
             }
+            CmdError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             CmdError::BusyKey => "BUSYKEY Target key name already exists.",
             CmdError::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
             CmdError::StringTooLong => {

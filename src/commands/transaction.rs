@@ -72,7 +72,7 @@ fn watched_changed(store: &mut Locked, session: &Session) -> bool {
                 bytes: &watched.key,
                 hash: watched.hash,
             };
-            !watched.was_due && store.is_due(watched.db, key)
+            store.became_due(watched.db, key, &session.watch_flag)
         })
 }
 
@@ -96,13 +96,11 @@ fn watch(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         if cx.session.watched.iter().any(known) {
             continue;
         }
-        let was_due = cx.store.is_due(db, key);
         cx.store.watch(db, key, cx.session.watch_flag.clone());
         cx.session.watched.push(Watched {
             db,
             key: key.bytes.into(),
             hash: key.hash,
-            was_due,
         });
     }
     cx.reply.ok();

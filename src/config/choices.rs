@@ -43,6 +43,11 @@ macro_rules! choices {
 }
 
 choices! {
+    /// What makes room when `maxmemory` is reached.
+    EvictionPolicy {
+        NoEviction = "noeviction",
+    }
+
     /// The least important lines that still reach the log.
     LogLevel {
         Debug = "debug",

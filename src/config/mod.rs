@@ -25,6 +25,9 @@ pub mod choices;
 /// The event classes of `notify-keyspace-events`.
 pub mod notify;
 
+/// The template of the process's title.
+pub mod template;
+
 mod spec;
 
 mod table;

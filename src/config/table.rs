@@ -5,8 +5,8 @@
 //! `Compatibility`, whose summaries say what becomes of them, and nothing else.
 
 use super::choices::{
-    DisklessLoad, Fsync, LogLevel, Off, OomScoreAdj, PropagationError, ProtectedAction,
-    SanitizeDump, Supervised,
+    DisklessLoad, EvictionPolicy, Fsync, LogLevel, Off, OomScoreAdj, PropagationError,
+    ProtectedAction, SanitizeDump, Supervised,
 };
 use super::spec::{Group, Kind, Names, Spec, bool, choice, flag, int, memory, text};
 
@@ -122,6 +122,12 @@ params! {
              every command, -1 none."
         SlowlogMaxLen "slowlog-max-len" = int(0, LONG_MAX, 128);
             "How many commands the slow log keeps."
+        SetProcTitle "set-proc-title" = bool(true), IMMUTABLE;
+            "Show what the server is and where it listens in the list of processes."
+        ProcTitleTemplate "proc-title-template" = text("{title} {listen-addr} {server-mode}");
+            "How that is shown: any text, in which {title} stands for the program, and \
+             {listen-addr}, {server-mode}, {port}, {tls-port}, {unixsocket} and {config-file} \
+             for what they say."
         OomScoreAdj "oom-score-adj" = choice::<OomScoreAdj>(OomScoreAdj::No as i64);
             "Steer whom the kernel kills first when memory runs out. `no` leaves the score \
              alone, `yes` (or `relative`) adds the values below to the one at the start, \
@@ -229,6 +235,8 @@ params! {
     Clients {
         MaxClients "maxclients" = int(1, UINT_MAX, 10000);
             "How many clients may be connected at once."
+        MaxMemory "maxmemory" = memory(0, LONG_MAX, 0);
+            "Refuse commands that may need more memory once this much is in use. 0 is no limit."
         ClientQueryBufferLimit "client-query-buffer-limit" = memory(MB, LONG_MAX, 1024 * MB);
             "Close a client whose unfinished request is longer than this."
         ProtoMaxBulkLen "proto-max-bulk-len" = memory(MB, LONG_MAX, 512 * MB);
@@ -270,6 +278,9 @@ params! {
             "Kept and shown for files that say it beside `appendonly no`."
         AlwaysShowLogo "always-show-logo" = bool(false), IMMUTABLE;
             "Kept and shown; there is no logo."
+        MaxMemoryPolicy "maxmemory-policy"
+            = choice::<EvictionPolicy>(EvictionPolicy::NoEviction as i64);
+            "What makes room at the limit. Nothing does: this server evicts no keys."
         ActiveRehashing "activerehashing" = bool(true);
             "Kept and shown; tables here grow in small steps and are never rehashed."
         DynamicHz "dynamic-hz" = bool(true);
@@ -282,8 +293,6 @@ params! {
             "Kept and shown; whatever it says, every payload is verified in full."
         LatencyMonitorThreshold "latency-monitor-threshold" = int(0, LONG_MAX, 0);
             "Kept and shown; there is no latency monitor yet."
-        ProcTitleTemplate "proc-title-template" = text("{title} {listen-addr} {server-mode}");
-            "Kept and shown; the process keeps the title it was started with."
     }
 }
 

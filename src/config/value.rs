@@ -3,6 +3,7 @@
 use super::notify;
 use super::spec::{Kind, Names};
 use super::table::Param;
+use super::template::expand;
 use crate::base::number::{parse_f64, parse_i64, parse_memory};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -430,11 +431,19 @@ fn parse_percentiles(words: &[&[u8]]) -> Result<Value, String> {
 }
 
 /// What single directives ask for beyond what their kind does.
+/// Whether a template shows anything at all.
+fn is_title(template: &[u8]) -> bool {
+    expand(template, |_| b"-".to_vec()).is_some_and(|title| !title.is_empty())
+}
+
 fn refine(param: Param, value: Value) -> Result<Value, String> {
     match (param, value) {
         (Param::Hz, Value::Number(hz)) => Ok(Value::Number(hz.clamp(1, 500))),
         (Param::DbFilename, Value::Text(name)) if name.iter().any(|b| b"/\\".contains(b)) => {
             Err("dbfilename can't be a path, just a filename".into())
+        }
+        (Param::ProcTitleTemplate, Value::Text(text)) if !is_title(&text) => {
+            Err("template format is invalid or contains unknown variables".into())
         }
         (Param::ShutdownOnSigint | Param::ShutdownOnSigterm, Value::Number(bits))
             if bits & 3 == 3 =>

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Engine;
+use crate::base::memory;
 use crate::commands::error::CmdError;
 use crate::commands::registry::{CommandId, Known};
 use crate::commands::spec::flag;
@@ -21,13 +22,16 @@ pub enum Refusal {
 
 /// The flags that count: for EXEC those of the queued commands too.
 fn effective_flags(engine: &Engine, session: &Session, known: &Known) -> u32 {
+    const ANY: u32 = flag::WRITE | flag::MAY_REPLICATE | flag::DENYOOM | flag::NO_ASYNC_LOADING;
+    const ALL: u32 = flag::LOADING | flag::STALE;
     let mut flags = known.spec.flags;
     if known.spec.name == "exec"
         && let Some(transaction) = &session.transaction
     {
         for queued in &transaction.commands {
-            flags |= engine.registry.get(queued.id).spec.flags
-                & (flag::WRITE | flag::MAY_REPLICATE | flag::DENYOOM);
+            let of_queued = engine.registry.get(queued.id).spec.flags;
+            flags |= of_queued & ANY;
+            flags &= of_queued | !ALL;
         }
     }
     flags
@@ -50,7 +54,8 @@ pub fn admit(
         && !shared.role.is_follower()
         && !shared.pause.is_set()
         && !shared.jobs.saves.last_failed()
-        && shared.config.get_int(Param::MinReplicasToWrite) == 0;
+        && shared.config.get_int(Param::MinReplicasToWrite) == 0
+        && shared.config.get_bytes(Param::MaxMemory) == 0;
     if calm {
         return Ok(());
     }
@@ -107,11 +112,22 @@ fn check_all(
              the RDB error.",
         )));
     }
+    if has(flag::DENYOOM) && is_out_of_memory(engine) {
+        return Err(Refusal::Error(CmdError::OutOfMemory));
+    }
     let replicates = writes || has(flag::MAY_REPLICATE);
     match shared.pause.holds(replicates, now_ms) {
         Some(until_ms) if !is_exempt(known) => Err(Refusal::Paused { until_ms }),
         _ => Ok(()),
     }
+}
+
+/// Whether `maxmemory` is in use. A follower takes what its leader sends.
+fn is_out_of_memory(engine: &Engine) -> bool {
+    let limit_bytes = engine.shared.config.get_bytes(Param::MaxMemory);
+    limit_bytes != 0
+        && !engine.shared.role.is_follower()
+        && memory::used_bytes() as u64 > limit_bytes
 }
 
 /// Whoever paused must be able to end it; and replication goes on.

@@ -23,6 +23,16 @@ pub enum Halt {
     Outcome(Outcome),
 }
 
+/// Whether the reply is written. Otherwise it comes later, and is then held back if CLIENT
+/// REPLY says so.
+fn is_answered(result: &Result<(), Halt>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(Halt::Paused { .. }) => false,
+        Err(Halt::Outcome(outcome)) => matches!(outcome, Outcome::Close),
+    }
+}
+
 /// What all commands of one group have in common.
 pub struct Step<'a, 'k> {
     pub engine: &'a Engine,
@@ -49,14 +59,13 @@ impl Step<'_, '_> {
                 Ok(())
             }
         };
-        if self.session.reply_mode != ReplyMode::On {
-            self.hold_back_reply(before, result.is_ok());
+        if self.session.reply_mode != ReplyMode::On && is_answered(&result) {
+            self.hold_back_reply(before);
         }
         result
     }
 
-    /// `complete`: no more of the reply is to come.
-    fn hold_back_reply(&mut self, before: usize, complete: bool) {
+    fn hold_back_reply(&mut self, before: usize) {
         match self.session.reply_mode {
             ReplyMode::On => {}
             ReplyMode::Off => self.reply.truncate(before),
@@ -66,9 +75,7 @@ impl Step<'_, '_> {
             }
             ReplyMode::Skip => {
                 self.reply.truncate(before);
-                if complete {
-                    self.session.reply_mode = ReplyMode::On;
-                }
+                self.session.reply_mode = ReplyMode::On;
             }
         }
     }
@@ -129,22 +136,34 @@ impl Step<'_, '_> {
             Outcome::Done => {}
             Outcome::Exec => {
                 let left = self.run_transaction();
+                self.locked.effects().end_unit();
                 // Its line comes behind those of what it ran.
                 if self.engine.shared.clients.has_monitors() {
                     self.tell_monitors(argv);
                 }
                 if let Some(outcome) = left {
-                    self.locked.effects().end_unit();
                     return Err(Halt::Outcome(outcome));
                 }
             }
             outcome => {
-                self.locked.effects().end_unit();
+                self.end_unit(id);
                 return Err(Halt::Outcome(outcome));
             }
         }
-        self.locked.effects().end_unit();
+        self.end_unit(id);
         Ok(())
+    }
+
+    /// Ends the unit of one command. One that only reads leaves nothing but the deletions of
+    /// keys that were due, which have nothing to do with each other.
+    #[inline]
+    fn end_unit(&mut self, id: CommandId) {
+        let changes = flag::WRITE | flag::MAY_REPLICATE | flag::ADMIN;
+        if self.engine.registry.get(id).spec.has(changes) {
+            self.locked.effects().end_unit();
+        } else {
+            self.locked.effects().end_loose_unit();
+        }
     }
 
     /// Runs the queued commands of a session whose EXEC was accepted, as one unit under the

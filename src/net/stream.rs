@@ -1,5 +1,6 @@
-//! A connected stream, TCP or Unix.
+//! A connected stream: TCP, Unix, or something else that carries bytes both ways.
 
+use std::fmt::Debug;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
@@ -10,10 +11,17 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+/// What carries bytes both ways without being a socket, such as the pipes of a simulation.
+pub trait Carrier: AsyncRead + AsyncWrite + Debug + Send + Unpin {
+    /// The other end's address and ours, as CLIENT LIST prints them.
+    fn addresses(&self) -> (String, String);
+}
+
 #[derive(Debug)]
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Other(Box<dyn Carrier>),
 }
 
 /// A stream on its way to another thread's runtime.
@@ -21,6 +29,7 @@ pub enum Stream {
 pub enum Moving {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
+    Other(Box<dyn Carrier>),
 }
 
 impl Stream {
@@ -32,6 +41,7 @@ impl Stream {
         let polled = match self {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut into),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, &mut into),
+            Stream::Other(stream) => Pin::new(stream).poll_read(cx, &mut into),
         };
         polled.map_ok(|()| into.filled().len())
     }
@@ -41,13 +51,16 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
+    /// -1 for what is no socket.
     pub fn fd(&self) -> RawFd {
         match self {
             Stream::Tcp(stream) => stream.as_raw_fd(),
             Stream::Unix(stream) => stream.as_raw_fd(),
+            Stream::Other(_) => -1,
         }
     }
 
@@ -70,6 +83,7 @@ impl Stream {
                 let text = path.map_or_else(String::new, |path| path.display().to_string());
                 (format!("{text}:0"), format!("{text}:0"))
             }
+            Stream::Other(stream) => stream.addresses(),
         }
     }
 
@@ -77,7 +91,7 @@ impl Stream {
     pub fn is_local(&self) -> bool {
         match self {
             Stream::Tcp(stream) => stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()),
-            Stream::Unix(_) => true,
+            Stream::Unix(_) | Stream::Other(_) => true,
         }
     }
 
@@ -103,6 +117,7 @@ impl Stream {
         Ok(match self {
             Stream::Tcp(stream) => Moving::Tcp(stream.into_std()?),
             Stream::Unix(stream) => Moving::Unix(stream.into_std()?),
+            Stream::Other(stream) => Moving::Other(stream),
         })
     }
 }
@@ -113,6 +128,7 @@ impl Moving {
         Ok(match self {
             Moving::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
             Moving::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+            Moving::Other(stream) => Stream::Other(stream),
         })
     }
 }

@@ -109,8 +109,8 @@ fn write_and_rename(
     };
     let mut file = File::create(temp).map_err(failed("create", temp))?;
     let (mut stream, ()) = SnapshotStream::begin(shared, locker, Purpose::Disk, |_| ());
-    tell(Moment::Cut);
     let mut writing = Writing::new(shared, &stream);
+    tell(Moment::Cut);
     let written = writing.write(shared, locker, &mut stream, &mut file);
     let report = writing.report(&stream);
     stream.close(shared, locker);

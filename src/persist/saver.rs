@@ -230,7 +230,9 @@ impl Task {
 
     fn background(&mut self, on_cut: impl FnOnce()) {
         tracing::info!("Background saving started by pid {}", std::process::id());
-        match self.save(on_cut) {
+        let result = self.save(on_cut);
+        note_end(&self.engine.shared, &result, Asked::InBackground);
+        match result {
             Ok(report) => {
                 tracing::info!(
                     "Writers gave {:.1} MB to the snapshot, everything was locked for {} us",
@@ -246,11 +248,12 @@ impl Task {
 
     fn foreground(&mut self, done: oneshot::Sender<Result<SaveReport, SaveError>>) {
         let result = self.save(|| ());
+        note_end(&self.engine.shared, &result, Asked::ByOneWhoWaits);
         // Nobody listens any more if the client is gone.
         let _ = done.send(result);
     }
 
-    /// Makes a save that has been noted as running, and notes its end.
+    /// Makes a save that has been noted as running; its end has to be noted then.
     fn save(&mut self, on_cut: impl FnOnce()) -> Result<SaveReport, SaveError> {
         let mut on_cut = Some(on_cut);
         let mut tell = |moment| {
@@ -259,9 +262,7 @@ impl Task {
             }
         };
         let shared = &self.engine.shared;
-        let result = save::save_to(shared, &mut self.locker, &target(shared), &mut tell);
-        note_end(shared, &result);
-        result
+        save::save_to(shared, &mut self.locker, &target(shared), &mut tell)
     }
 }
 
@@ -271,7 +272,16 @@ pub fn target(shared: &Shared) -> PathBuf {
     path.unwrap_or_else(|| shared.config.dir().join("dump.rdb"))
 }
 
-pub(super) fn note_end(shared: &Shared, result: &Result<SaveReport, SaveError>) {
+/// Who hears of a save's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Nobody: if it fails, writes are refused until one succeeds.
+    InBackground,
+    /// Whoever asked is told that it failed (SAVE, SHUTDOWN).
+    ByOneWhoWaits,
+}
+
+pub(super) fn note_end(shared: &Shared, result: &Result<SaveReport, SaveError>, asked: Asked) {
     let saves = &shared.jobs.saves;
     let now_ms = clock::unix_ms();
     match result {
@@ -292,7 +302,10 @@ pub(super) fn note_end(shared: &Shared, result: &Result<SaveReport, SaveError>) 
         Err(error) => {
             tracing::warn!("Write error saving DB on disk: {error}");
             *saves.last_error.lock() = error.to_string();
-            saves.end(now_ms, false);
+            match asked {
+                Asked::InBackground => saves.end(now_ms, false),
+                Asked::ByOneWhoWaits => saves.end_cancelled(now_ms),
+            }
         }
     }
 }

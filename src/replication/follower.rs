@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -27,7 +26,7 @@ use super::spool::Spool;
 use super::trouble::{self, Disk};
 use crate::base::clock;
 use crate::base::rng::Rng;
-use crate::config::Param;
+use crate::config::{Config, Param};
 use crate::exec::Engine;
 use crate::exec::apply::{Applied, Applier, is_blank};
 use crate::net::connect::connect;
@@ -44,7 +43,15 @@ const READ_BYTES: usize = 256 << 10;
 /// The follower's clock is looked at no less often than this.
 const TICK_MS_MAX: u64 = 1000;
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
+/// A connection on its way.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>>>>;
+
+/// What lies between the servers.
+pub struct Network {
+    pub connect: Box<dyn Fn(Target) -> Connecting>,
+    /// For the jitter of retries.
+    pub seed: u64,
+}
 
 enum Event {
     Request(Option<RoleRequest>),
@@ -64,6 +71,7 @@ struct Following {
     /// As `shared.role` was last told.
     told: LinkStatus,
     connecting: Option<Connecting>,
+    connect: Box<dyn Fn(Target) -> Connecting>,
     stream: Option<Stream>,
     input: Vec<u8>,
     out: Vec<u8>,
@@ -84,7 +92,7 @@ struct Following {
 pub fn start(
     engine: Arc<Engine>,
     locker: Locker,
-    mut requests: mpsc::UnboundedReceiver<RoleRequest>,
+    requests: mpsc::UnboundedReceiver<RoleRequest>,
     target: Option<Target>,
     restored: Option<ReplFacts>,
 ) -> io::Result<()> {
@@ -94,30 +102,62 @@ pub fn start(
             .enable_all()
             .build_local(LocalOptions::default());
         match runtime {
-            Ok(runtime) => runtime.block_on(async move {
-                let mut following = Following::new(engine, locker, restored);
-                if let Some(target) = target {
-                    following.follow(target);
-                }
-                following.run(&mut requests).await;
-            }),
+            Ok(runtime) => {
+                let network = by_tcp(engine.shared.config.clone());
+                runtime.block_on(serve(engine, locker, requests, target, restored, network));
+            }
             Err(error) => tracing::error!("No leader can be followed: {error}"),
         }
     })?;
     Ok(())
 }
 
+/// Serves until asked to stop.
+pub async fn serve(
+    engine: Arc<Engine>,
+    locker: Locker,
+    mut requests: mpsc::UnboundedReceiver<RoleRequest>,
+    target: Option<Target>,
+    restored: Option<ReplFacts>,
+    network: Network,
+) {
+    let mut following = Following::new(engine, locker, restored, network);
+    if let Some(target) = target {
+        following.follow(target);
+    }
+    following.run(&mut requests).await;
+}
+
+fn by_tcp(config: Arc<Config>) -> Network {
+    Network {
+        connect: Box::new(move |target: Target| {
+            let source = config.get_text(Param::BindSourceAddr);
+            Box::pin(async move {
+                let source = String::from_utf8_lossy(&source);
+                let connected = connect(&target.host, target.port, &source).await;
+                connected.map(Stream::Tcp)
+            })
+        }),
+        seed: Rng::from_entropy().next_u64(),
+    }
+}
+
 impl Following {
-    fn new(engine: Arc<Engine>, locker: Locker, restored: Option<ReplFacts>) -> Following {
+    fn new(
+        engine: Arc<Engine>,
+        locker: Locker,
+        restored: Option<ReplFacts>,
+        network: Network,
+    ) -> Following {
         let session = leader_session(&engine, None);
-        let seed = Rng::from_entropy().next_u64();
         let timeout_ms = timeout_ms(&engine);
         let mut following = Following {
             applier: Applier::new(locker),
             session,
-            link: Link::new(introduction(&engine), timeout_ms, seed),
+            link: Link::new(introduction(&engine), timeout_ms, network.seed),
             told: LinkStatus::default(),
             connecting: None,
+            connect: network.connect,
             stream: None,
             input: Vec::new(),
             out: Vec::new(),
@@ -193,7 +233,7 @@ impl Following {
         if let Some(connecting) = &mut self.connecting {
             let connected = ready!(connecting.as_mut().poll(cx));
             self.connecting = None;
-            return Poll::Ready(Event::Connected(connected.map(Stream::Tcp)));
+            return Poll::Ready(Event::Connected(connected));
         }
         let Some(stream) = &mut self.stream else {
             return Poll::Pending;
@@ -305,11 +345,7 @@ impl Following {
         for action in actions {
             match action {
                 Action::Connect(target) => {
-                    let source = self.engine.shared.config.get_text(Param::BindSourceAddr);
-                    self.connecting = Some(Box::pin(async move {
-                        let source = String::from_utf8_lossy(&source);
-                        connect(&target.host, target.port, &source).await
-                    }));
+                    self.connecting = Some((self.connect)(target));
                 }
                 Action::Send(bytes) => self.out.extend_from_slice(&bytes),
                 Action::Log(line) => line.log(),

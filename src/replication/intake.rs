@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::line::LogLine;
 use super::roles;
@@ -31,7 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A load that runs on a thread of its own.
 pub struct Loading {
-    pub result: oneshot::Receiver<Result<Box<Loaded>, String>>,
+    pub result: JoinHandle<Result<Box<Loaded>, String>>,
     path: PathBuf,
     /// The old data is served meanwhile.
     is_aside: bool,
@@ -55,30 +55,17 @@ pub fn begin(engine: &Arc<Engine>, locker: &mut Locker, spool: Spool) -> Result<
     let is_aside = choice == DisklessLoad::SwapDb;
     enter(shared, locker, total_bytes, is_aside);
     LogLine::notice("MASTER <-> REPLICA sync: Loading DB in memory").log();
-    let (done, result) = oneshot::channel();
     let (engine, from) = (engine.clone(), path.clone());
-    let thread = std::thread::Builder::new().name("loader".to_owned());
-    let spawned = thread.spawn(move || {
-        let loaded = match load_file(&engine.shared, &from) {
-            Ok(Some(loaded)) => Ok(Box::new(loaded)),
-            Ok(None) => Err(format!("{} has gone", from.display())),
-            Err(error) => Err(error.to_string()),
-        };
-        // Who waited for it is gone only when the server ends.
-        let _ = done.send(loaded);
+    let result = spawn_blocking(move || match load_file(&engine.shared, &from) {
+        Ok(Some(loaded)) => Ok(Box::new(loaded)),
+        Ok(None) => Err(format!("{} has gone", from.display())),
+        Err(error) => Err(error.to_string()),
     });
-    let loading = Loading {
+    Ok(Loading {
         result,
         path,
         is_aside,
-    };
-    match spawned {
-        Ok(_) => Ok(loading),
-        Err(error) => {
-            loading.give_up(shared, locker);
-            Err(format!("No thread to load the snapshot: {error}"))
-        }
-    }
+    })
 }
 
 /// A save that ends later would put our old data in the place of the new file.

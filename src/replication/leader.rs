@@ -55,8 +55,7 @@ pub fn start(
             .build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
-                let desk = Rc::new(Desk::new(engine, gate, roles));
-                runtime.block_on(run(desk, requests));
+                runtime.block_on(serve(engine, gate, requests, roles));
             }
             Err(error) => tracing::error!("Followers cannot be served: {error}"),
         }
@@ -64,7 +63,15 @@ pub fn start(
     Ok(())
 }
 
-async fn run(desk: Rc<Desk>, mut requests: mpsc::UnboundedReceiver<LeaderRequest>) {
+/// Serves until asked to stop. The tasks that it spawns end with the runtime, or with the
+/// `LocalSet` that it runs in.
+pub async fn serve(
+    engine: Arc<Engine>,
+    gate: usize,
+    mut requests: mpsc::UnboundedReceiver<LeaderRequest>,
+    roles: mpsc::UnboundedSender<RoleRequest>,
+) {
+    let desk = Rc::new(Desk::new(engine, gate, roles));
     spawn_local(full_sync::run(desk.clone()));
     spawn_local(ask_for_acks(desk.clone()));
     spawn_local(keep_house(desk.clone()));

@@ -73,8 +73,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_local;
 
 pub use attach::NewFollower;
+pub use follower::{Connecting, Network};
 
 use crate::commands::cx::Failover;
 use crate::config::Param;
@@ -126,29 +128,71 @@ pub fn start(
     restored: Option<ReplFacts>,
 ) -> io::Result<Replication> {
     let [leader_gate, follower_gate] = gates;
-    let shared = &engine.shared;
-    let target = configured_leader(shared);
-    let locker = Locker::new(&shared.keyspace, follower_gate);
-    let oplog = shared.oplog.clone();
-    shared
-        .config
-        .on_change(&[Param::ReplBacklogSize], move |config| {
-            oplog.set_backlog_size_bytes(config.get_bytes(Param::ReplBacklogSize));
-            Ok(())
-        });
-    let (to_leader, leader_requests) = mpsc::unbounded_channel();
-    let (to_roles, role_requests) = mpsc::unbounded_channel();
-    leader::start(
+    watch_backlog_size(&engine.shared);
+    let target = configured_leader(&engine.shared);
+    let locker = Locker::new(&engine.shared.keyspace, follower_gate);
+    let (replication, requests) = handle();
+    let roles = replication.roles.clone();
+    leader::start(engine.clone(), leader_gate, requests.leader, roles)?;
+    follower::start(engine, locker, requests.roles, target, restored)?;
+    Ok(replication)
+}
+
+/// As `start`, but as tasks of the `LocalSet` that runs, with which they end, and over a
+/// network of the caller's: the servers of a simulation share one thread and one time.
+#[must_use]
+pub fn start_here(
+    engine: Arc<Engine>,
+    gates: [usize; 2],
+    restored: Option<ReplFacts>,
+    network: Network,
+) -> Replication {
+    let [leader_gate, follower_gate] = gates;
+    watch_backlog_size(&engine.shared);
+    let target = configured_leader(&engine.shared);
+    let locker = Locker::new(&engine.shared.keyspace, follower_gate);
+    let (replication, requests) = handle();
+    let roles = replication.roles.clone();
+    spawn_local(leader::serve(
         engine.clone(),
         leader_gate,
-        leader_requests,
-        to_roles.clone(),
-    )?;
-    follower::start(engine, locker, role_requests, target, restored)?;
-    Ok(Replication {
+        requests.leader,
+        roles,
+    ));
+    spawn_local(follower::serve(
+        engine,
+        locker,
+        requests.roles,
+        target,
+        restored,
+        network,
+    ));
+    replication
+}
+
+/// The other ends of a handle.
+struct Requests {
+    leader: mpsc::UnboundedReceiver<LeaderRequest>,
+    roles: mpsc::UnboundedReceiver<RoleRequest>,
+}
+
+fn handle() -> (Replication, Requests) {
+    let (to_leader, leader) = mpsc::unbounded_channel();
+    let (to_roles, roles) = mpsc::unbounded_channel();
+    let replication = Replication {
         leader: to_leader,
         roles: to_roles,
-    })
+    };
+    (replication, Requests { leader, roles })
+}
+
+fn watch_backlog_size(shared: &Shared) {
+    let oplog = shared.oplog.clone();
+    let params = [Param::ReplBacklogSize];
+    shared.config.on_change(&params, move |config| {
+        oplog.set_backlog_size_bytes(config.get_bytes(Param::ReplBacklogSize));
+        Ok(())
+    });
 }
 
 impl Replication {

@@ -4,17 +4,25 @@ use std::sync::Arc;
 
 use super::listener::Listeners;
 use super::logging::LogState;
-use super::oom_score::OomScore;
+use super::oom::OomScore;
+use super::title;
 use crate::config::Param;
 use crate::exec::Engine;
 
+/// Puts into effect what the configuration says at the start, and every change of it.
 pub fn register(
     engine: &Arc<Engine>,
     log: &Arc<LogState>,
     listeners: Listeners,
-    oom_score: &Arc<OomScore>,
+    oom: Arc<OomScore>,
 ) {
     let config = &engine.shared.config;
+    let applied = oom.apply(config);
+    if let Err(error) = applied {
+        tracing::warn!("{error}");
+    }
+    let params = [Param::OomScoreAdj, Param::OomScoreAdjValues];
+    config.on_change(&params, move |config| oom.apply(config));
     let log = log.clone();
     config.on_change(&[Param::LogLevel], move |config| {
         log.set_level(config.choice(Param::LogLevel));
@@ -34,20 +42,12 @@ pub fn register(
             "Failed to bind to specified addresses.".to_owned()
         })
     });
-    let (score, of) = (oom_score.clone(), Arc::downgrade(engine));
-    config.on_change(
-        &[Param::OomScoreAdj, Param::OomScoreAdjValues],
-        move |config| {
-            let Some(engine) = of.upgrade() else {
-                return Ok(());
-            };
-            let applied = score.apply(config, engine.shared.role.is_follower());
-            applied.map_err(|error| {
-                tracing::warn!("Unable to write oom_score_adj: {error}");
-                "Failed to apply new oom_score_adj configuration, check server logs.".to_owned()
-            })
-        },
-    );
+    title::update(config);
+    let params = [Param::ProcTitleTemplate, Param::Port, Param::Bind];
+    config.on_change(&params, |config| {
+        title::update(config);
+        Ok(())
+    });
     raise_file_limit(config.get_int(Param::MaxClients));
     config.on_change(&[Param::MaxClients], |config| {
         let wanted = config.get_int(Param::MaxClients);

@@ -64,7 +64,7 @@ impl Connection {
         facts.set(client_flag::UNIX, stream.is_unix());
         facts.text.lock().user = "default".to_owned();
         let facts = Arc::new(facts);
-        shared.clients.add(facts.clone());
+        shared.clients.arrive(facts.clone());
         let mut session = Session::new(facts, Origin::Client);
         session.authenticated = !shared.config.has_password();
         Connection {
@@ -104,8 +104,7 @@ impl Connection {
         progress
     }
 
-    /// Writes and sends the reply of a command that has waited, unless CLIENT REPLY has
-    /// switched it off.
+    /// Replies to a command that has run, unless CLIENT REPLY says not to.
     pub fn answer(&mut self, write: impl FnOnce(&mut ReplyBuf)) {
         match self.session.reply_mode {
             ReplyMode::On | ReplyMode::SkipNext => self.reply(write),
@@ -114,7 +113,7 @@ impl Connection {
         }
     }
 
-    /// Writes and sends what is to be told in any case.
+    /// Writes and sends what is no part of a batch's replies.
     pub fn reply(&mut self, write: impl FnOnce(&mut ReplyBuf)) {
         let worker = self.worker.clone();
         let mut reply = worker.reply.borrow_mut();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::oom_score::OomScore;
+use super::oom::OomScore;
 use crate::base::{clock, memory};
 use crate::config::Param;
 use crate::exec::Engine;
@@ -24,11 +24,7 @@ const EXPIRE_PERCENT_STEP: u32 = 2;
 const SAMPLE: Duration = Duration::from_millis(100);
 
 /// Starts the thread, whose gate is `gate`. It ends with the process.
-pub fn start(
-    engine: Arc<Engine>,
-    gate: usize,
-    oom_score: Arc<OomScore>,
-) -> io::Result<JoinHandle<()>> {
+pub fn start(engine: Arc<Engine>, gate: usize, oom: Arc<OomScore>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("cron".to_owned())
         .spawn(move || {
@@ -36,11 +32,11 @@ pub fn start(
             let mut cron = Cron {
                 engine,
                 locker,
+                oom,
                 expiry: ExpiryCursor::default(),
                 sampled: Instant::now(),
                 before: [0; 5],
-                oom_score,
-                role: None,
+                huge_pages: false,
             };
             loop {
                 std::thread::sleep(cron.tick_time());
@@ -52,13 +48,13 @@ pub fn start(
 struct Cron {
     engine: Arc<Engine>,
     locker: Locker,
+    oom: Arc<OomScore>,
     expiry: ExpiryCursor,
     sampled: Instant,
     /// The totals at the last sample.
     before: [u64; 5],
-    oom_score: Arc<OomScore>,
-    /// Whether the role was a follower's when it was last looked at.
-    role: Option<bool>,
+    /// Whether huge pages are allowed already.
+    huge_pages: bool,
 }
 
 impl Cron {
@@ -75,19 +71,11 @@ impl Cron {
         if elapsed >= SAMPLE {
             self.sampled = Instant::now();
             self.sample(elapsed);
+            self.huge_pages = self.huge_pages || memory::allow_huge_pages_if_due();
             self.close_idle();
-        }
-        self.note_role();
-    }
-
-    /// Some settings go by the role.
-    fn note_role(&mut self) {
-        let shared = &self.engine.shared;
-        let is_follower = shared.role.is_follower();
-        if self.role.replace(is_follower) != Some(is_follower)
-            && let Err(error) = self.oom_score.apply(&shared.config, is_follower)
-        {
-            tracing::warn!("Unable to write oom_score_adj: {error}");
+            let shared = &self.engine.shared;
+            self.oom
+                .follow_role(&shared.config, shared.role.is_follower());
         }
     }
 

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::connection::Connection;
+use super::migrate;
 use super::services::Services;
 use super::shutdown::Refused;
+use crate::base::process;
 use crate::commands::cx::{Asked, Failover, Job, Shutdown};
 use crate::commands::error::CmdError;
 use crate::config::Force;
@@ -44,7 +46,7 @@ fn write(reply: &mut ReplyBuf, answer: &Result<String, JobError>) {
     }
 }
 
-async fn perform(connection: &Connection, job: Job) -> Result<String, JobError> {
+async fn perform(connection: &mut Connection, job: Job) -> Result<String, JobError> {
     let worker = connection.worker.clone();
     match worker.services.get() {
         Some(services) => run_with(connection, services, job).await,
@@ -57,12 +59,13 @@ async fn perform(connection: &Connection, job: Job) -> Result<String, JobError> 
 }
 
 async fn run_with(
-    connection: &Connection,
+    connection: &mut Connection,
     services: &Services,
     job: Job,
 ) -> Result<String, JobError> {
     match job {
         Job::Save => save(services).await,
+        Job::SaveFlushed => save_flushed(services).await,
         Job::BackgroundSave { schedule } => background_save(services, schedule).await,
         Job::Shutdown(options) => shutdown(services, options).await,
         Job::CancelShutdown => cancel_shutdown(services),
@@ -71,6 +74,7 @@ async fn run_with(
         Job::RewriteConfig { all } => rewrite_config(connection, all),
         Job::Reload { save, flush, merge } => reload(connection, Reload { save, flush, merge }),
         Job::Restart { crash, delay_ms } => restart(services, crash, delay_ms).await,
+        Job::Migrate(migration) => migrate::run(connection, *migration).await,
         Job::Crash => std::process::abort(),
     }
 }
@@ -85,6 +89,12 @@ async fn save(services: &Services) -> Result<String, JobError> {
         Ok(Err(error)) => Err(format!("ERR {error}")),
         Err(_) => Err("ERR The saver has ended".to_owned()),
     }
+}
+
+/// A save that fails is noted as such; the data are gone all the same.
+async fn save_flushed(services: &Services) -> Result<String, JobError> {
+    let _ = services.saver.save_instead().await;
+    Ok("OK".to_owned())
 }
 
 async fn background_save(services: &Services, schedule: bool) -> Result<String, JobError> {
@@ -177,8 +187,8 @@ async fn restart(services: &Services, crash: bool, delay_ms: u64) -> Result<Stri
         }
     }
     std::thread::sleep(Duration::from_millis(delay_ms));
-    let mut args = std::env::args_os();
-    let program = args.next().unwrap_or_default();
+    let mut args = process::arguments().iter();
+    let program = args.next().cloned().unwrap_or_default();
     let error = std::process::Command::new(program).args(args).exec();
     tracing::warn!("Could not start anew: {error}");
     Err("ERR failed to restart the server. Check server logs.".to_owned())

@@ -1,5 +1,6 @@
 //! Accepts connections and gives each to the worker that has the fewest.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::worker::WorkerHandle;
 use crate::config::{Config, Param};
 use crate::exec::Engine;
 use crate::net::listen;
-use crate::net::stream::Stream;
+use crate::net::stream::{Moving, Stream};
 
 /// Waits this long after an error such as "too many open files" before it accepts again.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
@@ -193,7 +194,8 @@ impl Acceptor {
         let shared = &self.engine.shared;
         let config = &shared.config;
         let rare = &shared.stats.rare;
-        if shared.clients.len() as i64 >= config.get_int(Param::MaxClients) {
+        let clients_max = config.get_int(Param::MaxClients).max(0) as usize;
+        if !shared.clients.expect_arrival(clients_max) {
             refuse(stream, b"-ERR max number of clients reached\r\n");
             rare.connections_rejected.fetch_add(1, Ordering::Relaxed);
             return;
@@ -201,6 +203,7 @@ impl Acceptor {
         let protected = config.get_bool(Param::ProtectedMode) && !config.has_password();
         if protected && !stream.is_local() {
             refuse(stream, PROTECTED);
+            shared.clients.miss_arrival();
             rare.connections_rejected.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -215,16 +218,25 @@ impl Acceptor {
             .min_by_key(|worker| worker.connections());
         match (quietest, stream.leave()) {
             (Some(worker), Ok(moving)) => worker.give(moving),
-            (_, Err(error)) => tracing::debug!("A new connection was lost: {error}"),
-            (None, _) => {}
+            (_, Err(error)) => {
+                tracing::debug!("A new connection was lost: {error}");
+                shared.clients.miss_arrival();
+            }
+            (None, _) => shared.clients.miss_arrival(),
         }
     }
 }
 
 /// Sends one line if the socket takes it at once, and closes.
-fn refuse(mut stream: Stream, line: &[u8]) {
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    let _ = stream.poll_write(&mut cx, line);
+fn refuse(stream: Stream, line: &[u8]) {
+    // The runtime has not heard yet that a new socket can be written to: it is not asked.
+    let _ = match stream.leave() {
+        Ok(Moving::Tcp(mut stream)) => stream.write(line),
+        Ok(Moving::Unix(mut stream)) => stream.write(line),
+        // No listener accepts anything else.
+        Ok(Moving::Other(_)) => Ok(0),
+        Err(error) => Err(error),
+    };
 }
 
 async fn report(error: &std::io::Error) {

@@ -7,11 +7,11 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, bail};
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::listener::{Acceptor, Bound};
 use super::logging::LogState;
-use super::oom_score::OomScore;
+use super::oom::OomScore;
 use super::services::Services;
 use super::shutdown::Shutdown;
 use super::worker::{self, WorkerHandle};
@@ -71,6 +71,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
     let gates = Gates::new(workers);
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let mut signals = Signals::new()?;
         let bound = Bound::new(config)?;
         write_pid_file(config);
         garbage::start(freed)?;
@@ -85,14 +86,21 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         });
         engine.shared.jobs.loading.begin(clock::unix_ms(), 0);
         let listeners = bound.accept(acceptor)?;
-        let oom_score = Arc::new(OomScore::default());
-        appliers::register(&engine, log, listeners, &oom_score);
-        let restored = load_dataset(engine.clone(), gates.main).await?;
-        cron::start(engine.clone(), gates.cron, oom_score)?;
+        let oom = Arc::new(OomScore::default());
+        appliers::register(&engine, log, listeners, oom.clone());
+        let restored = tokio::select! {
+            restored = load_dataset(engine.clone(), gates.main) => restored?,
+            _ = signals.next() => {
+                // What is in memory is only a part of what is in the file.
+                tracing::warn!("Received shutdown signal during loading, exiting now.");
+                return Ok(());
+            }
+        };
+        cron::start(engine.clone(), gates.cron, oom)?;
         let started = start_services(&engine, gates, restored)?;
         let services = services.get_or_init(|| started);
         announce_ready(config);
-        obey_signals(config, services).await
+        obey_signals(config, services, signals).await
     })
 }
 
@@ -229,18 +237,42 @@ fn tell_supervisor(config: &Config) -> std::io::Result<()> {
     Ok(())
 }
 
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT")?,
+            hang_up: signal(SignalKind::hangup()).context("SIGHUP")?,
+        })
+    }
+
+    /// The name of the next signal to end, and what says how to obey it.
+    async fn next(&mut self) -> (&'static str, Param) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return ("SIGTERM", Param::ShutdownOnSigterm),
+                _ = self.interrupt.recv() => return ("SIGINT", Param::ShutdownOnSigint),
+                _ = self.hang_up.recv() => {}
+            }
+        }
+    }
+}
+
 /// SIGTERM and SIGINT end the server as the configuration says; the second SIGINT ends it
 /// at once.
-async fn obey_signals(config: &Config, services: &Services) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP")?;
+async fn obey_signals(
+    config: &Config,
+    services: &Services,
+    mut signals: Signals,
+) -> anyhow::Result<()> {
     loop {
-        let (name, param) = tokio::select! {
-            _ = terminate.recv() => ("SIGTERM", Param::ShutdownOnSigterm),
-            _ = interrupt.recv() => ("SIGINT", Param::ShutdownOnSigint),
-            _ = hang_up.recv() => continue,
-        };
+        let (name, param) = signals.next().await;
         tracing::warn!("Received {name} scheduling shutdown...");
         let wanted = config.shutdown_options(param);
         let options = ShutdownOptions {
@@ -251,8 +283,9 @@ async fn obey_signals(config: &Config, services: &Services) -> anyhow::Result<()
             by_signal: true,
         };
         let again = async {
-            interrupt.recv().await;
+            signals.interrupt.recv().await;
             tracing::warn!("You insist... exiting now.");
+            services.shutdown.remove_unfinished();
             std::process::exit(1);
         };
         tokio::select! {

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,6 +16,9 @@ use crate::persist::save;
 use crate::persist::saver::Saver;
 use crate::replication::Replication;
 
+/// How often a signal that waits for cron looks whether it goes on.
+const CRON_LOOK: Duration = Duration::from_millis(10);
+
 /// Why the server goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -24,53 +28,87 @@ pub enum Refused {
     Underway,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    None,
+    /// It can still be called off.
+    Underway,
+    CalledOff,
+    Ending,
+}
+
 pub struct Shutdown {
     engine: Arc<Engine>,
     saver: Saver,
     replication: Replication,
-    underway: Mutex<bool>,
+    phase: Mutex<Phase>,
     /// Removed at the end.
     pub files: Mutex<Vec<PathBuf>>,
 }
 
 impl Shutdown {
     pub fn new(engine: Arc<Engine>, saver: Saver, replication: Replication) -> Shutdown {
-        let (underway, files) = (Mutex::new(false), Mutex::default());
         Shutdown {
             engine,
             saver,
             replication,
-            underway,
-            files,
+            phase: Mutex::new(Phase::None),
+            files: Mutex::default(),
         }
     }
 
     /// Ends the process, or says why not.
     pub async fn run(&self, options: Options) -> Result<Infallible, Refused> {
-        if std::mem::replace(&mut *self.underway.lock(), true) {
-            return Err(Refused::Underway);
+        {
+            let mut phase = self.phase.lock();
+            if *phase != Phase::None {
+                return Err(Refused::Underway);
+            }
+            *phase = Phase::Underway;
         }
         let refused = match self.attempt(options).await {
             Ok(never) => match never {},
             Err(refused) => refused,
         };
-        *self.underway.lock() = false;
+        // Writes were held back so that followers could catch up.
+        self.engine.shared.pause.end_endless();
+        *self.phase.lock() = Phase::None;
         Err(refused)
     }
 
-    /// SHUTDOWN ABORT. False if there is nothing to abort.
+    /// SHUTDOWN ABORT. False if there is nothing to abort any more.
     pub fn abort(&self) -> bool {
-        let underway = *self.underway.lock();
-        if underway {
-            self.replication.cancel_shutdown_wait();
+        let mut phase = self.phase.lock();
+        if *phase != Phase::Underway {
+            return false;
         }
-        underway
+        *phase = Phase::CalledOff;
+        tracing::warn!("Shutdown manually aborted.");
+        self.replication.cancel_shutdown_wait();
+        self.saver.cancel();
+        true
+    }
+
+    /// The files that a process ending at once would leave behind half written.
+    pub fn remove_unfinished(&self) {
+        save::remove_temp(&self.engine.shared.config.dir());
+    }
+
+    /// A signal takes effect with what is done every so often (DEBUG PAUSE-CRON).
+    async fn wait_for_cron(&self) {
+        let paused = &self.engine.shared.jobs.cron_is_paused;
+        while paused.load(Ordering::Relaxed) && *self.phase.lock() == Phase::Underway {
+            tokio::time::sleep(CRON_LOOK).await;
+        }
     }
 
     async fn attempt(&self, options: Options) -> Result<Infallible, Refused> {
-        if !options.by_signal {
+        if options.by_signal {
+            self.wait_for_cron().await;
+        } else {
             tracing::warn!("User requested shutdown...");
         }
+        self.go_on()?;
         let config = &self.engine.shared.config;
         let timeout = config.get_seconds(Param::ShutdownTimeout);
         if !options.now && timeout > Duration::ZERO {
@@ -80,20 +118,36 @@ impl Shutdown {
             }
         }
         let wanted = options.save || (!options.no_save && !config.save_points().is_empty());
+        self.go_on()?;
         if wanted {
             self.save(options.force).await?;
         } else if self.engine.shared.jobs.saves.is_running() {
             tracing::warn!("There is a child saving an .rdb. Killing it!");
             self.saver.cancel();
         }
+        {
+            let mut phase = self.phase.lock();
+            if *phase == Phase::CalledOff {
+                return Err(Refused::Failed);
+            }
+            *phase = Phase::Ending;
+        }
         for file in self.files.lock().iter() {
             tracing::info!("Removing the file {}.", file.display());
             // It may have been taken away by others.
             let _ = std::fs::remove_file(file);
         }
-        save::remove_temp(&config.dir());
+        self.remove_unfinished();
         tracing::warn!("Redis is now ready to exit, bye bye...");
         std::process::exit(0);
+    }
+
+    /// Nothing that takes long is begun once the shutdown was called off.
+    fn go_on(&self) -> Result<(), Refused> {
+        match *self.phase.lock() {
+            Phase::CalledOff => Err(Refused::Failed),
+            _ => Ok(()),
+        }
     }
 
     async fn save(&self, force: bool) -> Result<(), Refused> {

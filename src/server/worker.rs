@@ -81,7 +81,10 @@ fn run(worker: Rc<Worker>, mut arriving: UnboundedReceiver<Moving>, connections:
             tokio::task::spawn_local(async move {
                 match moving.join() {
                     Ok(stream) => serve(Connection::new(worker, stream)).await,
-                    Err(error) => tracing::debug!("A connection did not reach us: {error}"),
+                    Err(error) => {
+                        tracing::debug!("A connection did not reach us: {error}");
+                        worker.engine.shared.clients.miss_arrival();
+                    }
                 }
                 connections.fetch_sub(1, Ordering::Relaxed);
             });

@@ -244,6 +244,8 @@ impl ClientFacts {
 pub struct Clients {
     next_id: AtomicU64,
     all: RwLock<BTreeMap<u64, Arc<ClientFacts>>>,
+    /// Accepted connections that their threads have not added yet.
+    arriving: AtomicUsize,
     /// Who runs MONITOR; looked at by every command, so counted.
     monitors: RwLock<Vec<Arc<ClientFacts>>>,
     monitor_count: AtomicUsize,
@@ -257,6 +259,29 @@ impl Clients {
 
     pub fn add(&self, facts: Arc<ClientFacts>) {
         self.all.write().insert(facts.id, facts);
+    }
+
+    /// Counts a connection that was accepted and will be added by another thread, unless
+    /// there are `max` with it already: a burst must not slip through before the first of it
+    /// is added.
+    pub fn expect_arrival(&self, max: usize) -> bool {
+        let all = self.all.write();
+        let allowed = all.len() + self.arriving.load(Ordering::Relaxed) < max;
+        self.arriving
+            .fetch_add(usize::from(allowed), Ordering::Relaxed);
+        allowed
+    }
+
+    /// Adds one that was expected.
+    pub fn arrive(&self, facts: Arc<ClientFacts>) {
+        let mut all = self.all.write();
+        all.insert(facts.id, facts);
+        self.arriving.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// One that was expected will not come.
+    pub fn miss_arrival(&self) {
+        self.arriving.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub fn remove(&self, id: u64) {
@@ -349,6 +374,13 @@ impl Pause {
         self.ended.notify_waiters();
     }
 
+    /// Ends a pause that has no end of its own: that of a shutdown which has failed.
+    pub fn end_endless(&self) {
+        if self.until_ms.load(Ordering::Acquire) == i64::MAX {
+            self.end();
+        }
+    }
+
     /// Whether there is a pause, over or not.
     #[inline]
     pub fn is_set(&self) -> bool {
@@ -369,5 +401,24 @@ impl Pause {
             return None;
         }
         (is_write || !self.writes_only.load(Ordering::Relaxed)).then_some(until_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_on_their_way_count() {
+        let clients = Clients::default();
+        assert!(clients.expect_arrival(2) && clients.expect_arrival(2));
+        assert!(!clients.expect_arrival(2));
+        let facts = ClientFacts::new(1, String::new(), String::new(), 0);
+        clients.arrive(facts.into());
+        assert!(!clients.expect_arrival(2));
+        clients.miss_arrival();
+        assert!(clients.expect_arrival(2));
+        clients.remove(1);
+        assert!(clients.expect_arrival(2) && !clients.expect_arrival(2));
     }
 }

@@ -98,8 +98,8 @@ impl Saves {
         self.end_cancelled(now_ms);
     }
 
-    /// The running save came to nothing because somebody wanted that: no reason to refuse
-    /// writes.
+    /// The running save came to nothing, but that is no reason to refuse writes: somebody
+    /// wanted it so, or is told.
     pub fn end_cancelled(&self, now_ms: i64) {
         let took_ms = now_ms - self.started_ms.load(Ordering::Relaxed);
         self.last_seconds.store(took_ms / 1000, Ordering::Relaxed);

@@ -69,8 +69,6 @@ pub struct Watched {
     pub db: u32,
     pub key: Box<[u8]>,
     pub hash: u64,
-    /// It was due already when it was watched: its deletion is no change.
-    pub was_due: bool,
 }
 
 pub struct Session {

@@ -7,7 +7,7 @@ use super::effects::event;
 use super::entry::Entry;
 use super::keyspace::Key;
 use super::locked::{Expiry, Held, Locked};
-use super::watch::WatchFlag;
+use super::watch::{Presence, WatchFlag};
 use crate::table::{SlotMut, SlotRef};
 
 /// What a write does to the key's time to live.
@@ -273,17 +273,32 @@ impl<'k> Locked<'k> {
     /// Tells watchers that a key changed. Commands that write in place call it once done.
     #[inline]
     pub fn touch(&mut self, db: u32, key: Key) {
-        let shard = self.shard(key);
-        if let Some(watch) = self.watch_table(shard) {
-            watch.touch(db, key.bytes);
+        if self.watch_table(self.shard(key)).is_some() {
+            self.tell_watchers(db, key);
+        }
+    }
+
+    #[cold]
+    fn tell_watchers(&mut self, db: u32, key: Key) {
+        let is_there = self.presence(db, key) != Presence::Absent;
+        if let Some(watch) = self.watch_table(self.shard(key)) {
+            watch.touch(db, key.bytes, is_there);
         }
     }
 
     pub fn watch(&mut self, db: u32, key: Key, flag: Arc<WatchFlag>) {
-        let shard = self.shard(key);
-        self.watch_table(shard)
+        let is_due = self.presence(db, key) == Presence::Due;
+        self.watch_table(self.shard(key))
             .get_or_insert_default()
-            .watch(db, key.bytes, flag);
+            .watch(db, key.bytes, flag, is_due);
+    }
+
+    /// Whether a key became due since `flag` was hung on it: EXEC takes that for a change.
+    pub fn became_due(&mut self, db: u32, key: Key, flag: &Arc<WatchFlag>) -> bool {
+        self.presence(db, key) == Presence::Due && {
+            let watch = self.watch_table(self.shard(key)).as_ref();
+            !watch.is_some_and(|watch| watch.was_due(db, key.bytes, flag))
+        }
     }
 
     pub fn unwatch(&mut self, db: u32, key: Key, flag: &Arc<WatchFlag>) {
@@ -297,14 +312,18 @@ impl<'k> Locked<'k> {
         }
     }
 
-    /// Whether a key is there but due: EXEC takes that for a change of a watched key.
-    pub fn is_due(&mut self, db: u32, key: Key) -> bool {
-        let shard = self.shard(key);
-        let now_ms = self.now_ms;
-        self.table(db, shard).is_some_and(|held| {
-            let found = held.table.table.get(key.hash, |e| e.key() == key.bytes);
-            found.is_some_and(|entry| entry.is_expired(now_ms))
-        })
+    /// How a key stands in its table, whatever commands see of it.
+    pub(super) fn presence(&self, db: u32, key: Key) -> Presence {
+        let held = self.table(db, self.shard(key));
+        let found = held.and_then(|held| {
+            let table = &held.table.table;
+            table.get(key.hash, |e| e.key() == key.bytes)
+        });
+        match found {
+            None => Presence::Absent,
+            Some(entry) if entry.is_expired(self.now_ms) => Presence::Due,
+            Some(_) => Presence::Live,
+        }
     }
 
     /// The entry of a key that is there and not due; a due one is dealt with (`Expiry`).
@@ -332,7 +351,7 @@ impl<'k> Locked<'k> {
     /// On a leader a due key is deleted, logged and announced before anything else is done.
     #[inline]
     fn drop_if_due(&mut self, db: u32, key: Key) {
-        if self.expiry == Expiry::Delete && self.is_due(db, key) {
+        if self.expiry == Expiry::Delete && self.presence(db, key) == Presence::Due {
             self.expire(db, key);
         }
     }

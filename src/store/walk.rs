@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::entry::Entry;
 use super::keyspace::{Key, Tables};
 use super::locked::{Expiry, Locked};
+use super::watch::Presence;
 use crate::base::rng::Rng;
 use crate::table::{ORDER_BITS, SlotRef, Table};
 
@@ -202,7 +203,10 @@ impl Locked<'_> {
     /// Empties a database; the old tables are returned, to be freed elsewhere. Watchers of
     /// keys that were there are told. Everything is locked.
     pub fn flush(&mut self, db: u32) -> Option<Arc<Tables>> {
-        self.touch_watched(|locked, of_db, key| of_db == db && locked.has(db, key));
+        self.tell_exchange(|locked, of_db, key| match of_db == db {
+            true => (locked.presence(db, key), Presence::Absent),
+            false => (Presence::Absent, Presence::Absent),
+        });
         self.take_tables(db)
     }
 
@@ -213,34 +217,29 @@ impl Locked<'_> {
         let old = self.flush(db);
         if let Some(built) = built {
             self.put_tables(db, built);
-            self.touch_watched(|locked, of_db, key| of_db == db && locked.has(db, key));
+            self.tell_exchange(|locked, of_db, key| match of_db == db {
+                true => (Presence::Absent, locked.presence(db, key)),
+                false => (Presence::Absent, Presence::Absent),
+            });
         }
         old
     }
 
     /// Exchanges two databases. Watchers of keys that are in either are told.
     pub fn swap(&mut self, a: u32, b: u32) {
-        self.touch_watched(|locked, of_db, key| {
-            (of_db == a || of_db == b) && (locked.has(a, key) || locked.has(b, key))
+        self.tell_exchange(|locked, of_db, key| match of_db {
+            db if db == a => (locked.presence(a, key), locked.presence(b, key)),
+            db if db == b => (locked.presence(b, key), locked.presence(a, key)),
+            _ => (Presence::Absent, Presence::Absent),
         });
         self.swap_tables(a, b);
     }
 
-    fn has(&self, db: u32, key: &[u8]) -> bool {
-        let key = self.keyspace.key(key);
-        self.table(db, self.keyspace.shard_of(key.hash))
-            .is_some_and(|held| {
-                held.table
-                    .table
-                    .get(key.hash, |e| e.key() == key.bytes)
-                    .is_some()
-            })
-    }
-
-    fn touch_watched(&mut self, changed: impl Fn(&Self, u32, &[u8]) -> bool) {
+    /// Tells watchers how their key stood in its database and stands in it from now on.
+    fn tell_exchange(&mut self, change: impl Fn(&Self, u32, Key) -> (Presence, Presence)) {
         for shard in 0..self.keyspace.shard_count() {
-            if let Some(watch) = self.watch_table(shard).take() {
-                watch.touch_where(|db, key| changed(self, db, key));
+            if let Some(mut watch) = self.watch_table(shard).take() {
+                watch.exchange(|db, key| change(self, db, self.keyspace.key(key)));
                 *self.watch_table(shard) = Some(watch);
             }
         }

@@ -17,6 +17,10 @@ mod smoke;
 
 mod keyspace;
 
+mod exec;
+
+mod transaction;
+
 mod expiry;
 
 mod replication;
@@ -31,14 +35,14 @@ mod debug;
 
 mod server;
 
+mod process;
+
+mod background;
+
 mod client;
 
 mod connection;
 
 mod pubsub;
-
-mod transaction;
-
-mod process;
 
 mod trouble;

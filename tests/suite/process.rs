@@ -1,100 +1,257 @@
-//! The server as a process of its system.
+//! The server as a process: signals, the way out, its place in the system's lists.
 
-use std::process::{Command, Stdio};
+use std::fs;
+use std::net::TcpStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::support::*;
 
+const SOON: Duration = Duration::from_secs(20);
+
+fn fill(client: &mut Client, keys: usize) {
+    for key in 0..keys {
+        check(client, &format!("SET {key} 1"), "+OK");
+    }
+}
+
+fn temp_file(server: &Server) -> PathBuf {
+    server.folder().join(format!("temp-{}.rdb", server.pid()))
+}
+
 #[test]
-fn goes_to_the_background() {
-    let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let pid_file = folder.path().join("pid");
-    let mut started = Command::new(env!("CARGO_BIN_EXE_server"))
-        .args(["-", "--port", &port.to_string(), "--save", "", "--dir"])
-        .arg(folder.path())
-        .args(["--daemonize", "yes", "--logfile", "log", "--pidfile"])
-        .arg(&pid_file)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = started.stdin.take().unwrap();
-    std::io::Write::write_all(&mut input, b"maxclients 77\n").unwrap();
-    drop(input);
-    assert!(started.wait().unwrap().success());
-    let mut client = None;
-    wait_until(Duration::from_secs(20), "it accepts connections", || {
-        client = Client::try_connect(("127.0.0.1", port)).ok();
-        client.is_some()
+fn a_signal_waits_for_cron_and_can_be_called_off() {
+    let mut server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    check(&mut client, "DEBUG PAUSE-CRON 1", "+OK");
+    server.signal("TERM");
+    wait_until(SOON, "the signal is there", || {
+        server.log().contains("Received SIGTERM")
     });
-    let mut client = client.unwrap();
-    let pid = client.info("server")["process_id"].clone();
-    assert_ne!(pid, started.id().to_string());
-    check(
+    check(&mut client, "SHUTDOWN ABORT", "+OK");
+    assert!(server.log().contains("Shutdown manually aborted"));
+    wait_until(SOON, "the shutdown is over", || {
+        client.run("SHUTDOWN ABORT").to_string() == "-ERR No shutdown in progress."
+    });
+    check(&mut client, "DEBUG PAUSE-CRON 0", "+OK");
+    check(&mut client, "SET a 1", "+OK");
+    server.signal("TERM");
+    assert!(server.wait_for_exit().success());
+}
+
+#[test]
+fn a_shutdown_that_saves_can_be_called_off() {
+    let server = Server::start(&["--save", "3600 1000", "--rdb-key-save-delay", "100000"]);
+    let mut client = server.client();
+    fill(&mut client, 100);
+    server.signal("TERM");
+    wait_until(SOON, "it saves", || temp_file(&server).exists());
+    check(&mut client, "SHUTDOWN ABORT", "+OK");
+    wait_until(SOON, "it has stopped", || !temp_file(&server).exists());
+    let persistence = client.info("persistence");
+    assert_eq!(persistence["rdb_last_bgsave_status"], "ok");
+    check(&mut client, "SET a 1", "+OK");
+}
+
+#[test]
+fn the_second_interrupt_ends_at_once_and_leaves_nothing() {
+    let mut server = Server::start(&["--save", "3600 1000", "--rdb-key-save-delay", "100000"]);
+    fill(&mut server.client(), 100);
+    server.signal("INT");
+    wait_until(SOON, "it saves", || temp_file(&server).exists());
+    server.signal("INT");
+    assert_eq!(server.wait_for_exit().code(), Some(1));
+    assert!(!temp_file(&server).exists());
+}
+
+#[test]
+fn a_signal_ends_a_server_that_loads() {
+    let mut server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    check(&mut client, "DEBUG POPULATE 2000 key 1000", "+OK");
+    check(&mut client, "SAVE", "+OK");
+    server.begin_again(&["--key-load-delay", "20000"]);
+    let address = ("127.0.0.1", server.port);
+    wait_until(SOON, "it loads", || match Client::try_connect(address) {
+        Ok(mut client) => client.info("persistence")["loading"] == "1",
+        Err(_) => false,
+    });
+    server.signal("TERM");
+    assert!(server.wait_for_exit().success());
+    assert!(server.log().contains("during loading, exiting now"));
+}
+
+#[test]
+fn a_save_that_fails_is_told_to_who_asked() {
+    let mut server = Server::start(&["--save", "3600 1000"]);
+    let mut client = server.client();
+    check(&mut client, "SET a 1", "+OK");
+    fs::create_dir_all(server.folder().join("dump.rdb/full")).expect("a folder in the way");
+    let refused = "-ERR Errors trying to SHUTDOWN. Check logs.";
+    check(&mut client, "SHUTDOWN", refused);
+    check(&mut client, "SAVE", "-ERR ...");
+    // Writes are refused only when a save that nobody waited for has failed.
+    check(&mut client, "SET a 2", "+OK");
+    check(&mut client, "BGSAVE", "+Background saving started");
+    wait_until(SOON, "that has failed too", || {
+        client.info("persistence")["rdb_last_bgsave_status"] == "err"
+    });
+    check(&mut client, "SET a 3", "-MISCONF ...");
+    check(&mut client, "PING", "-MISCONF ...");
+    client.send_cmd(&["SHUTDOWN", "NOSAVE"]);
+    assert!(server.wait_for_exit().success());
+}
+
+#[test]
+fn a_server_that_has_just_begun_counts_as_saved() {
+    let server = Server::start(&["--save", "900 1"]);
+    let mut client = server.client();
+    check(&mut client, "SET a 1", "+OK");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(client.info("persistence")["rdb_saves"], "0");
+    assert!(!server.folder().join("dump.rdb").exists());
+}
+
+#[test]
+fn what_was_flushed_does_not_come_back() {
+    let mut server = Server::start(&["--save", "3600 1000"]);
+    let mut client = server.client();
+    check(&mut client, "SET a 1", "+OK");
+    check(&mut client, "SAVE", "+OK");
+    check(&mut client, "FLUSHALL", "+OK");
+    let persistence = client.info("persistence");
+    assert_eq!(persistence["rdb_changes_since_last_save"], "0");
+    server.restart();
+    let mut client = server.client();
+    check_all(
         &mut client,
-        "CONFIG GET maxclients",
-        "[\"maxclients\", \"77\"]",
+        &[
+            ("DBSIZE", ":0"),
+            ("SET a 1", "+OK"),
+            ("MULTI", "+OK"),
+            ("FLUSHALL", "+QUEUED"),
+            ("EXEC", "[+OK]"),
+        ],
     );
-    check(
-        &mut client,
-        "CONFIG GET daemonize",
-        "[\"daemonize\", \"yes\"]",
-    );
-    assert_eq!(std::fs::read_to_string(&pid_file).unwrap().trim(), pid);
-    // The leader of a session of its own, away from our terminal.
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let session = stat.rsplit(')').next().unwrap().split(' ').nth(4);
-    assert_eq!(session, Some(&pid[..]));
-    client.send(b"SHUTDOWN NOSAVE\r\n");
-    assert_eq!(client.recv_to_end(), b"");
-    wait_until(Duration::from_secs(5), "the pid file is gone", || {
-        !pid_file.exists()
+    wait_until(SOON, "that is saved too", || {
+        client.info("persistence")["rdb_changes_since_last_save"] == "0"
     });
 }
 
 #[test]
-fn steers_whom_the_kernel_kills() {
-    let server = Server::start(&["--oom-score-adj-values", "10 20 30"]);
+fn replies_that_come_late_are_held_back_too() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    for command in [
+        "CLIENT REPLY SKIP",
+        "SAVE",
+        "CLIENT REPLY OFF",
+        "SAVE",
+        "WAIT 1 10",
+        "SAVE",
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        client.send_cmd(&words);
+    }
+    check(&mut client, "CLIENT REPLY ON", "+OK");
+    check(&mut client, "SAVE", "+OK");
+}
+
+#[test]
+fn a_burst_of_connections_does_not_pass_the_limit() {
+    let server = Server::start(&["--maxclients", "5"]);
+    let mut admin = server.client();
+    wait_until(SOON, "only one client is left", || {
+        admin.info("clients")["connected_clients"] == "1"
+    });
+    let address = ("127.0.0.1", server.port);
+    let streams: Vec<TcpStream> = (0..20)
+        .map(|_| TcpStream::connect(address).expect("the listener's queue"))
+        .collect();
+    wait_until(SOON, "all are accepted or refused", || {
+        admin.info("stats")["rejected_connections"] == "16"
+    });
+    assert_eq!(admin.info("clients")["connected_clients"], "5");
+    drop(streams);
+    wait_until(SOON, "there is room again", || {
+        admin.info("clients")["connected_clients"] == "1"
+    });
+    let mut again = server.client();
+    check(&mut again, "PING", "+PONG");
+}
+
+#[test]
+fn refused_connections_are_told_why() {
+    let server = Server::start(&["--maxclients", "1"]);
+    let mut only = None;
+    wait_until(SOON, "the one before has gone", || {
+        let mut client = server.client();
+        let accepted = client.run("PING").to_string() == "+PONG";
+        only = accepted.then_some(client);
+        accepted
+    });
+    let refused = server.client().recv_to_end();
+    assert_eq!(refused, b"-ERR max number of clients reached\r\n");
+    check(&mut only.expect("connected"), "PING", "+PONG");
+}
+
+fn title(server: &Server) -> String {
+    let title = fs::read(format!("/proc/{}/cmdline", server.pid())).expect("a process");
+    let end = title
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(title.len());
+    String::from_utf8_lossy(&title[..end]).into_owned()
+}
+
+#[test]
+fn the_title_says_where_it_listens() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let port = server.port;
+    assert!(title(&server).ends_with(&format!("server *:{port}")));
+    let template =
+        "a quite long title which the arguments alone have no room for: {port}/{tls-port}";
+    let reply = client.cmd(&["CONFIG", "SET", "proc-title-template", template]);
+    assert_eq!(reply.to_string(), "+OK");
+    let expect = template.replace("{port}", &port.to_string());
+    assert_eq!(title(&server), expect.replace("{tls-port}", "0"));
+    check(
+        &mut client,
+        "CONFIG SET proc-title-template {wrong}",
+        "-ERR CONFIG SET failed (possibly related to argument 'proc-title-template') - template \
+         format is invalid or contains unknown variables",
+    );
+    check(&mut client, "CONFIG SET proc-title-template x", "+OK");
+    assert_eq!(title(&server), "x");
+}
+
+#[test]
+fn the_kernel_is_told_whom_to_end_first() {
+    let server = Server::start(&[]);
     let mut client = server.client();
     let score = || {
-        let file = format!("/proc/{}/oom_score_adj", server.pid());
-        let text = std::fs::read_to_string(file).unwrap();
-        text.trim().parse::<i64>().unwrap()
+        let path = format!("/proc/{}/oom_score_adj", server.pid());
+        let text = fs::read_to_string(path).expect("a process");
+        text.trim().parse::<i64>().expect("a number")
     };
-    let base = score();
-    check(&mut client, "CONFIG SET oom-score-adj yes", "+OK");
-    assert_eq!(score(), (base + 10).min(1000));
+    let before = score();
+    let values = "oom-score-adj-values";
+    for (mode, expect) in [("absolute", before + 1), ("no", before)] {
+        let scores = format!("{} {} 1000", before + 1, before + 2);
+        let reply = client.cmd(&["CONFIG", "SET", values, &scores, "oom-score-adj", mode]);
+        assert_eq!(reply.to_string(), "+OK");
+        assert_eq!(score(), expect, "{mode}");
+    }
+    // All or nothing: a port that is taken undoes the score too.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let reply = client.cmd(&["CONFIG", "SET", "oom-score-adj", "absolute", "port", &port]);
+    assert!(reply.to_string().contains("Unable to listen on this port"));
+    assert_eq!(score(), before);
+    let mode = "[\"oom-score-adj\", \"no\"]";
+    check(&mut client, "CONFIG GET oom-score-adj", mode);
     check(&mut client, "CONFIG SET oom-score-adj absolute", "+OK");
-    assert_eq!(score(), 10);
     check(&mut client, "REPLICAOF 127.0.0.1 1", "+OK");
-    wait_until(Duration::from_secs(5), "the score is a follower's", || {
-        score() == 20
-    });
-    check(
-        &mut client,
-        "CONFIG SET oom-score-adj-values \"10 40 30\"",
-        "+OK",
-    );
-    assert_eq!(score(), 40);
-    check(&mut client, "CONFIG SET oom-score-adj no", "+OK");
-    assert_eq!(score(), base);
-}
-
-#[test]
-fn background_work_goes_by_hz() {
-    let server = Server::start(&["--hz", "1000"]);
-    let mut client = server.client();
-    let info = client.info("server");
-    assert_eq!(
-        (&info["hz"][..], &info["configured_hz"][..]),
-        ("500", "500")
-    );
-    check(&mut client, "CONFIG SET hz 1", "+OK");
-    check(&mut client, "SET a 1 PX 1", "+OK");
-    wait_until(
-        Duration::from_secs(5),
-        "the key has expired unasked",
-        || client.info("stats")["expired_keys"] == "1",
-    );
+    wait_until(SOON, "a follower's score is set", || score() == before + 2);
 }

@@ -534,3 +534,21 @@ fn a_shutdown_waits_for_followers_and_writes_wait_with_it() {
         follower.client().run("GET a").to_string() == "\"2\""
     });
 }
+
+#[test]
+fn a_follower_comes_from_the_address_it_is_told() {
+    let leader = Server::start(&AT_ONCE);
+    let follower = Server::start(&["--bind-source-addr", "127.0.0.2"]);
+    let mut client = follower.client();
+    check(
+        &mut client,
+        &format!("REPLICAOF 127.0.0.1 {}", leader.port),
+        "+OK",
+    );
+    wait_until(SOON, "the link is up", || {
+        client.info("replication")["master_link_status"] == "up"
+    });
+    let replication = leader.client().info("replication");
+    let line = &replication["slave0"];
+    assert!(line.starts_with("ip=127.0.0.2,"), "{line}");
+}

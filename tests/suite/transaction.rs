@@ -1,74 +1,155 @@
-//! MULTI and EXEC: what is refused, and what a transaction may ask of the server.
+//! MULTI, EXEC, DISCARD, WATCH: what a transaction is refused for, and what it leaves.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread::sleep;
+use std::time::Duration;
 
 use super::support::*;
 
-const WRONG_ARITY: &str =
-    "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command";
+/// Makes a key that is due and stays: nobody looks for such keys.
+fn make_due(client: &mut Client, key: &str) {
+    check(client, "DEBUG SET-ACTIVE-EXPIRE 0", "+OK");
+    check(client, &format!("SET {key} 1 PX 1"), "+OK");
+    sleep(Duration::from_millis(3));
+}
 
+fn start() -> Server {
+    Server::start(&["--enable-debug-command", "yes"])
+}
+
+// A watcher sees no key that is due: when it is deleted at last nothing has changed for it.
+// Watches used to be told of that deletion as of any other.
 #[test]
-fn a_refused_exec_discards_its_transaction() {
-    let server = Server::start(&[]);
-    let mut client = server.client();
-    check_all(
-        &mut client,
-        &[
-            ("EXEC now", WRONG_ARITY),
-            ("WATCH a", "+OK"),
-            ("MULTI", "+OK"),
-            ("SET a 1", "+QUEUED"),
-            ("EXEC now", WRONG_ARITY),
-            ("EXEC", "-ERR EXEC without MULTI"),
-            ("CLIENT INFO", "\"... multi=-1 watch=0 ...\""),
-            ("GET a", "nil"),
-            ("SUBSCRIBE c", "[\"subscribe\", \"c\", :1]"),
-            (
-                "EXEC",
-                "-EXECABORT Transaction discarded because of: Can't execute 'exec': only \
-                 (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
-                 context",
-            ),
-        ],
-    );
-    // In one read with what comes before, whose watch must be known by then.
-    let mut client = server.client();
-    client.send(b"WATCH a\r\nMULTI\r\nEXEC now\r\nMULTI\r\nEXEC\r\n");
-    for expect in ["+OK", "+OK", WRONG_ARITY, "+OK", "[]"] {
-        assert_eq!(client.recv().to_string(), expect);
+fn a_key_that_was_due_may_go() {
+    let server = start();
+    let (mut client, mut other) = (server.client(), server.client());
+    for (change, reply) in [
+        ("EXISTS a", ":0"),
+        ("DEL a", ":0"),
+        ("FLUSHDB", "+OK"),
+        ("SWAPDB 0 1", "+OK"),
+        ("FLUSHALL", "+OK"),
+    ] {
+        check(&mut client, "FLUSHALL", "+OK");
+        make_due(&mut client, "a");
+        check(&mut client, "WATCH a", "+OK");
+        check(&mut other, change, reply);
+        check(&mut client, "MULTI", "+OK");
+        check(&mut client, "EXEC", "[]");
+    }
+    // Written again it has changed, before and after it was deleted.
+    for changes in [&["SET a 2"][..], &["TYPE a", "SET a 2"]] {
+        check(&mut client, "FLUSHALL", "+OK");
+        make_due(&mut client, "a");
+        check(&mut client, "WATCH a", "+OK");
+        changes.iter().for_each(|change| _ = other.run(change));
+        check(&mut client, "MULTI", "+OK");
+        check(&mut client, "EXEC", "nil*");
     }
 }
 
 #[test]
-fn a_password_is_asked_for_as_long_as_there_is_one() {
-    let server = Server::start(&["--requirepass", "secret"]);
-    let (mut client, mut stranger) = (server.client(), server.client());
-    check(&mut client, "AUTH secret", "+OK");
-    let no_auth = "-NOAUTH Authentication required.";
+fn keys_that_are_due_may_change_places() {
+    let server = start();
+    let mut client = server.client();
+    let swap_under_watch = |client: &mut Client, expect| {
+        check(client, "SELECT 0", "+OK");
+        check(client, "WATCH a", "+OK");
+        check(client, "SWAPDB 0 1", "+OK");
+        check(client, "MULTI", "+OK");
+        check(client, "EXEC", expect);
+    };
+    // What is not there for what is due, and back; what is due for what is due.
+    check(&mut client, "SELECT 1", "+OK");
+    make_due(&mut client, "a");
+    swap_under_watch(&mut client, "[]");
+    swap_under_watch(&mut client, "[]");
+    make_due(&mut client, "a");
+    swap_under_watch(&mut client, "[]");
+    // What lives is a change.
+    check(&mut client, "SELECT 1", "+OK");
+    check(&mut client, "SET a 1", "+OK");
+    swap_under_watch(&mut client, "nil*");
+}
+
+// EXEC itself runs on a follower without its leader, and used to take all commands along.
+#[test]
+fn a_follower_without_its_leader_runs_only_what_may_be_stale() {
+    let server = start();
+    let mut client = server.client();
+    check(&mut client, "SET a 1", "+OK");
+    let begin = |client: &mut Client, commands: &[&str]| {
+        check(client, "MULTI", "+OK");
+        commands
+            .iter()
+            .for_each(|line| check(client, line, "+QUEUED"));
+    };
+    begin(&mut client, &["GET a"]);
+    let mut other = server.client();
+    check(&mut other, "REPLICAOF 127.0.0.1 1", "+OK");
+    check(&mut other, "CONFIG SET replica-serve-stale-data no", "+OK");
+    check(&mut client, "EXEC", "-EXECABORT ...MASTERDOWN ...");
+    begin(&mut client, &["TIME"]);
+    check(&mut client, "EXEC", "[[...]]");
+}
+
+// It used to be refused inside of a transaction.
+#[test]
+fn a_transaction_may_change_the_role() {
+    let server = start();
+    let mut client = server.client();
     check_all(
-        &mut stranger,
+        &mut client,
         &[
-            ("GET a", no_auth),
-            ("MULTI", no_auth),
+            ("MULTI", "+OK"),
+            ("SET a 1", "+QUEUED"),
+            ("REPLICAOF 127.0.0.1 1", "+QUEUED"),
+            ("SET b 1", "+QUEUED"),
+            ("EXEC", "[+OK, +OK, +OK]"),
             (
-                "EXEC",
-                "-EXECABORT Transaction discarded because of: NOAUTH Authentication required.",
+                "SET c 1",
+                "-READONLY You can't write against a read only replica.",
             ),
+            ("MULTI", "+OK"),
+            ("REPLICAOF NO ONE", "+QUEUED"),
+            ("GET b", "+QUEUED"),
+            ("EXEC", "[+OK, \"1\"]"),
+            ("SET c 1", "+OK"),
         ],
     );
-    check(&mut client, "CONFIG SET requirepass \"\"", "+OK");
-    check_all(
-        &mut stranger,
-        &[("GET a", "nil"), ("HELLO", "[\"server\", ...]")],
-    );
-    // Bounds on what strangers send are off as well.
-    let long = "x".repeat(20_000);
-    check(
-        &mut stranger,
-        &format!("ECHO {long}"),
-        &format!("\"{long}\""),
-    );
-    check(&mut client, "CONFIG SET requirepass secret", "+OK");
-    check(&mut stranger, "GET a", no_auth);
-    check(&mut client, "GET a", "nil");
+}
+
+// Deletions of keys that a command came upon used to be logged as one transaction.
+#[test]
+fn due_keys_go_one_by_one() {
+    let server = start();
+    let mut client = server.client();
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
+    let mut received = Vec::new();
+    let mut read_until = |stream: &mut TcpStream, end: &[u8]| {
+        wait_until(Duration::from_secs(10), "the log has it", || {
+            let mut chunk = [0; 4096];
+            let len = stream.read(&mut chunk).expect("the stream of the log");
+            received.extend_from_slice(&chunk[..len]);
+            received.windows(end.len()).any(|part| part == end)
+        });
+        received.clone()
+    };
+    stream.write_all(b"SYNC\r\n").expect("a connection");
+    check(&mut client, "SET begin 1", "+OK");
+    read_until(&mut stream, b"begin");
+    make_due(&mut client, "a");
+    make_due(&mut client, "b");
+    check(&mut client, "SCAN 0", "[\"0\", [\"begin\"]]");
+    make_due(&mut client, "a");
+    make_due(&mut client, "b");
+    check(&mut client, "MGET a b", "[nil, nil]");
+    check(&mut client, "SET end 1", "+OK");
+    let log = read_until(&mut stream, b"$3\r\nend");
+    let log = String::from_utf8_lossy(&log);
+    assert_eq!(log.matches("\r\nDEL\r\n").count(), 4, "{log}");
+    assert!(!log.contains("MULTI"), "{log}");
 }
 
 /// What Sentinel sends to have a server follow another.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::report::{Report, human, percent};
 use crate::base::{memory as allocator, process};
+use crate::config::Param;
 use crate::shared::clients::client_flag;
 
 static SYSTEM_BYTES: LazyLock<u64> = LazyLock::new(process::system_memory_bytes);
@@ -45,7 +46,10 @@ pub fn memory(report: &mut Report) {
     report.line("number_of_functions", 0);
     report.line("number_of_libraries", 0);
     report.bytes("used_memory_scripts", 0);
-    report.bytes("maxmemory", 0);
+    report.bytes(
+        "maxmemory",
+        report.shared.config.get_bytes(Param::MaxMemory),
+    );
     report.line("maxmemory_policy", "noeviction");
     let ratio = resident as f64 / used.max(1) as f64;
     report.line("mem_fragmentation_ratio", format!("{ratio:.2}"));

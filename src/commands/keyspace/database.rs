@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::base::number::parse_i64;
 use crate::commands::args::Args;
-use crate::commands::cx::{Cx, Outcome};
+use crate::commands::cx::{Cx, Job, Outcome};
 use crate::commands::error::CmdError;
 use crate::shared::Garbage;
 
@@ -39,10 +39,12 @@ pub fn flush(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
     check_mode(args.clone())?;
     let db = cx.session.db;
     flush_databases(cx, &args, db..db + 1);
+    cx.reply.ok();
     Ok(Outcome::Done)
 }
 
-/// Also ends a save that runs, for it saves what is gone; an empty one takes its place.
+/// Also ends a save that runs, for it saves what is gone; an empty one takes its place, so
+/// that what was flushed does not come back after a crash.
 pub fn flush_all(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
     check_mode(args.clone())?;
     let databases = cx.store.keyspace.database_count() as u32;
@@ -51,9 +53,15 @@ pub fn flush_all(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
     if saves.is_running() {
         saves.cancel.store(true, Ordering::Relaxed);
     }
-    if !cx.shared.config.save_points().is_empty() {
-        saves.scheduled.store(true, Ordering::Relaxed);
+    if cx.shared.config.save_points().is_empty() {
+        cx.reply.ok();
+        return Ok(Outcome::Done);
     }
+    if !cx.in_transaction {
+        return Ok(Outcome::Ask(Job::SaveFlushed));
+    }
+    saves.scheduled.store(true, Ordering::Relaxed);
+    cx.reply.ok();
     Ok(Outcome::Done)
 }
 
@@ -80,7 +88,6 @@ fn flush_databases(cx: &mut Cx, args: &Args, databases: std::ops::Range<u32>) {
         let request: Vec<&[u8]> = args.argv().iter().collect();
         cx.log_instead(&request);
     }
-    cx.reply.ok();
 }
 
 pub fn swap(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
@@ -100,6 +107,7 @@ pub fn swap(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 mod tests {
     use std::sync::atomic::Ordering;
 
+    use crate::commands::cx::{Job, Outcome};
     use crate::commands::testing::TestServer;
 
     const OUT_OF_RANGE: &str = "-ERR DB index is out of range";
@@ -124,7 +132,7 @@ mod tests {
 
     #[test]
     fn flushing() {
-        let mut server = TestServer::new();
+        let mut server = TestServer::with(&[("save", "")]);
         let fill = |server: &mut TestServer| {
             for line in ["SELECT 3", "SET a 1", "SELECT 0", "SET a 1", "SET b 1"] {
                 server.check(line, "+OK");
@@ -161,10 +169,11 @@ mod tests {
         assert!(server.shared.jobs.saves.begin(server.now_ms));
         server.run("FLUSHDB");
         assert!(!server.shared.jobs.saves.cancel.load(Ordering::Relaxed));
-        server.run("FLUSHALL");
+        server.check("FLUSHALL", "");
+        assert!(matches!(server.outcome, Outcome::Ask(Job::SaveFlushed)));
         let saves = &server.shared.jobs.saves;
         assert!(saves.cancel.load(Ordering::Relaxed));
-        assert!(saves.scheduled.load(Ordering::Relaxed));
+        assert!(!saves.scheduled.load(Ordering::Relaxed));
     }
 
     #[test]

@@ -61,13 +61,10 @@ pub fn set(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         _ => Ttl::Set(expire_at_ms),
     };
     store(cx, key, value, ttl);
-    let is_equal = matches!(options.condition, Condition::Equal(_));
     if let Some(at_ms) = expire_at_ms {
         cx.event(GENERIC, "expire", key);
-        if is_equal || !matches!(options.life, Life::Until(Form::PxAt, _)) {
-            log_deadline(cx, key, value, at_ms);
-        }
-    } else if options.get || is_equal {
+        log_deadline(cx, key, value, at_ms);
+    } else if options.get || matches!(options.condition, Condition::Equal(_)) {
         log_without_conditions(cx, argv);
     }
     if !options.get {
@@ -403,10 +400,15 @@ mod tests {
         check("SET a 1 EXAT 1800000000", "SET a 1 PXAT 1800000000000");
         check(
             "SET a 1 GET PXAT 1800000000000",
-            "SET a 1 GET PXAT 1800000000000",
+            "SET a 1 PXAT 1800000000000",
         );
         check(
             "SET a 1 PXAT 1800000000000 IFEQ 1",
+            "SET a 1 PXAT 1800000000000",
+        );
+        // All that gives a key a deadline is logged in one form.
+        check(
+            "SET a 1 pxat 1800000000000 XX",
             "SET a 1 PXAT 1800000000000",
         );
         check("SETEX a 10 v", "SET a v PXAT 1700000010000");

@@ -11,7 +11,7 @@ use super::{Fed, Load, LoadError, LoadErrorKind, LoadOptions, Loaded, ReplFacts}
 use crate::base::clock;
 use crate::config::Param;
 use crate::persist::save::{self, SaveError};
-use crate::persist::saver;
+use crate::persist::saver::{self, Asked};
 use crate::shared::Shared;
 use crate::store::locked::{Locked, Locker};
 
@@ -177,7 +177,7 @@ fn save_and_load(
             std::thread::sleep(SAVE_POLL);
         }
         let saved = save::save_to(shared, locker, &path, &mut |_| ());
-        saver::note_end(shared, &saved);
+        saver::note_end(shared, &saved, Asked::ByOneWhoWaits);
         saved?;
     }
     let loaded = load_file(shared, &path)?;

@@ -113,6 +113,15 @@ impl Server {
         self.wait_until_it_answers();
     }
 
+    /// Starts the ended (or else killed) server again with more arguments, and does not wait
+    /// until it answers.
+    pub fn begin_again(&mut self, args: &[&str]) {
+        self.kill();
+        let more = args.iter().map(|arg| arg.to_string());
+        self.args.extend(more);
+        self.child = spawn(&self.program, self.port, self.folder.path(), &self.args);
+    }
+
     pub fn kill(&mut self) {
         // Fails only if it has ended already.
         let _ = self.child.kill();
