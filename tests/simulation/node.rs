@@ -69,6 +69,9 @@ pub fn address(id: usize) -> (String, u16) {
     ("127.0.0.1".to_owned(), PORT + id as u16)
 }
 
+/// A database, a key of it, its value and its expiry.
+pub type Content = (u32, Vec<u8>, Vec<u8>, Option<i64>);
+
 impl Node {
     /// Loads what is in `dir` and starts.
     pub fn start(plan: &Plan, net: &Net) -> Node {
@@ -208,7 +211,7 @@ impl Node {
     }
 
     /// Every key with its value and expiry, in order, by database.
-    pub fn contents(&mut self) -> Vec<(u32, Vec<u8>, Vec<u8>, Option<i64>)> {
+    pub fn contents(&mut self) -> Vec<Content> {
         let keyspace = &self.engine.shared.keyspace;
         let locked = keyspace.lock_everything(&mut self.locker);
         let mut all = Vec::new();
