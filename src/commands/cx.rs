@@ -76,12 +76,25 @@ pub enum Outcome {
     },
     /// Have a task do it, which also writes the reply.
     Ask(Job),
-    /// Have a task do these, whose replies are written already.
-    AskLater(Vec<Job>),
+    /// The same, one after the other: what the commands of a transaction have asked for.
+    AskAll {
+        /// The replies before that of the first job.
+        first: Vec<u8>,
+        asked: Vec<Asked>,
+    },
     /// The connection becomes something else.
     Become(Role),
     /// Close when the reply is sent.
     Close,
+}
+
+/// A job of a transaction. The others of its commands have run when it begins, so that
+/// they are one unit; the replies still come in the order of the commands.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub job: Job,
+    /// The replies that come behind that of the job, up to the next job's.
+    pub then: Vec<u8>,
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -85,7 +85,8 @@ impl Executor {
                 consumed_bytes += used;
                 stop = halt;
             }
-            if session.facts.has_pushes() {
+            // They come behind a reply that is still to be completed.
+            if session.facts.has_pushes() && !is_incomplete(stop.as_ref()) {
                 session.facts.take_pushes(reply);
             }
             let stop = match (stop, ended) {
@@ -276,6 +277,11 @@ impl Executor {
 enum Ended {
     Input,
     Protocol(ProtocolError),
+}
+
+fn is_incomplete(stop: Option<&Stop>) -> bool {
+    use Outcome::{Ask, AskAll};
+    matches!(stop, Some(Stop::Outcome(Ask(_) | AskAll { .. })))
 }
 
 fn slow_threshold(engine: &Engine) -> Option<i64> {

@@ -46,6 +46,9 @@ pub mod worker;
 /// Accepting connections.
 pub mod listener;
 
+/// Going to the background.
+pub mod background;
+
 /// Freeing what is big.
 pub mod garbage;
 

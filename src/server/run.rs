@@ -15,7 +15,7 @@ use super::oom::OomScore;
 use super::services::Services;
 use super::shutdown::Shutdown;
 use super::worker::{self, WorkerHandle};
-use super::{appliers, cron, garbage};
+use super::{appliers, background, cron, garbage};
 use crate::base::clock;
 use crate::base::hash::KeyHasher;
 use crate::commands::FAMILIES;
@@ -134,7 +134,7 @@ fn start_services(
     let replication = replication::start(engine.clone(), threads, restored)?;
     let shutdown = Shutdown::new(engine.clone(), saver.clone(), replication.clone());
     let config = &engine.shared.config;
-    let files = [config.path(Param::PidFile), config.path(Param::UnixSocket)];
+    let files = [background::pid_file(config), config.path(Param::UnixSocket)];
     shutdown.files.lock().extend(files.into_iter().flatten());
     Ok(Services {
         saver,
@@ -204,7 +204,7 @@ fn announce_ready(config: &Config) {
 }
 
 fn write_pid_file(config: &Config) {
-    let Some(path) = config.path(Param::PidFile) else {
+    let Some(path) = background::pid_file(config) else {
         return;
     };
     // As in Redis a pid that cannot be written is worth a line, not the server.

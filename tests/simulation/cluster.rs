@@ -8,7 +8,7 @@ use lockstep::oplog::ReplId;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::node::{Item, Node, Plan, address};
+use crate::node::{Node, Plan, address};
 use crate::wire::Net;
 use crate::writes::{self, Command, DB_COUNT, DB_HALVES, DB_WAITED, command};
 
@@ -393,7 +393,7 @@ impl Cluster {
             }
             let lacks: Vec<_> = expected.iter().filter(|of| !found.contains(of)).collect();
             let has: Vec<_> = found.iter().filter(|of| !expected.contains(of)).collect();
-            let short = |of: &Item| {
+            let short = |of: &(u32, Vec<u8>, Vec<u8>, Option<i64>)| {
                 let (db, key, value, expire_at_ms) = of;
                 let value = value[..value.len().min(20)].escape_ascii();
                 format!("{db}:{}={value} {expire_at_ms:?}", key.escape_ascii())

@@ -56,9 +56,6 @@ pub struct Node {
     _freed: std::sync::mpsc::Receiver<Garbage>,
 }
 
-/// A key: its database, name, value and expiry.
-pub type Item = (u32, Vec<u8>, Vec<u8>, Option<i64>);
-
 /// What a node is started with.
 pub struct Plan<'a> {
     pub id: usize,
@@ -71,6 +68,9 @@ pub struct Plan<'a> {
 pub fn address(id: usize) -> (String, u16) {
     ("127.0.0.1".to_owned(), PORT + id as u16)
 }
+
+/// A database, a key of it, its value and its expiry.
+pub type Content = (u32, Vec<u8>, Vec<u8>, Option<i64>);
 
 impl Node {
     /// Loads what is in `dir` and starts.
@@ -211,7 +211,7 @@ impl Node {
     }
 
     /// Every key with its value and expiry, in order, by database.
-    pub fn contents(&mut self) -> Vec<Item> {
+    pub fn contents(&mut self) -> Vec<Content> {
         let keyspace = &self.engine.shared.keyspace;
         let locked = keyspace.lock_everything(&mut self.locker);
         let mut all = Vec::new();
