@@ -10,7 +10,7 @@ use lockstep::base::hash::KeyHasher;
 use lockstep::base::memory::{Allocator, used_bytes};
 use lockstep::base::rng::Rng;
 use lockstep::store::entry::Entry;
-use lockstep::table::{NoSnapshots, Table};
+use lockstep::table::{NoSnapshots, Probe, Table};
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
@@ -106,12 +106,9 @@ impl Keyspace {
             let group: [[u8; 16]; GROUP] = std::array::from_fn(|_| key(rng.below(keys)));
             let hashes = group.map(|key| self.hasher.hash(&key));
             if ahead {
-                for hash in hashes {
-                    self.tables[Self::shard(hash)].prefetch_bucket(hash);
-                }
-                for hash in hashes {
-                    self.tables[Self::shard(hash)].prefetch_slots(hash);
-                }
+                let probes =
+                    hashes.map(|hash| self.tables[Self::shard(hash)].prefetch_bucket(hash));
+                probes.iter().flatten().for_each(Probe::prefetch_slots);
             }
             for (key, hash) in group.iter().zip(hashes) {
                 operation(self, key, hash);

@@ -10,22 +10,49 @@ use crate::base::number;
 use crate::resp::request::Argv;
 use crate::store::keyspace::Key;
 
+/// A call's first key: its place and its hash, computed when its shard was locked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FirstKey {
+    /// 0, where the command's own name is, for none.
+    arg: u32,
+    hash: u64,
+}
+
+impl FirstKey {
+    #[inline]
+    pub fn new(arg: usize, hash: u64) -> FirstKey {
+        // Whose place is no such number is hashed once more.
+        let arg = u32::try_from(arg).unwrap_or(0);
+        FirstKey { arg, hash }
+    }
+
+    #[inline]
+    pub fn hash(self) -> Option<u64> {
+        (self.arg != 0).then_some(self.hash)
+    }
+}
+
 #[derive(Clone)]
 pub struct Args<'a> {
     argv: Argv<'a>,
     next: usize,
     hasher: &'a KeyHasher,
-    /// The first key's place and hash, computed when its shard was locked.
-    first_key: Option<(usize, u64)>,
+    first_key: FirstKey,
     error: Option<CmdError>,
 }
 
 impl<'a> Args<'a> {
-    /// A cursor on the first argument behind the command's name.
-    pub fn new(argv: Argv<'a>, hasher: &'a KeyHasher, first_key: Option<(usize, u64)>) -> Args<'a> {
+    /// A cursor on the argument at `next`, the first one behind the command's names.
+    #[inline]
+    pub fn new(
+        argv: Argv<'a>,
+        next: usize,
+        hasher: &'a KeyHasher,
+        first_key: FirstKey,
+    ) -> Args<'a> {
         Args {
             argv,
-            next: 1,
+            next,
             hasher,
             first_key,
             error: None,
@@ -38,10 +65,12 @@ impl<'a> Args<'a> {
     }
 
     /// How many arguments are left.
+    #[inline]
     pub fn left(&self) -> usize {
         self.argv.len().saturating_sub(self.next)
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.left() == 0
     }
@@ -52,6 +81,7 @@ impl<'a> Args<'a> {
     }
 
     /// The next argument; a missing one is a syntax error.
+    #[inline]
     pub fn bytes(&mut self) -> &'a [u8] {
         if self.is_empty() {
             self.fail(CmdError::Syntax);
@@ -74,16 +104,15 @@ impl<'a> Args<'a> {
         (self.left() > 0).then(|| self.argv.get(self.next))
     }
 
+    #[inline]
     pub fn key(&mut self) -> Key<'a> {
         let at = self.next;
         let bytes = self.bytes();
-        match self.first_key {
-            Some((arg, hash)) if arg == at => Key { bytes, hash },
-            _ => Key {
-                bytes,
-                hash: self.hasher.hash(bytes),
-            },
-        }
+        let hash = match self.first_key.arg as usize == at {
+            true => self.first_key.hash,
+            false => self.hasher.hash(bytes),
+        };
+        Key { bytes, hash }
     }
 
     pub fn i64(&mut self) -> i64 {
@@ -120,6 +149,7 @@ impl<'a> Args<'a> {
     }
 
     /// Records an error, unless an earlier one stands.
+    #[cold]
     pub fn fail(&mut self, error: CmdError) {
         self.error.get_or_insert(error);
     }

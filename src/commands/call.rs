@@ -3,7 +3,7 @@
 //! EXEC comes through here for each queued command, and scripts will; whoever calls has
 //! done the checks of the outside door (`exec`).
 
-use super::args::Args;
+use super::args::{Args, FirstKey};
 use super::cx::{Cx, Outcome};
 use super::error::CmdError;
 use super::spec::{Spec, flag};
@@ -15,11 +15,10 @@ pub fn call(
     cx: &mut Cx,
     spec: &Spec,
     argv: Argv,
-    first_key: Option<(usize, u64)>,
+    first_key: FirstKey,
     skip: usize,
 ) -> Result<Outcome, CmdError> {
-    let mut args = Args::new(argv, &cx.store.keyspace.hasher, first_key);
-    args.skip(skip);
+    let args = Args::new(argv, 1 + skip, &cx.store.keyspace.hasher, first_key);
     let before = cx.reply.len_bytes();
     let effects = cx.store.effects();
     effects.dirty = 0;
@@ -41,8 +40,9 @@ pub fn call(
             }
         }
     }
-    result.inspect_err(|error| {
+    if let Err(error) = &result {
         cx.reply.truncate(before);
         error.write(cx.reply);
-    })
+    }
+    result
 }

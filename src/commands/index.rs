@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::shape::Shape;
+use super::shape::{Locks, Shape};
 
 /// A command's number, an index into `Index::known`.
 pub type CommandId = u16;
@@ -15,7 +15,7 @@ pub struct Known<H: 'static> {
     pub container: Option<CommandId>,
     /// Can be taken into a group (see `Shape::groups`).
     pub groups: bool,
-    /// See `Shape::only_key`.
+    /// The place of the one key, where that is all there is to know and to lock.
     pub only_key: Option<usize>,
 }
 
@@ -25,7 +25,10 @@ impl<H: Copy> Known<H> {
             spec,
             container,
             groups: spec.groups(),
-            only_key: spec.only_key(),
+            only_key: match spec.locks {
+                Locks::Keys => spec.only_key(),
+                _ => None,
+            },
         }
     }
 }
@@ -37,7 +40,7 @@ pub struct Index<H: 'static> {
     /// What each command is called now, in lower case.
     called: HashMap<Vec<u8>, CommandId>,
     /// Those names of up to 16 bytes again, by their bytes, open addressing.
-    short: Box<[(u128, CommandId)]>,
+    short: Box<[(Packed, CommandId)]>,
     subcommands: HashMap<(CommandId, Vec<u8>), CommandId>,
     /// Commands whose names `rename-command` took away.
     removed: Vec<CommandId>,
@@ -52,7 +55,7 @@ impl<H: Copy> Index<H> {
             known: Vec::new(),
             names: Vec::new(),
             called: HashMap::new(),
-            short: vec![(0, 0); SHORT_SLOTS].into(),
+            short: vec![(NOTHING, 0); SHORT_SLOTS].into(),
             subcommands: HashMap::new(),
             removed: Vec::new(),
         };
@@ -98,11 +101,11 @@ impl<H: Copy> Index<H> {
 
     /// Makes the table of short names anew.
     fn index(&mut self) {
-        self.short.fill((0, 0));
+        self.short.fill((NOTHING, 0));
         for (name, id) in &self.called {
             let Some(packed) = pack(name) else { continue };
             let mut slot = slot_of(packed);
-            while self.short[slot].0 != 0 {
+            while self.short[slot].0 != NOTHING {
                 slot = (slot + 1) % SHORT_SLOTS;
             }
             self.short[slot] = (packed, *id);
@@ -113,16 +116,21 @@ impl<H: Copy> Index<H> {
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<CommandId> {
         let Some(packed) = pack(name) else {
-            return self.called.get(&name.to_ascii_lowercase()).copied();
+            return self.find_long(name);
         };
         let mut slot = slot_of(packed);
         while self.short[slot].0 != packed {
-            if self.short[slot].0 == 0 {
+            if self.short[slot].0 == NOTHING {
                 return None;
             }
             slot = (slot + 1) % SHORT_SLOTS;
         }
         Some(self.short[slot].1)
+    }
+
+    #[cold]
+    fn find_long(&self, name: &[u8]) -> Option<CommandId> {
+        self.called.get(&name.to_ascii_lowercase()).copied()
     }
 
     pub fn find_sub(&self, container: CommandId, name: &[u8]) -> Option<CommandId> {
@@ -173,24 +181,44 @@ pub enum RenameError {
     Taken,
 }
 
-/// A name of 1 to 16 bytes in lower case as a number; 0 is never one.
+/// A name of 1 to 16 bytes in lower case; zeros are never one.
+type Packed = (u64, u64);
+
+const NOTHING: Packed = (0, 0);
+
 #[inline]
-fn pack(name: &[u8]) -> Option<u128> {
-    if name.is_empty() || name.len() > 16 {
+fn pack(name: &[u8]) -> Option<Packed> {
+    if name.len() > 16 {
         return None;
     }
-    let mut bytes = [0; 16];
-    bytes[..name.len()].copy_from_slice(name);
-    let packed = u128::from_le_bytes(bytes);
-    // Setting bit 5 lowers letters; bytes from '@' to '_' are letters or rare signs, and a
-    // sign that collides with another is in no command's name.
-    let ones = u128::from_le_bytes([0x40; 16]);
-    Some(packed | (packed & ones) >> 1)
+    // The first and the last bytes overlap, unless the name has just that length.
+    if name.len() > 8 {
+        let (first, last) = (name.first_chunk()?, name.last_chunk()?);
+        let rest = u64::from_le_bytes(*last) >> (8 * (16 - name.len()));
+        return Some((lower(u64::from_le_bytes(*first)), lower(rest)));
+    }
+    let word = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        let last = u64::from(u32::from_le_bytes(*last));
+        u64::from(u32::from_le_bytes(*first)) | last << (8 * (name.len() - 4))
+    } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        let last = u64::from(u16::from_le_bytes(*last));
+        u64::from(u16::from_le_bytes(*first)) | last << (8 * (name.len() - 2))
+    } else {
+        u64::from(*name.first()?)
+    };
+    Some((lower(word), 0))
+}
+
+/// Setting bit 5 lowers letters; bytes from '@' to '_' are letters or rare signs, and a sign
+/// that collides with another is in no command's name.
+#[inline]
+fn lower(word: u64) -> u64 {
+    word | (word & u64::from_le_bytes([0x40; 8])) >> 1
 }
 
 #[inline]
-fn slot_of(packed: u128) -> usize {
-    let folded = packed as u64 ^ (packed >> 64) as u64;
+fn slot_of((first, last): Packed) -> usize {
+    let folded = first ^ last.rotate_left(32);
     (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % SHORT_SLOTS
 }
 
@@ -204,6 +232,15 @@ mod tests {
         assert_ne!(pack(b"get"), pack(b"set"));
         assert_eq!(pack(b"CLIENT_x"), pack(b"client_x"));
         assert_eq!(pack(b""), None);
+        let name = b"abcdefghijklmnopq";
+        let mut packed: Vec<Packed> = (1..=16).filter_map(|len| pack(&name[..len])).collect();
+        packed.sort();
+        packed.dedup();
+        assert_eq!((packed.len(), pack(name)), (16, None));
+        assert_eq!(
+            pack(b"abc"),
+            Some((u64::from_le_bytes(*b"abc\0\0\0\0\0"), 0))
+        );
         assert_eq!(pack(b"georadiusbymember_ro"), None);
     }
 }

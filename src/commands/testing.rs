@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::FAMILIES;
+use super::args::FirstKey;
 use super::call::call;
 use super::cx::{Cx, Outcome};
 use super::error::CmdError;
@@ -263,7 +264,8 @@ impl TestServer {
             in_transaction: false,
         };
         // An error is in the reply as well.
-        self.outcome = call(&mut cx, spec, argv, None, skip).unwrap_or(Outcome::Done);
+        self.outcome =
+            call(&mut cx, spec, argv, FirstKey::default(), skip).unwrap_or(Outcome::Done);
         let effects = locked.effects();
         effects.group_dirty += effects.dirty;
         effects.end_unit();

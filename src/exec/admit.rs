@@ -37,29 +37,31 @@ fn effective_flags(engine: &Engine, session: &Session, known: &Known) -> u32 {
     flags
 }
 
+/// Whether nothing would be refused whatever it is: the leader's stream never is, and a
+/// leader in good health refuses nothing. What decides it stays as it is for as long as
+/// locks are held, or (failed saves) may as well have changed a moment later.
+pub fn is_calm(engine: &Engine, session: &Session) -> bool {
+    let shared = &engine.shared;
+    session.origin == Origin::Leader
+        || (!shared.jobs.loading.is_active()
+            && !shared.role.is_follower()
+            && !shared.pause.is_set()
+            && !shared.jobs.saves.last_failed()
+            && shared.config.get_int(Param::MinReplicasToWrite) == 0
+            && shared.config.get_bytes(Param::MaxMemory) == 0)
+}
+
 /// Checks one command of a client. `now_ms` is the group's.
-#[inline]
 pub fn admit(
     engine: &Engine,
     session: &Session,
     id: CommandId,
     now_ms: i64,
 ) -> Result<(), Refusal> {
-    if session.origin == Origin::Leader {
-        return Ok(());
+    match is_calm(engine, session) {
+        true => Ok(()),
+        false => check_all(engine, session, engine.registry.get(id), now_ms),
     }
-    // A leader in good health refuses nothing, and nearly every command meets such a one.
-    let shared = &engine.shared;
-    let calm = !shared.jobs.loading.is_active()
-        && !shared.role.is_follower()
-        && !shared.pause.is_set()
-        && !shared.jobs.saves.last_failed()
-        && shared.config.get_int(Param::MinReplicasToWrite) == 0
-        && shared.config.get_bytes(Param::MaxMemory) == 0;
-    if calm {
-        return Ok(());
-    }
-    check_all(engine, session, engine.registry.get(id), now_ms)
 }
 
 #[cold]

@@ -4,8 +4,9 @@
 use super::Engine;
 use super::commit::commit;
 use super::dispatch::prepare;
-use super::plan::{Plan, Verdict};
+use super::plan::{Plan, Planner, Verdict};
 use super::step::Step;
+use crate::commands::args::FirstKey;
 use crate::commands::registry::CommandId;
 use crate::oplog::Audience;
 use crate::resp::argv::Argv;
@@ -74,13 +75,7 @@ impl Applier {
             consumed_bytes: planned,
             ..Applied::default()
         };
-        let mut step = Step {
-            engine,
-            locked: &mut locked,
-            session,
-            reply: &mut self.reply,
-            gate,
-        };
+        let mut step = Step::new(engine, &mut locked, session, &mut self.reply);
         let mut ack_at = None;
         for request in &self.plan.requests {
             let argv = self.plan.argv(request, input);
@@ -128,6 +123,7 @@ impl Applier {
             authenticated: true,
             ..Limits::default()
         };
+        let planner = Planner::new(engine, session);
         let (mut at, mut whole, mut in_transaction) = (0, 0, false);
         while at < input.len() {
             let from = self.plan.ranges_len();
@@ -152,8 +148,7 @@ impl Applier {
                 } => (consumed_bytes, inline),
             };
             let frame = (at, at + consumed_bytes);
-            self.plan
-                .add_always(engine, session, input, frame, from, inline);
+            self.plan.add_always(&planner, input, frame, from, inline);
             at += consumed_bytes;
             match self.plan.last_name(input) {
                 name if name.eq_ignore_ascii_case(b"multi") => in_transaction = true,
@@ -176,13 +171,7 @@ impl Applier {
     }
 }
 
-fn run_one(
-    step: &mut Step,
-    id: CommandId,
-    argv: Argv,
-    first_key: Option<(usize, u64)>,
-    applied: &mut Applied,
-) {
+fn run_one(step: &mut Step, id: CommandId, argv: Argv, first_key: FirstKey, applied: &mut Applied) {
     let name = step.engine.registry.get(id).spec.name;
     match name {
         // The group is the transaction: its bounds need no more than to be passed on.

@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 
 use super::Engine;
 use super::commit::commit_for;
-use super::plan::{Plan, Verdict};
+use super::plan::{Joined, Plan, Planner, Verdict};
 use super::step::{Halt, Step};
 use crate::base::clock;
+use crate::commands::args::FirstKey;
 use crate::commands::cx::Outcome;
 use crate::commands::registry::CommandId;
 use crate::commands::spec::flag;
@@ -121,6 +122,7 @@ impl Executor {
             ..Limits::default()
         };
         let alone = slow_threshold(engine).is_some_and(|us| us < SLOW_MICROSECONDS_ALONE);
+        let planner = Planner::new(engine, session);
         let mut at = 0;
         loop {
             if at == input.len() {
@@ -138,12 +140,13 @@ impl Executor {
                     inline,
                 }) => {
                     let frame = (at, at + consumed_bytes);
-                    if !self.plan.add(engine, session, input, frame, from, inline) {
+                    let joined = self.plan.add(&planner, input, frame, from, inline);
+                    if joined == Joined::No {
                         self.plan.forget_ranges(from);
                         return (at, None);
                     }
                     at += consumed_bytes;
-                    if alone || !self.plan.is_open(engine) {
+                    if alone || joined == Joined::Last {
                         return (at, None);
                     }
                 }
@@ -171,13 +174,7 @@ impl Executor {
         let plan = &self.plan;
         let mut ran = 0;
         let mut stop = None;
-        let mut step = Step {
-            engine,
-            locked: &mut locked,
-            session,
-            reply,
-            gate,
-        };
+        let mut step = Step::new(engine, &mut locked, session, reply);
         for request in &plan.requests {
             match step.request(request, plan.argv(request, input)) {
                 Ok(()) => ran += 1,
@@ -213,37 +210,37 @@ impl Executor {
         stats.commands.add(ran as u64);
         let tracks = engine.shared.config.get_bool(Param::LatencyTracking);
         let (share, rest) = (took_us / ran as u64, took_us % ran as u64);
-        // Neighbours are mostly calls of one command: they are counted together.
-        let mut run: Option<(CommandId, u64)> = None;
-        let mut last = None;
-        let count = |(id, calls): (CommandId, u64), more_us: u64| {
+        let count = |id: CommandId, calls: u64, more_us: u64| {
             let cost = &stats.costs[id as usize];
             cost.microseconds.add(share * calls + more_us);
             if tracks {
                 cost.track(share, calls);
             }
         };
+        // Neighbours are mostly calls of one command: they are counted together.
+        let (mut id, mut calls) = (0, 0);
         for request in &self.plan.requests[..ran] {
-            let (Verdict::Run(id) | Verdict::Queue(id)) = request.verdict else {
-                continue;
-            };
-            last = Some(id);
-            if matches!(request.verdict, Verdict::Queue(_)) {
-                continue;
-            }
-            run = match run {
-                Some((same, calls)) if same == id => Some((id, calls + 1)),
-                earlier => {
-                    if let Some(run) = earlier {
-                        count(run, 0);
+            match request.verdict {
+                Verdict::Run(same) if same == id => calls += 1,
+                Verdict::Run(next) => {
+                    if calls > 0 {
+                        count(id, calls, 0);
                     }
-                    Some((id, 1))
+                    (id, calls) = (next, 1);
                 }
-            };
+                Verdict::Queue(_) | Verdict::Reject(..) | Verdict::Abort(..) => {}
+            }
         }
-        if let Some(run) = run {
-            count(run, rest);
+        if calls > 0 {
+            count(id, calls, rest);
         }
+        let known = self.plan.requests[..ran].iter().rev();
+        let last = known
+            .map(|request| &request.verdict)
+            .find_map(|verdict| match verdict {
+                Verdict::Run(id) | Verdict::Queue(id) => Some(*id),
+                Verdict::Reject(..) | Verdict::Abort(..) => None,
+            });
         if let Some(id) = last {
             let last_command = &session.facts.last_command;
             last_command.store(u32::from(id) + 1, Ordering::Relaxed);
@@ -331,14 +328,8 @@ pub fn prepare(engine: &Engine, session: &Session, locked: &mut Locked) -> i64 {
 /// Fetches all buckets of a group, then all entries, before the first is looked at.
 #[inline]
 fn prefetch(plan: &Plan, locked: &Locked, db: u32) {
-    if plan.requests.len() < 2 {
-        return;
-    }
-    let hashes = || plan.requests.iter().filter_map(|request| request.first_key);
-    for (_, hash) in hashes() {
-        locked.prefetch_bucket(db, hash);
-    }
-    for (_, hash) in hashes() {
-        locked.prefetch_entry(db, hash);
+    if plan.requests.len() > 1 {
+        let keys = plan.requests.iter().map(|request| request.first_key);
+        locked.prefetch(db, keys.filter_map(FirstKey::hash));
     }
 }

@@ -43,7 +43,7 @@ impl ExpiryCursor {
         let shared = &engine.shared;
         let gate = locker.gate();
         let mut locked = shared.keyspace.lock_shards(locker, &[self.shard as u16]);
-        if !locked.is_used(self.db, self.shard) {
+        if !locked.has_expiring(self.db) {
             (self.db, self.shard, self.order) = (self.db + 1, 0, 0);
             return;
         }

@@ -7,6 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Engine;
+use crate::commands::args::FirstKey;
 use crate::commands::error::CmdError;
 use crate::commands::registry::{CommandId, Known};
 use crate::commands::spec::{KeyRef, Locks, Spec, flag};
@@ -23,11 +24,11 @@ const KEYS_MAX: usize = 64;
 /// One request of a group.
 pub struct Planned {
     /// Its arguments: a part of `Plan::ranges`, offsets into the input; or its own.
-    ranges: (usize, usize),
+    ranges: (u32, u32),
     frame: (usize, usize),
     inline: Option<Box<OwnedCommand>>,
     pub verdict: Verdict,
-    pub first_key: Option<(usize, u64)>,
+    pub first_key: FirstKey,
 }
 
 impl Planned {
@@ -98,7 +99,8 @@ impl Plan {
             Some(owned) => owned.argv(),
             None => {
                 let (start, end) = request.frame;
-                let ranges = &self.ranges[request.ranges.0..request.ranges.1];
+                let (first, last) = request.ranges;
+                let ranges = &self.ranges[first as usize..last as usize];
                 Argv {
                     bytes: &input[start..end],
                     ranges,
@@ -107,72 +109,89 @@ impl Plan {
         }
     }
 
-    /// Adds the request whose arguments stand at `ranges[from..]`. False if it has to wait
-    /// for a group of its own; nothing is added then.
+    /// Adds the request whose arguments stand at `ranges[from..]`, unless it has to wait
+    /// for a group of its own.
+    #[inline]
     pub fn add(
         &mut self,
-        engine: &Engine,
-        session: &Session,
+        planner: &Planner,
         input: &[u8],
         frame: (usize, usize),
         from: usize,
         inline: Option<Box<OwnedCommand>>,
-    ) -> bool {
-        let Plan {
-            requests,
-            ranges,
-            shards,
-            everything,
-            keys,
-        } = self;
-        let ranges_end = ranges.len();
+    ) -> Joined {
         let argv = match &inline {
             Some(owned) => owned.argv(),
             None => Argv {
                 bytes: &input[frame.0..frame.1],
-                ranges: &ranges[from..],
+                ranges: &self.ranges[from..],
             },
         };
-        let verdict = check(engine, session, argv);
-        let mut first_key = None;
-        if let Verdict::Run(id) | Verdict::Abort(_, id) = verdict {
-            let known = engine.registry.get(id);
-            if !known.groups && !requests.is_empty() {
-                return false;
+        let mut first_key = FirstKey::default();
+        let mut is_last = false;
+        let verdict = match planner.check(argv) {
+            Checked::Run(id, known) => {
+                if !known.groups && !self.requests.is_empty() {
+                    return Joined::No;
+                }
+                is_last = !known.groups;
+                let mut set = LockSet {
+                    planner,
+                    shards: &mut self.shards,
+                    keys: &mut self.keys,
+                };
+                match known.only_key {
+                    Some(at) => first_key = FirstKey::new(at, set.add_key(argv.get(at))),
+                    None => {
+                        let must_lock_all;
+                        (first_key, must_lock_all) = set.add(known, argv);
+                        self.everything |= must_lock_all;
+                    }
+                }
+                Verdict::Run(id)
             }
-            let set = LockSet {
-                engine,
-                session,
-                shards,
-                keys,
-            };
-            let must_lock_all;
-            (first_key, must_lock_all) = set.add(known, argv);
-            *everything |= must_lock_all;
-        }
-        requests.push(Planned {
-            ranges: (from, ranges_end),
+            Checked::Abort(error, id, known) => {
+                if !self.requests.is_empty() {
+                    return Joined::No;
+                }
+                is_last = true;
+                let set = LockSet {
+                    planner,
+                    shards: &mut self.shards,
+                    keys: &mut self.keys,
+                };
+                self.everything |= set.add(known, argv).1;
+                Verdict::Abort(error, id)
+            }
+            Checked::Other(verdict) => verdict,
+        };
+        // A group has far less than four billion arguments.
+        let ranges = (from as u32, self.ranges.len() as u32);
+        self.requests.push(Planned {
+            ranges,
             frame,
             inline,
             verdict,
             first_key,
         });
-        true
+        match is_last || self.is_full() {
+            true => Joined::Last,
+            false => Joined::Yes,
+        }
     }
 
     /// As `add`, for a stream whose requests join whatever they are: no check of one
     /// depends on what another does.
     pub fn add_always(
         &mut self,
-        engine: &Engine,
-        session: &Session,
+        planner: &Planner,
         input: &[u8],
         frame: (usize, usize),
         from: usize,
         inline: Option<Box<OwnedCommand>>,
     ) {
         let earlier = std::mem::take(&mut self.requests);
-        self.add(engine, session, input, frame, from, inline);
+        self.add(planner, input, frame, from, inline);
         let added = std::mem::replace(&mut self.requests, earlier);
         self.requests.extend(added);
     }
@@ -188,68 +207,133 @@ impl Plan {
     pub fn cut_at(&mut self, end: usize) {
         self.requests.retain(|request| request.frame.0 < end);
     }
+}
 
-    /// Whether the next request may still join.
-    pub fn is_open(&self, engine: &Engine) -> bool {
-        if self.is_full() {
-            return false;
+/// Whether a request joined a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// It has to wait for a group of its own.
+    No,
+    Yes,
+    /// It did, and no other may.
+    Last,
+}
+
+/// For whom a group is planned. The session does not change meanwhile.
+pub struct Planner<'a> {
+    engine: &'a Engine,
+    session: &'a Session,
+    /// Nothing about the session decides what its commands may do.
+    is_plain: bool,
+}
+
+/// What the checks of the connection say, the command looked up.
+enum Checked<'a> {
+    Run(CommandId, &'a Known),
+    /// An EXEC that is refused: it gives up what the session watches.
+    Abort(Box<CmdError>, CommandId, &'a Known),
+    Other(Verdict),
+}
+
+impl<'a> Planner<'a> {
+    pub fn new(engine: &'a Engine, session: &'a Session) -> Planner<'a> {
+        Planner {
+            engine,
+            session,
+            is_plain: session.is_plain(),
         }
-        match self.requests.last().map(|request| &request.verdict) {
-            Some(Verdict::Run(id)) => engine.registry.get(*id).groups,
-            _ => true,
+    }
+
+    /// The checks that belong to the connection alone.
+    #[inline]
+    fn check(&self, argv: Argv) -> Checked<'a> {
+        let registry = &self.engine.registry;
+        let Some(id) = registry.find(argv.get(0)) else {
+            let error = Box::new(unknown_command(argv));
+            return Checked::Other(Verdict::Reject(error, None));
+        };
+        let (id, known) = match resolve(self.engine, id, argv) {
+            Ok(found) => found,
+            Err(error) => return reject(error, id, registry.get(id)),
+        };
+        if !known.spec.arity_fits(argv.len()) {
+            let name = registry.full_name(id).to_owned();
+            return reject(CmdError::WrongArity(name), id, known);
         }
+        if self.is_plain && !known.spec.has(flag::PROTECTED) {
+            return Checked::Run(id, known);
+        }
+        match check_session(self.engine, self.session, id, known.spec) {
+            Ok(true) => Checked::Other(Verdict::Queue(id)),
+            Ok(false) => Checked::Run(id, known),
+            Err(error) => reject(error, id, known),
+        }
+    }
+}
+
+#[cold]
+fn reject(error: CmdError, id: CommandId, known: &Known) -> Checked<'_> {
+    match known.spec.name {
+        "exec" => Checked::Abort(Box::new(error), id, known),
+        _ => Checked::Other(Verdict::Reject(Box::new(error), Some(id))),
     }
 }
 
 /// Collects the shards that a call locks.
 struct LockSet<'a> {
-    engine: &'a Engine,
-    session: &'a Session,
+    planner: &'a Planner<'a>,
     shards: &'a mut Vec<u16>,
     keys: &'a mut Vec<KeyRef>,
 }
 
 impl LockSet<'_> {
-    /// Returns the first key's place and hash, and whether everything is to be locked.
-    #[inline]
-    fn add(mut self, known: &Known, argv: Argv) -> (Option<(usize, u64)>, bool) {
-        if let (Some(at), Locks::Keys) = (known.only_key, known.spec.locks) {
-            let hash = self.engine.shared.keyspace.hasher.hash(argv.get(at));
-            self.push(hash);
-            return (Some((at, hash)), false);
-        }
+    /// Returns the first key, and whether everything is to be locked.
+    fn add(mut self, known: &Known, argv: Argv) -> (FirstKey, bool) {
+        let none = FirstKey::default();
         match known.spec.locks {
-            Locks::Everything => (None, true),
-            Locks::EverythingIf(must) => (None, must(argv)),
+            Locks::Everything => (none, true),
+            Locks::EverythingIf(must) => (none, must(argv)),
             Locks::Argument(at) => {
-                self.push(self.engine.shared.keyspace.hasher.hash(argv.get(at)));
-                (None, false)
+                self.add_key(argv.get(at));
+                (none, false)
             }
-            Locks::Transaction => (None, self.add_transaction()),
+            Locks::Transaction => (none, self.add_transaction()),
             Locks::Keys => (self.add_keys(known, argv), false),
         }
     }
 
-    fn push(&mut self, hash: u64) {
-        self.shards
-            .push(self.engine.shared.keyspace.shard_of(hash) as u16);
+    /// Adds the shard of one key, whose hash it returns.
+    #[inline]
+    fn add_key(&mut self, key: &[u8]) -> u64 {
+        let hash = self.planner.engine.shared.keyspace.hasher.hash(key);
+        self.push(hash);
+        hash
     }
 
-    fn add_keys(&mut self, known: &Known, argv: Argv) -> Option<(usize, u64)> {
+    #[inline]
+    fn push(&mut self, hash: u64) {
+        let keyspace = &self.planner.engine.shared.keyspace;
+        let shard = keyspace.shard_of(hash);
+        keyspace.prefetch_lock(shard);
+        self.shards.push(shard as u16);
+    }
+
+    fn add_keys(&mut self, known: &Known, argv: Argv) -> FirstKey {
         self.keys.clear();
         known.spec.keys_of(argv, self.keys);
         let mut first = None;
         for key in 0..self.keys.len() {
             let arg = self.keys[key].arg;
-            let hash = self.engine.shared.keyspace.hasher.hash(argv.get(arg));
-            first.get_or_insert((arg, hash));
-            self.push(hash);
+            let hash = self.add_key(argv.get(arg));
+            first.get_or_insert(FirstKey::new(arg, hash));
         }
-        first
+        first.unwrap_or_default()
     }
 
     fn add_transaction(&mut self) -> bool {
-        let session = self.session;
+        let Planner {
+            engine, session, ..
+        } = *self.planner;
         for watched in &session.watched {
             self.push(watched.hash);
         }
@@ -258,13 +342,12 @@ impl LockSet<'_> {
         };
         let mut everything = false;
         for queued in &transaction.commands {
-            let known = self.engine.registry.get(queued.id);
+            let known = engine.registry.get(queued.id);
             match known.spec.locks {
                 Locks::Everything => everything = true,
                 Locks::EverythingIf(must) => everything |= must(queued.command.argv()),
                 Locks::Argument(at) => {
-                    let argument = queued.command.argv().get(at);
-                    self.push(self.engine.shared.keyspace.hasher.hash(argument));
+                    self.add_key(queued.command.argv().get(at));
                 }
                 Locks::Keys => {
                     self.add_keys(known, queued.command.argv());
@@ -273,38 +356,6 @@ impl LockSet<'_> {
             }
         }
         everything
-    }
-}
-
-/// The checks that belong to the connection alone.
-#[inline]
-fn check(engine: &Engine, session: &Session, argv: Argv) -> Verdict {
-    let registry = &engine.registry;
-    let Some(id) = registry.find(argv.get(0)) else {
-        return Verdict::Reject(Box::new(unknown_command(argv)), None);
-    };
-    let (id, known) = match resolve(engine, id, argv) {
-        Ok(found) => found,
-        Err(error) => return refuse(error, id, registry.get(id)),
-    };
-    if !known.spec.arity_fits(argv.len()) {
-        let name = registry.full_name(id).to_owned();
-        return refuse(CmdError::WrongArity(name), id, known);
-    }
-    if session.is_plain() && !known.spec.has(flag::PROTECTED) {
-        return Verdict::Run(id);
-    }
-    match check_session(engine, session, id, known.spec) {
-        Ok(true) => Verdict::Queue(id),
-        Ok(false) => Verdict::Run(id),
-        Err(error) => refuse(error, id, known),
-    }
-}
-
-fn refuse(error: CmdError, id: CommandId, known: &Known) -> Verdict {
-    match known.spec.name {
-        "exec" => Verdict::Abort(Box::new(error), id),
-        _ => Verdict::Reject(Box::new(error), Some(id)),
     }
 }
 
@@ -348,6 +399,7 @@ fn check_session(
     Ok(true)
 }
 
+#[inline]
 fn resolve<'e>(
     engine: &'e Engine,
     id: CommandId,

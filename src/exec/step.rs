@@ -1,9 +1,10 @@
 //! One command after another under one lock set.
 
 use super::Engine;
-use super::admit::{Refusal, admit};
+use super::admit::{Refusal, admit, is_calm};
 use super::plan::{Planned, Verdict};
 use crate::base::clock;
+use crate::commands::args::FirstKey;
 use crate::commands::call::call;
 use crate::commands::cx::{Asked, Cx, Outcome};
 use crate::commands::error::CmdError;
@@ -12,6 +13,7 @@ use crate::commands::spec::flag;
 use crate::resp::argv::{Argv, OwnedCommand};
 use crate::resp::reply::ReplyBuf;
 use crate::shared::session::{Queued, ReplyMode, Session};
+use crate::shared::stats::ThreadStats;
 use crate::store::locked::Locked;
 
 /// Why a group stops before its end.
@@ -39,10 +41,30 @@ pub struct Step<'a, 'k> {
     pub locked: &'a mut Locked<'k>,
     pub session: &'a mut Session,
     pub reply: &'a mut ReplyBuf,
-    pub gate: usize,
+    stats: &'a ThreadStats,
+    /// Nothing is refused.
+    is_calm: bool,
 }
 
-impl Step<'_, '_> {
+impl<'a, 'k> Step<'a, 'k> {
+    pub fn new(
+        engine: &'a Engine,
+        locked: &'a mut Locked<'k>,
+        session: &'a mut Session,
+        reply: &'a mut ReplyBuf,
+    ) -> Step<'a, 'k> {
+        let stats = engine.shared.stats.thread(locked.gate());
+        let is_calm = is_calm(engine, session);
+        Step {
+            engine,
+            locked,
+            session,
+            reply,
+            stats,
+            is_calm,
+        }
+    }
+
     /// Runs, queues or refuses one request.
     #[inline]
     pub fn request(&mut self, request: &Planned, argv: Argv) -> Result<(), Halt> {
@@ -82,10 +104,9 @@ impl Step<'_, '_> {
 
     fn reject(&mut self, error: &CmdError, id: Option<CommandId>) {
         error.write(self.reply);
-        let stats = self.engine.shared.stats.thread(self.gate);
-        stats.error_replies.add(1);
+        self.stats.error_replies.add(1);
         self.engine.shared.stats.count_error(&error.message());
-        if let Some(cost) = id.and_then(|id| stats.costs.get(id as usize)) {
+        if let Some(cost) = id.and_then(|id| self.stats.costs.get(id as usize)) {
             cost.rejected.add(1);
         }
         if let Some(transaction) = &mut self.session.transaction {
@@ -114,23 +135,9 @@ impl Step<'_, '_> {
     }
 
     #[inline]
-    fn run(
-        &mut self,
-        id: CommandId,
-        argv: Argv,
-        first_key: Option<(usize, u64)>,
-    ) -> Result<(), Halt> {
-        match admit(self.engine, self.session, id, self.locked.now_ms) {
-            Ok(()) => {}
-            Err(Refusal::Paused { until_ms }) => return Err(Halt::Paused { until_ms }),
-            Err(Refusal::Error(error)) => {
-                if self.engine.registry.get(id).spec.name == "exec" {
-                    self.abort_exec(&error, id);
-                } else {
-                    self.reject(&error, Some(id));
-                }
-                return Ok(());
-            }
+    fn run(&mut self, id: CommandId, argv: Argv, first_key: FirstKey) -> Result<(), Halt> {
+        if !self.is_calm && !self.is_admitted(id)? {
+            return Ok(());
         }
         match self.call(id, argv, first_key, false) {
             Outcome::Done => {}
@@ -166,6 +173,23 @@ impl Step<'_, '_> {
         }
     }
 
+    /// Whether a command may run; if not it has been answered, or waits.
+    #[cold]
+    fn is_admitted(&mut self, id: CommandId) -> Result<bool, Halt> {
+        match admit(self.engine, self.session, id, self.locked.now_ms) {
+            Ok(()) => return Ok(true),
+            Err(Refusal::Paused { until_ms }) => return Err(Halt::Paused { until_ms }),
+            Err(Refusal::Error(error)) => {
+                if self.engine.registry.get(id).spec.name == "exec" {
+                    self.abort_exec(&error, id);
+                } else {
+                    self.reject(&error, Some(id));
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Runs the queued commands of a session whose EXEC was accepted, as one unit under the
     /// locks of EXEC, and ends the transaction. Returns what is left to be done, together
     /// with the whole reply then.
@@ -176,7 +200,7 @@ impl Step<'_, '_> {
         let (mut first, mut asked) = (Vec::new(), Vec::<Asked>::new());
         for queued in &commands {
             let before = self.reply.len_bytes();
-            match self.call(queued.id, queued.command.argv(), None, true) {
+            match self.call(queued.id, queued.command.argv(), FirstKey::default(), true) {
                 Outcome::Done => {}
                 Outcome::Ask(job) => {
                     match asked.last_mut() {
@@ -225,7 +249,7 @@ impl Step<'_, '_> {
         &mut self,
         id: CommandId,
         argv: Argv,
-        first_key: Option<(usize, u64)>,
+        first_key: FirstKey,
         in_transaction: bool,
     ) -> Outcome {
         let known = self.engine.registry.get(id);
@@ -247,15 +271,16 @@ impl Step<'_, '_> {
         }
         let effects = self.locked.effects();
         effects.group_dirty += effects.dirty;
-        let stats = self.engine.shared.stats.thread(self.gate);
-        let cost = &stats.costs[id as usize];
-        cost.calls.add(1);
-        result.unwrap_or_else(|error| {
-            cost.failed.add(1);
-            stats.error_replies.add(1);
-            self.engine.shared.stats.count_error(&error.message());
-            Outcome::Done
-        })
+        self.stats.costs[id as usize].calls.add(1);
+        result.unwrap_or_else(|error| self.count_failure(id, &error))
+    }
+
+    #[cold]
+    fn count_failure(&self, id: CommandId, error: &CmdError) -> Outcome {
+        self.stats.costs[id as usize].failed.add(1);
+        self.stats.error_replies.add(1);
+        self.engine.shared.stats.count_error(&error.message());
+        Outcome::Done
     }
 
     #[cold]

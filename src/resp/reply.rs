@@ -335,7 +335,7 @@ impl ReplyBuf {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn header(&mut self, kind: u8, len: u64) {
         match len {
             0..10 => self

@@ -28,7 +28,7 @@ pub const UNAUTHENTICATED_MULTIBULK_LEN_MAX: i64 = 10;
 pub const UNAUTHENTICATED_BULK_LEN_BYTES_MAX: i64 = 16384;
 
 /// A short header is within every limit up to this many arguments.
-const SHORT_LEN_MAX: u32 = UNAUTHENTICATED_MULTIBULK_LEN_MAX as u32;
+const SHORT_LEN_MAX: usize = UNAUTHENTICATED_MULTIBULK_LEN_MAX as usize;
 
 /// The longest inline command, and the longest text of a length.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -122,6 +122,26 @@ impl Parser {
         limits: &Limits,
         ranges: &mut Vec<ArgRange>,
     ) -> Result<Parsed, ProtocolError> {
+        // The hot path: a frame from its first byte, ranges straight into the caller's hands.
+        if self.progress.at == 0
+            && let Some(consumed_bytes) = whole_frame(input, limits, ranges)
+        {
+            self.progress.scanned = 0;
+            return Ok(Parsed::Complete {
+                consumed_bytes,
+                inline: None,
+            });
+        }
+        self.parse_slowly(input, limits, ranges)
+    }
+
+    #[cold]
+    fn parse_slowly(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+        ranges: &mut Vec<ArgRange>,
+    ) -> Result<Parsed, ProtocolError> {
         match input.first() {
             Some(b'*') if self.progress.at == 0 => self.begin(input, limits, ranges),
             Some(b'*') => self.resume(input, limits, ranges),
@@ -140,7 +160,7 @@ impl Parser {
         self.partial.capacity() * size_of::<ArgRange>()
     }
 
-    /// The hot path: a frame from its first byte, ranges straight into the caller's hands.
+    /// A frame from its first byte, as far as it is there.
     fn begin(
         &mut self,
         input: &[u8],
@@ -241,12 +261,9 @@ impl Progress {
         ranges: &mut Vec<ArgRange>,
     ) -> Result<Option<usize>, ProtocolError> {
         if self.at == 0 {
-            match short_header(input, 0, b'*') {
-                Some((len @ 0..=SHORT_LEN_MAX, next)) => (self.args_left, self.at) = (len, next),
-                _ => match self.header(input, limits, ProtocolError::TooBigMultibulkCount)? {
-                    Some(line) => self.args_left = multibulk_len(line, limits)?,
-                    None => return Ok(Some(1)),
-                },
+            match self.header(input, limits, ProtocolError::TooBigMultibulkCount)? {
+                Some(line) => self.args_left = multibulk_len(line, limits)?,
+                None => return Ok(Some(1)),
             }
         }
         self.whole_args(input, limits, ranges);
@@ -280,17 +297,11 @@ impl Progress {
             return;
         }
         let (mut at, mut args_left) = (self.at, self.args_left);
-        while args_left > 0 {
-            let Some((len, start)) = short_header(input, at, b'$') else {
-                break;
-            };
-            let end = start + len as usize;
-            match input.get(end..) {
-                Some([b'\r', b'\n', ..]) if u64::from(len) <= limits.bulk_len_bytes_max => (),
-                _ => break,
-            }
-            ranges.push(ArgRange { start, end });
-            at = end + 2;
+        while args_left > 0
+            && let Some(range) = whole_arg(input, at, limits)
+        {
+            ranges.push(range);
+            at = range.end + 2;
             args_left -= 1;
         }
         (self.at, self.args_left) = (at, args_left);
@@ -372,24 +383,57 @@ fn line_number(line: &[u8]) -> Option<i64> {
     parse_i64(line.get(1..)?)
 }
 
-/// A whole header line of one or two digits, which nearly all are: its number, and where
-/// the next line begins.
-#[inline(always)]
-fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(u32, usize)> {
-    match *input.get(at..)? {
-        [first, one @ b'0'..=b'9', b'\r', b'\n', ..] if first == kind => {
-            Some((u32::from(one - b'0'), at + 4))
-        }
-        [
-            first,
-            ten @ b'1'..=b'9',
-            one @ b'0'..=b'9',
-            b'\r',
-            b'\n',
-            ..,
-        ] if first == kind => Some((u32::from(ten - b'0') * 10 + u32::from(one - b'0'), at + 5)),
-        _ => None,
+/// A frame that is all there and whose headers are short, which nearly all are: appends
+/// its ranges and gives its length. Of any other it appends nothing.
+#[inline]
+fn whole_frame(input: &[u8], limits: &Limits, ranges: &mut Vec<ArgRange>) -> Option<usize> {
+    let (args, mut at) = short_header(input, 0, b'*')?;
+    if args == 0 || args > SHORT_LEN_MAX {
+        return None;
     }
+    let base = ranges.len();
+    for _ in 0..args {
+        let Some(range) = whole_arg(input, at, limits) else {
+            ranges.truncate(base);
+            return None;
+        };
+        ranges.push(range);
+        at = range.end + 2;
+    }
+    Some(at)
+}
+
+/// An argument with a short header that is all there, its end included.
+#[inline(always)]
+fn whole_arg(input: &[u8], at: usize, limits: &Limits) -> Option<ArgRange> {
+    let (len, start) = short_header(input, at, b'$')?;
+    let end = start + len;
+    let is_whole = input.get(end..)?.first_chunk() == Some(b"\r\n");
+    (is_whole && len as u64 <= limits.bulk_len_bytes_max).then_some(ArgRange { start, end })
+}
+
+/// A header line of up to three digits, within every limit but the configured one: its
+/// number, and where the next line begins. Looks at eight bytes at once, so it finds none
+/// just before the input's end.
+#[inline(always)]
+fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
+    const fn line(kind: u8, digits: u32) -> u64 {
+        kind as u64 | 0x0a0d << (8 * (digits + 1))
+    }
+    let word = u64::from_le_bytes(*input.get(at..)?.first_chunk()?);
+    let digit = |place: u32| u64::from((word >> (8 * place)) as u8).wrapping_sub(b'0'.into());
+    let (first, second) = (digit(1), digit(2));
+    if word & 0xffff_00ff == line(kind, 1) {
+        return (first <= 9).then_some((first as usize, at + 4));
+    }
+    let starts = first.wrapping_sub(1) <= 8 && second <= 9;
+    if word & 0xff_ff00_00ff == line(kind, 2) {
+        return starts.then(|| ((first * 10 + second) as usize, at + 5));
+    }
+    let third = digit(3);
+    let ends = word & 0xffff_0000_00ff == line(kind, 3);
+    let number = || first * 100 + second * 10 + third;
+    (ends && starts && third <= 9).then(|| (number() as usize, at + 6))
 }
 
 /// A complete frame as the caller gets it.
@@ -414,146 +458,4 @@ fn finish(progress: &Progress, input: &[u8], ranges: &mut Vec<ArgRange>, base: u
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ProtocolError::*;
-
-    type Outcome = Result<Option<Vec<Vec<u8>>>, ProtocolError>;
-
-    /// Parses to the end; `Ok(None)` if the rest is incomplete, else all commands' words.
-    fn run(input: &[u8], limits: &Limits) -> Outcome {
-        let (mut parser, mut ranges, mut at, mut words) =
-            (Parser::new(), Vec::new(), 0, Vec::new());
-        while at < input.len() {
-            ranges.clear();
-            match parser.parse(&input[at..], limits, &mut ranges)? {
-                Parsed::Complete {
-                    consumed_bytes,
-                    inline,
-                } => {
-                    let bytes = &input[at..at + consumed_bytes];
-                    let argv = Argv {
-                        bytes,
-                        ranges: &ranges,
-                    };
-                    let argv = inline.as_ref().map_or(argv, |command| command.argv());
-                    words.extend(argv.iter().map(<[u8]>::to_vec));
-                    assert!(argv.raw().is_some());
-                    at += consumed_bytes;
-                }
-                Parsed::Empty { consumed_bytes } => at += consumed_bytes,
-                Parsed::Incomplete { .. } => return Ok(None),
-            }
-        }
-        Ok(Some(words))
-    }
-
-    fn check(input: &[u8], expect: &[&str]) {
-        let expect = expect.iter().map(|word| word.as_bytes().to_vec()).collect();
-        let shown = String::from_utf8_lossy(input);
-        assert_eq!(
-            run(input, &Limits::default()),
-            Ok(Some(expect)),
-            "{shown:?}"
-        );
-    }
-
-    fn check_error(input: &[u8], expect: ProtocolError) {
-        let shown = String::from_utf8_lossy(&input[..input.len().min(40)]);
-        assert_eq!(run(input, &Limits::default()), Err(expect), "{shown:?}");
-    }
-
-    #[test]
-    fn frames_and_lines() {
-        check(b"*1\r\n$4\r\nPING\r\n", &["PING"]);
-        check(
-            b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n*1\r\n$1\r\nx\r\n",
-            &["GET", "", "x"],
-        );
-        check(
-            b"*-5\r\n*0\r\nPING\r\n\r\n  \nECHO 'a b'\n",
-            &["PING", "ECHO", "a b"],
-        );
-        check(b"*1\r\n$12\r\nabcdefghijkl\r\n", &["abcdefghijkl"]);
-        check(b"*1\rX$4\rXPINGxx*1\r\n$1\r\ny\r\n", &["PING", "y"]);
-        check(b"PING a\rb\r\n", &["PING", "a", "b"]);
-    }
-
-    #[test]
-    fn errors_are_those_of_redis() {
-        for text in ["*+1\r\n", "*01\r\n", "*\r\n", "*x\r\n", "*2147483648\r\n"] {
-            check_error(text.as_bytes(), InvalidMultibulkLength);
-        }
-        for text in [
-            "$x",
-            "$-1",
-            "$",
-            "$536870913",
-            "$01",
-            "$99999999999999999999",
-        ] {
-            check_error(format!("*1\r\n{text}\r\n").as_bytes(), InvalidBulkLength);
-        }
-        check_error(b"*1\r\nXab\r\n", ExpectedDollar(b'X'));
-        check_error(b"*1\r\n\r\n", ExpectedDollar(b'\r'));
-        check_error(b"PING \"a\r\n", UnbalancedQuotes);
-        let long = vec![b'1'; INLINE_BYTES_MAX + 1];
-        check_error(&long, TooBigInline);
-        check_error(&[b"*", &long[..]].concat(), TooBigMultibulkCount);
-        check_error(&[b"*1\r\n$", &long[..]].concat(), TooBigBulkCount);
-        let shown = ExpectedDollar(b'X').to_string();
-        assert_eq!(shown, "Protocol error: expected '$', got 'X'");
-    }
-
-    #[test]
-    fn strangers_get_little() {
-        let limits = Limits {
-            authenticated: false,
-            ..Limits::default()
-        };
-        assert_eq!(run(b"*10\r\n", &limits), Ok(None));
-        assert_eq!(
-            run(b"*11\r\n", &limits),
-            Err(UnauthenticatedMultibulkLength)
-        );
-        assert_eq!(run(b"*1\r\n$16384\r\n", &limits), Ok(None));
-        assert_eq!(
-            run(b"*1\r\n$16385\r\n", &limits),
-            Err(UnauthenticatedBulkLength)
-        );
-    }
-
-    #[test]
-    fn unfinished_frames_say_what_they_want() {
-        fn check(input: &str, expect: usize) {
-            let mut ranges = Vec::new();
-            let got = Parser::new().parse(input.as_bytes(), &Limits::default(), &mut ranges);
-            assert_eq!(
-                got,
-                Ok(Parsed::Incomplete { want_bytes: expect }),
-                "{input:?}"
-            );
-            assert!(ranges.is_empty());
-        }
-        check("", 1);
-        check("*1", 1);
-        check("*2147483647\r\n", 1);
-        check("*1\r\nX", 1);
-        check("*1\r\n$100\r\nabc", 99);
-        check("*2\r\n$1\r\na\r\n$536870912\r\n", 536870914);
-        check("PING", 1);
-    }
-
-    #[test]
-    fn commands_of_one_read_share_a_vector() {
-        let input = b"*1\r\n$1\r\na\r\n*2\r\n$1\r\nb\r\n$1\r\nc\r\n*3\r\n$1\r\nd\r\n$1";
-        let (mut parser, mut ranges) = (Parser::new(), Vec::new());
-        let limits = Limits::default();
-        for (at, expect) in [(0, 1), (11, 3), (29, 3)] {
-            let _ = parser.parse(&input[at..], &limits, &mut ranges).unwrap();
-            assert_eq!(ranges.len(), expect);
-        }
-        assert!(parser.is_midway());
-        assert!(parser.memory_bytes() > 0);
-    }
-}
+mod tests;

@@ -101,7 +101,14 @@ impl Effects {
     }
 
     /// Ends a unit: several records of it become one transaction.
+    #[inline]
     pub fn end_unit(&mut self) {
+        if !self.unit.is_empty() {
+            self.record_unit();
+        }
+    }
+
+    fn record_unit(&mut self) {
         let several = self.unit.len() > 1;
         if let Some(first) = self.unit.first().filter(|_| several) {
             self.records.multi(first.db);

@@ -5,6 +5,7 @@
 //! needs them (a snapshot), then to the thread that frees.
 
 use std::cell::UnsafeCell;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +14,7 @@ use super::lock::{Gate, Line, SpinLock};
 use super::snapshot::OpenSnapshots;
 use super::watch::WatchTable;
 use crate::base::hash::KeyHasher;
-use crate::table::Table;
+use crate::table::{Table, prefetch};
 
 /// A key with its hash.
 #[derive(Clone, Copy, Debug)]
@@ -65,15 +66,18 @@ pub struct Tables {
     pub(super) born: u32,
     /// Under which number the database went when each open snapshot was cut.
     db_at_cut: [AtomicU32; 2],
-    /// By gate: what that thread put in less what it took out. Together they are the number
-    /// of keys, without a look at thousands of shards.
+    /// By gate: what that thread put in less what it took out. Together they are the numbers
+    /// of keys and of expiring keys, without a look at thousands of shards.
     tallies: Box<[Tally]>,
 }
 
 /// Written by the holder of one gate, on a cache line of its own.
 #[derive(Default)]
 #[repr(align(64))]
-struct Tally(AtomicI64);
+struct Tally {
+    keys: AtomicI64,
+    expiring: AtomicI64,
+}
 
 // SAFETY: `shard` is the only way to the tables, and its callers hold the shard's lock.
 unsafe impl Sync for Tables {}
@@ -127,6 +131,12 @@ impl Keyspace {
     #[inline]
     pub fn shard_of(&self, hash: u64) -> usize {
         shard_of(hash, self.shards.len())
+    }
+
+    /// Has a shard's lock fetched into the cache, soon to be taken.
+    #[inline]
+    pub fn prefetch_lock(&self, shard: usize) {
+        prefetch(NonNull::from(&self.shards[shard]).cast());
     }
 
     /// # Safety
@@ -191,8 +201,17 @@ impl Tables {
     /// How many keys there are; while others write, how many there were a moment ago.
     pub fn len(&self) -> u64 {
         let tallies = self.tallies.iter();
-        let keys: i64 = tallies.map(|tally| tally.0.load(Ordering::Relaxed)).sum();
+        let keys: i64 = tallies
+            .map(|tally| tally.keys.load(Ordering::Relaxed))
+            .sum();
         u64::try_from(keys).unwrap_or(0)
+    }
+
+    /// Whether a key may have an expiry.
+    pub fn has_expiring(&self) -> bool {
+        let tallies = self.tallies.iter();
+        let expiring = tallies.map(|tally| tally.expiring.load(Ordering::Relaxed));
+        expiring.sum::<i64>() != 0
     }
 
     pub fn is_empty(&self) -> bool {
@@ -202,17 +221,27 @@ impl Tables {
     /// Counts keys in or out. The caller holds the gate: nobody else writes its tally.
     #[inline]
     pub(super) fn tally(&self, gate: usize, change: i64) {
-        let tally = &self.tallies[gate].0;
-        tally.store(tally.load(Ordering::Relaxed) + change, Ordering::Relaxed);
+        add(&self.tallies[gate].keys, change);
+    }
+
+    /// Counts an expiry in (`sign` 1) or out (-1), as `tally` counts keys.
+    #[inline]
+    pub(super) fn tally_expiry(&self, gate: usize, expire_at_ms: Option<i64>, sign: i64) {
+        if expire_at_ms.is_some() {
+            add(&self.tallies[gate].expiring, sign);
+        }
     }
 
     /// Makes them tables of database `db`, made after the snapshot `born`, in a keyspace
     /// with so many gates: it may have others than the one that built them.
     pub(super) fn settle(&mut self, db: u32, born: u32, gates: usize) {
         self.born = born;
-        let keys = self.len() as i64;
+        let old = std::mem::take(&mut self.tallies);
         self.tallies = (0..gates).map(|_| Tally::default()).collect();
-        self.tallies[0].0.store(keys, Ordering::Relaxed);
+        for tally in old {
+            add(&self.tallies[0].keys, tally.keys.into_inner());
+            add(&self.tallies[0].expiring, tally.expiring.into_inner());
+        }
         self.db_at_cut = [AtomicU32::new(db), AtomicU32::new(db)];
     }
 
@@ -223,6 +252,12 @@ impl Tables {
     pub(super) fn set_db_at_cut(&self, slot: usize, db: u32) {
         self.db_at_cut[slot].store(db, Ordering::Relaxed);
     }
+}
+
+/// Adds to a counter that only this thread writes.
+#[inline]
+fn add(counter: &AtomicI64, change: i64) {
+    counter.store(counter.load(Ordering::Relaxed) + change, Ordering::Relaxed);
 }
 
 impl ShardTable {

@@ -8,7 +8,7 @@
 //! all it holds and its work waits in the line (`Line`), from which who unlocks wakes it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -21,29 +21,45 @@ const SPIN_MAX: Duration = Duration::from_micros(50);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contended;
 
+/// Who holds a lock: a thread's gate, counted from 1.
+pub type Owner = u32;
+
+/// A lock that knows its owner; 0 while it is free.
 #[derive(Default)]
-pub struct SpinLock(AtomicBool);
+pub struct SpinLock(AtomicU32);
 
 impl SpinLock {
     #[inline]
-    pub fn try_lock(&self) -> bool {
-        !self.0.swap(true, Ordering::Acquire)
+    pub fn try_lock(&self, owner: Owner) -> bool {
+        let taken = self
+            .0
+            .compare_exchange(0, owner, Ordering::Acquire, Ordering::Relaxed);
+        taken.is_ok()
     }
 
     /// Takes the lock, unless `SPIN_MAX` goes by first.
     #[inline]
-    pub fn lock(&self) -> Result<(), Contended> {
-        if self.try_lock() { Ok(()) } else { self.spin() }
+    pub fn lock(&self, owner: Owner) -> Result<(), Contended> {
+        match self.try_lock(owner) {
+            true => Ok(()),
+            false => self.spin(owner),
+        }
     }
 
     #[cold]
-    fn spin(&self) -> Result<(), Contended> {
-        spin_until(|| !self.0.load(Ordering::Relaxed) && self.try_lock())
+    fn spin(&self, owner: Owner) -> Result<(), Contended> {
+        spin_until(|| self.0.load(Ordering::Relaxed) == 0 && self.try_lock(owner))
+    }
+
+    /// Whether this thread holds it. Nobody else writes that number here.
+    #[inline]
+    pub fn is_held_by(&self, owner: Owner) -> bool {
+        self.0.load(Ordering::Relaxed) == owner
     }
 
     #[inline]
     pub fn unlock(&self) {
-        self.0.store(false, Ordering::Release);
+        self.0.store(0, Ordering::Release);
     }
 }
 

@@ -12,10 +12,13 @@ use std::task::Waker;
 use super::effects::Effects;
 use super::entry::Entry;
 use super::keyspace::{Database, Keyspace, ShardTable, Tables};
-use super::lock::{Contended, spin_until};
+use super::lock::{Contended, Owner, spin_until};
 use super::snapshot::OpenSnapshots;
 use super::watch::WatchTable;
-use crate::table::Snapshots;
+use crate::table::{Probe, Snapshots};
+
+/// So many keys are fetched side by side; a longer list is not fetched to its end.
+const PREFETCHED: usize = 16;
 
 /// What is done with a key that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +34,9 @@ pub enum Expiry {
 /// A thread's means to lock the keyspace.
 pub struct Locker {
     pub(super) gate: usize,
+    owner: Owner,
+    /// The shards that are held.
     shards: Vec<u16>,
-    /// One bit a shard: held by this locker.
-    held: Box<[u64]>,
     everything: bool,
     pub effects: Effects,
 }
@@ -44,24 +47,11 @@ impl Locker {
         assert!(gate < keyspace.gates.len(), "a gate for every thread");
         Locker {
             gate,
+            owner: gate as Owner + 1,
             shards: Vec::with_capacity(64),
-            held: vec![0; keyspace.shard_count().div_ceil(64)].into(),
             everything: false,
             effects: Effects::default(),
         }
-    }
-
-    #[inline]
-    fn has(&self, shard: u16) -> bool {
-        let shard = shard as usize;
-        self.held[shard / 64] & (1 << (shard % 64)) != 0
-    }
-
-    /// Notes a shard as held.
-    #[inline]
-    fn note(&mut self, shard: u16) {
-        self.shards.push(shard);
-        self.held[shard as usize / 64] |= 1 << (shard % 64);
     }
 
     pub fn gate(&self) -> usize {
@@ -144,7 +134,9 @@ impl Keyspace {
 
     fn lock_set(&self, locker: &mut Locker, shards: &[u16]) -> Result<(), Contended> {
         let gate = &self.gates[locker.gate].0;
-        spin_until(|| self.wanting_everything.load(Ordering::Relaxed) == 0 && gate.try_lock())?;
+        spin_until(|| {
+            self.wanting_everything.load(Ordering::Relaxed) == 0 && gate.try_lock(locker.owner)
+        })?;
         if self.lock_at_once(locker, shards) {
             return Ok(());
         }
@@ -156,14 +148,13 @@ impl Keyspace {
     #[inline]
     fn lock_at_once(&self, locker: &mut Locker, shards: &[u16]) -> bool {
         for &shard in shards {
-            if locker.has(shard) {
-                continue;
-            }
-            if !self.shards[shard as usize].lock.try_lock() {
+            let lock = &self.shards[shard as usize].lock;
+            if lock.try_lock(locker.owner) {
+                locker.shards.push(shard);
+            } else if !lock.is_held_by(locker.owner) {
                 self.unlock_shards(locker);
                 return false;
             }
-            locker.note(shard);
         }
         true
     }
@@ -177,11 +168,11 @@ impl Keyspace {
         ordered.sort_unstable();
         ordered.dedup();
         for shard in ordered {
-            if self.shards[shard as usize].lock.lock().is_err() {
+            if self.shards[shard as usize].lock.lock(locker.owner).is_err() {
                 self.unlock(locker);
                 return Err(Contended);
             }
-            locker.note(shard);
+            locker.shards.push(shard);
         }
         Ok(())
     }
@@ -189,7 +180,7 @@ impl Keyspace {
     fn lock_gates(&self, locker: &mut Locker) -> Result<(), Contended> {
         self.wanting_everything.fetch_add(1, Ordering::Relaxed);
         let mut got = 0;
-        while got < self.gates.len() && self.gates[got].0.lock().is_ok() {
+        while got < self.gates.len() && self.gates[got].0.lock(locker.owner).is_ok() {
             got += 1;
         }
         self.wanting_everything.fetch_sub(1, Ordering::Relaxed);
@@ -215,9 +206,7 @@ impl Keyspace {
     #[inline]
     fn unlock_shards(&self, locker: &mut Locker) {
         for &shard in &locker.shards {
-            let shard = shard as usize;
-            locker.held[shard / 64] &= !(1 << (shard % 64));
-            self.shards[shard].lock.unlock();
+            self.shards[shard as usize].lock.unlock();
         }
         locker.shards.clear();
     }
@@ -230,8 +219,14 @@ impl Drop for Locked<'_> {
 }
 
 impl Locked<'_> {
+    #[inline]
     pub fn effects(&mut self) -> &mut Effects {
         &mut self.locker.effects
+    }
+
+    /// The gate of the thread that holds the locks.
+    pub fn gate(&self) -> usize {
+        self.locker.gate
     }
 
     pub fn holds_everything(&self) -> bool {
@@ -240,7 +235,10 @@ impl Locked<'_> {
 
     #[inline]
     pub fn holds(&self, shard: usize) -> bool {
-        self.locker.everything || self.locker.held[shard / 64] & (1 << (shard % 64)) != 0
+        self.keyspace.shards[shard]
+            .lock
+            .is_held_by(self.locker.owner)
+            || self.locker.everything
     }
 
     /// The tables of a database, whose own doors ask for locks; `None` while it was never
@@ -250,6 +248,27 @@ impl Locked<'_> {
         // SAFETY: a gate is held, as long as `self` lives.
         let database = unsafe { self.keyspace.database(db) };
         database.tables.get().map(|tables| &**tables)
+    }
+
+    /// Has the buckets of these keys fetched into the cache, then the entries that may be
+    /// theirs: side by side, before the first of them is looked at.
+    #[inline]
+    pub fn prefetch(&self, db: u32, hashes: impl Iterator<Item = u64>) {
+        let Some(tables) = self.tables(db) else {
+            return;
+        };
+        let mut probes = [const { None }; PREFETCHED];
+        let mut count = 0;
+        for (probe, hash) in probes.iter_mut().zip(hashes) {
+            let shard = self.keyspace.shard_of(hash);
+            assert!(self.holds(shard), "a shard is used that is not locked");
+            // SAFETY: the shard is held, and nothing changes as long as `self` is borrowed.
+            let table = unsafe { &tables.shard(shard).table };
+            *probe = table.prefetch_bucket(hash);
+            count += 1;
+        }
+        let found = probes[..count].iter().flatten();
+        found.for_each(Probe::prefetch_slots);
     }
 
     /// The table of a database in a shard; `None` while the database was never used.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::effects::event;
 use super::entry::Entry;
-use super::keyspace::Key;
+use super::keyspace::{Key, ShardTable, Tables};
 use super::locked::{Expiry, Held, Locked};
 use super::watch::{Presence, WatchFlag};
 use crate::table::{SlotMut, SlotRef};
@@ -24,19 +24,11 @@ impl<'k> Locked<'k> {
         self.keyspace.shard_of(key.hash)
     }
 
-    /// Has the key's bucket fetched into the cache.
+    /// Has the key's bucket fetched into the cache, where the key is soon to be put.
     #[inline]
     pub fn prefetch_bucket(&self, db: u32, hash: u64) {
         if let Some(held) = self.table(db, self.keyspace.shard_of(hash)) {
             held.table.table.prefetch_bucket(hash);
-        }
-    }
-
-    /// Has the entries that may be the key's fetched; the bucket should have arrived.
-    #[inline]
-    pub fn prefetch_entry(&self, db: u32, hash: u64) {
-        if let Some(held) = self.table(db, self.keyspace.shard_of(hash)) {
-            held.table.table.prefetch_slots(hash);
         }
     }
 
@@ -107,7 +99,7 @@ impl<'k> Locked<'k> {
         let hasher = &keyspace.hasher;
         let entry = table
             .table
-            .get_mut(key.hash, hasher, &mut writing, |e| e.key() == key.bytes)?;
+            .get_mut(key.hash, hasher, &mut writing, |e| e.has_key(key.bytes))?;
         if self.is_hidden(&entry) {
             drop(entry);
             self.drop_if_due(db, key);
@@ -137,7 +129,7 @@ impl<'k> Locked<'k> {
         let clock = self.lru_clock();
         let Held { table, mut writing } = self.table_or_new(db, shard);
         let hasher = &keyspace.hasher;
-        let eq = |e: &Entry| e.key() == key.bytes;
+        let eq = |e: &Entry| e.has_key(key.bytes);
         let found = table.table.get_mut(key.hash, hasher, &mut writing, eq);
         if let Some(entry) = &found
             && self.is_hidden(entry)
@@ -165,8 +157,8 @@ impl<'k> Locked<'k> {
         });
         if let Some((old, new)) = overwritten {
             if old != new {
-                table.count_expiry(old, -1);
-                note_expiry(table, key.hash, new);
+                self.forget_expiry(table, writing.tables, old);
+                self.note_expiry(table, writing.tables, key.hash, new);
             }
         } else {
             let expire_at_ms = match ttl {
@@ -179,7 +171,7 @@ impl<'k> Locked<'k> {
             table
                 .table
                 .insert_new(key.hash, entry, hasher, &mut writing);
-            note_expiry(table, key.hash, expire_at_ms);
+            self.note_expiry(table, writing.tables, key.hash, expire_at_ms);
             self.locker.effects.event(event::NEW, "new", db, key.bytes);
         }
         self.touch(db, key);
@@ -220,7 +212,7 @@ impl<'k> Locked<'k> {
         table
             .table
             .insert_new(key.hash, entry, &keyspace.hasher, &mut writing);
-        note_expiry(table, key.hash, expire_at_ms);
+        self.note_expiry(table, writing.tables, key.hash, expire_at_ms);
     }
 
     /// Takes a live key out.
@@ -235,11 +227,11 @@ impl<'k> Locked<'k> {
         let keyspace = self.keyspace;
         let shard = self.shard(key);
         let Held { table, mut writing } = self.table(db, shard)?;
-        let eq = |e: &Entry| e.key() == key.bytes;
+        let eq = |e: &Entry| e.has_key(key.bytes);
         let entry = table
             .table
             .remove(key.hash, &keyspace.hasher, &mut writing, eq)?;
-        table.count_expiry(entry.expire_at_ms(), -1);
+        self.forget_expiry(table, writing.tables, entry.expire_at_ms());
         writing.tables.tally(self.locker.gate, -1);
         Some(entry)
     }
@@ -254,7 +246,7 @@ impl<'k> Locked<'k> {
         let Some(Held { table, mut writing }) = self.table(db, shard) else {
             return false;
         };
-        let eq = |e: &Entry| e.key() == key.bytes;
+        let eq = |e: &Entry| e.has_key(key.bytes);
         let Some(mut entry) = table
             .table
             .get_mut(key.hash, &keyspace.hasher, &mut writing, eq)
@@ -264,8 +256,8 @@ impl<'k> Locked<'k> {
         let old = entry.expire_at_ms();
         entry.update(|entry| entry.set_expire(expire_at_ms));
         drop(entry);
-        table.count_expiry(old, -1);
-        note_expiry(table, key.hash, expire_at_ms);
+        self.forget_expiry(table, writing.tables, old);
+        self.note_expiry(table, writing.tables, key.hash, expire_at_ms);
         self.touch(db, key);
         true
     }
@@ -334,7 +326,7 @@ impl<'k> Locked<'k> {
         Self: 't,
     {
         let held = self.table(db, self.shard(key))?;
-        let entry = held.table.table.get(key.hash, |e| e.key() == key.bytes)?;
+        let entry = held.table.table.get(key.hash, |e| e.has_key(key.bytes))?;
         if !self.is_hidden(&entry) {
             return Some(entry);
         }
@@ -369,12 +361,25 @@ impl<'k> Locked<'k> {
         effects.event(event::EXPIRED, "expired", db, key.bytes);
         self.touch(db, key);
     }
-}
 
-#[inline]
-fn note_expiry(table: &mut super::keyspace::ShardTable, hash: u64, expire_at_ms: Option<i64>) {
-    if let Some(at_ms) = expire_at_ms {
-        table.count_expiry(expire_at_ms, 1);
-        table.table.lower_deadline(hash, at_ms);
+    #[inline]
+    fn note_expiry(
+        &self,
+        table: &mut ShardTable,
+        tables: &Tables,
+        hash: u64,
+        expire_at_ms: Option<i64>,
+    ) {
+        if let Some(at_ms) = expire_at_ms {
+            table.count_expiry(expire_at_ms, 1);
+            tables.tally_expiry(self.locker.gate, expire_at_ms, 1);
+            table.table.lower_deadline(hash, at_ms);
+        }
+    }
+
+    #[inline]
+    fn forget_expiry(&self, table: &mut ShardTable, tables: &Tables, expire_at_ms: Option<i64>) {
+        table.count_expiry(expire_at_ms, -1);
+        tables.tally_expiry(self.locker.gate, expire_at_ms, -1);
     }
 }

@@ -42,6 +42,11 @@ impl Locked<'_> {
         self.table(db, shard).is_some()
     }
 
+    /// Whether a key of the database may have an expiry. Any lock will do.
+    pub fn has_expiring(&self, db: u32) -> bool {
+        self.tables(db).is_some_and(Tables::has_expiring)
+    }
+
     /// Bytes that a database's tables take, without the entries.
     pub fn table_bytes(&self, db: u32) -> usize {
         (0..self.keyspace.shard_count())

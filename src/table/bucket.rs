@@ -277,7 +277,7 @@ impl Line {
 
 /// Asks for the cache line of `pointer`; a wrong address is harmless.
 #[inline]
-pub(super) fn prefetch(pointer: NonNull<u8>) {
+pub fn prefetch(pointer: NonNull<u8>) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults.
     unsafe {

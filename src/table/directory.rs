@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::bucket::{LINE_BYTES, Tag, prefetch};
+use super::bucket::{LINE_BYTES, Line, Tag, prefetch};
 use super::segment::{Header, Segment, Spot, class_for};
 use super::slot::{Slot, SlotRef, Snapshots};
 use crate::base::hash::KeyHasher;
@@ -304,28 +304,19 @@ impl<S: Slot> Table<S> {
 
 impl<S: Slot> Table<S> {
     /// Asks for the bucket of `hash`: the first of two stages before a batch of lookups.
+    /// `None` if the table is empty.
     #[inline]
-    pub fn prefetch_bucket(&self, hash: u64) {
-        if self.has_segments() {
+    pub fn prefetch_bucket(&self, hash: u64) -> Option<Probe<'_, S>> {
+        self.has_segments().then(|| {
             let link = self.link(hash);
-            link.segment().line(link.bucket(hash)).prefetch();
-        }
-    }
-
-    /// Asks for the memory of every slot in the home bucket whose tag matches: the second
-    /// stage.
-    #[inline]
-    pub fn prefetch_slots(&self, hash: u64) {
-        if !self.has_segments() {
-            return;
-        }
-        let link = self.link(hash);
-        let segment = link.segment();
-        let (tag, bucket) = (link.tag(hash), link.bucket(hash));
-        let line = segment.line(bucket);
-        for slot in line.matches(tag) {
-            prefetch_slot::<S>(line.pointer(slot));
-        }
+            let line = link.segment().line(link.bucket(hash));
+            line.prefetch();
+            Probe {
+                line,
+                tag: link.tag(hash),
+                table: PhantomData,
+            }
+        })
     }
 
     /// The slot with this hash that `eq` accepts.
@@ -464,6 +455,24 @@ impl<S: Slot> Table<S> {
             });
         });
         self.free_segments();
+    }
+}
+
+/// A bucket that was asked for, and what to look for in it.
+pub struct Probe<'a, S: Slot> {
+    line: Line,
+    tag: Tag,
+    table: PhantomData<&'a Table<S>>,
+}
+
+impl<S: Slot> Probe<'_, S> {
+    /// Asks for the memory of every slot in the home bucket whose tag matches: the second
+    /// stage, when the bucket has arrived.
+    #[inline]
+    pub fn prefetch_slots(&self) {
+        for slot in self.line.matches(self.tag) {
+            prefetch_slot::<S>(self.line.pointer(slot));
+        }
     }
 }
 

@@ -44,6 +44,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use directory::{ORDER_BITS, Table, order_of};
+pub use bucket::prefetch;
+pub use directory::{ORDER_BITS, Probe, Table, order_of};
 pub use handle::SlotMut;
 pub use slot::{NoSnapshots, Slot, SlotRef, Snapshots};

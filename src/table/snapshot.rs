@@ -47,7 +47,7 @@ impl<S: Slot> Table<S> {
         (next >> ORDER_BITS == 0).then_some(next)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn give_bucket(
         &mut self,
         link: Link,
@@ -56,11 +56,8 @@ impl<S: Slot> Table<S> {
         snaps: &mut impl Snapshots<S>,
     ) {
         let numbers = snaps.numbers();
-        if numbers == [0, 0] {
-            return;
-        }
-        for (place, number) in numbers.into_iter().enumerate() {
-            give_one(link, bucket, place, number, hasher, snaps);
+        if numbers != [0, 0] {
+            give_to_all(link, bucket, numbers, hasher, snaps);
         }
     }
 
@@ -76,6 +73,19 @@ impl<S: Slot> Table<S> {
                 self.give_bucket(link, bucket, hasher, snaps);
             }
         }
+    }
+}
+
+#[inline(never)]
+fn give_to_all<S: Slot>(
+    link: Link,
+    bucket: usize,
+    numbers: [u32; 2],
+    hasher: &KeyHasher,
+    snaps: &mut impl Snapshots<S>,
+) {
+    for (place, number) in numbers.into_iter().enumerate() {
+        give_one(link, bucket, place, number, hasher, snaps);
     }
 }
 

@@ -237,8 +237,9 @@ impl World {
 
     fn read(&mut self, key: u64) {
         let hash = hash(self.quality, key);
-        self.table.prefetch_bucket(hash);
-        self.table.prefetch_slots(hash);
+        if let Some(probe) = self.table.prefetch_bucket(hash) {
+            probe.prefetch_slots();
+        }
         let found = self.table.get(hash, |item| item.data().key == key);
         let found = found.map(|item| (item.data().version, item.data().deadline_ms));
         assert_eq!(found, self.model.get(&key).copied());

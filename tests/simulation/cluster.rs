@@ -1,5 +1,6 @@
 //! The servers of one run, who follows whom, and what is known to be true of their data.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lockstep::base::rng::Rng;
@@ -27,6 +28,12 @@ pub struct Profile {
     pub crashes: bool,
 }
 
+/// A folder, in memory where there is one: saves wait for the disk, and nothing here does.
+fn folder() -> TempDir {
+    let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new());
+    folder.expect("a temporary folder")
+}
+
 /// What must be true of every server that has the leader's history.
 #[derive(Default)]
 pub struct Truth {
@@ -46,6 +53,8 @@ pub struct Cluster {
     /// Who follows whom. What a node that is down will do.
     pub upstream: Vec<Option<usize>>,
     pub leader: usize,
+    /// Who has crashed and was not seen with all that was waited for since.
+    forgetful: BTreeSet<usize>,
     pub rng: Rng,
     pub profile: Profile,
     pub truth: Truth,
@@ -68,10 +77,11 @@ impl Cluster {
             nodes: Vec::new(),
             upstream: vec![None, Some(0), Some(0), Some(rng.below(3) as usize)],
             leader: 0,
+            forgetful: BTreeSet::new(),
             rng,
             profile,
             truth: Truth::default(),
-            dirs: TempDir::new().expect("a temporary folder"),
+            dirs: folder(),
             past_full_syncs: 0,
             full_syncs_allowed: None,
             loud,
@@ -103,13 +113,16 @@ impl Cluster {
             backlog_bytes: self.profile.backlog_bytes,
             seed: self.rng.next_u64(),
         };
-        let node = Node::start(&plan, &self.net);
+        let mut node = Node::start(&plan, &self.net);
         node.set("rdbcompression", "no");
         if self.rng.below(4) == 0 {
             node.set("repl-diskless-sync", "no");
         }
         if self.rng.below(4) == 0 {
             node.set("repl-diskless-load", "swapdb");
+        }
+        if self.rng.below(2) == 0 {
+            node.slow_snapshots(100 + self.rng.below(5000));
         }
         self.tell(|| format!("node {id} starts at {}", node.end_offset()));
         self.nodes[id] = Some(node);
@@ -123,6 +136,8 @@ impl Cluster {
         self.tell(|| format!("node {id} stops at {}, saves: {saves}", node.end_offset()));
         if saves && !node.is_loading() {
             node.save();
+        } else {
+            self.forgetful.insert(id);
         }
         self.past_full_syncs += node.full_syncs();
         node.kill().await;
@@ -244,6 +259,7 @@ impl Cluster {
                 let acked = &follower.acked_offset;
                 follower.port == port
                     && self.nodes[*id].is_some()
+                    && !self.forgetful.contains(id)
                     && acked.load(std::sync::atomic::Ordering::Relaxed) >= offset.max(1)
             })
         };
@@ -315,6 +331,9 @@ impl Cluster {
                 continue;
             }
             let end = node.end_offset();
+            if end >= self.truth.waited_offset {
+                self.forgetful.remove(&id);
+            }
             let counts = &self.truth.counts;
             let known = counts.iter().rev().find(|(offset, _)| *offset <= end);
             if let Some((offset, count)) = known {

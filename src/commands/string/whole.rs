@@ -15,9 +15,10 @@ use crate::store::view::Ttl;
 pub fn get(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let key = args.key();
     match cx.store.read(cx.session.db, key) {
-        Some(entry) => cx
-            .reply
-            .bulk(entry.string_bytes().ok_or(CmdError::WrongType)?),
+        Some(entry) => match entry.string_bytes() {
+            Some(bytes) => cx.reply.bulk(bytes),
+            None => return Err(CmdError::WrongType),
+        },
         None => cx.reply.null(),
     }
     Ok(Outcome::Done)

@@ -393,15 +393,17 @@ fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let (Some((a_last, b_last)), true) =
-        (a.last_chunk::<8>().zip(b.last_chunk::<8>()), a.len() <= 64)
-    else {
-        return a == b;
-    };
-    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
-    let chunks = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
-    let different = chunks.fold(0, |bits, (a, b)| bits | (word(a) ^ word(b)));
-    different | (word(a_last) ^ word(b_last)) == 0
+    match a.len() {
+        8..=16 => ends_equal::<8>(a, b),
+        17..=32 => ends_equal::<16>(a, b),
+        _ => a == b,
+    }
+}
+
+/// Whether the first and the last `N` bytes, which may overlap, are the same.
+#[inline]
+fn ends_equal<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+    a.first_chunk::<N>() == b.first_chunk() && a.last_chunk::<N>() == b.last_chunk()
 }
 
 impl std::fmt::Debug for Entry {
