@@ -176,6 +176,7 @@ impl Following {
         loop {
             self.tell();
             let event = self.next(requests).await;
+            self.engine.shared.jobs.keep_going();
             self.link.set_timeout_ms(timeout_ms(&self.engine));
             let mut actions = Vec::new();
             match event {

@@ -60,6 +60,7 @@ struct Cron {
 impl Cron {
     fn tick(&mut self) {
         let jobs = &self.engine.shared.jobs;
+        jobs.keep_going();
         let paused = jobs.cron_is_paused.load(Ordering::Relaxed);
         if paused || jobs.loading.is_active() {
             return;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, bail};
@@ -16,8 +17,8 @@ use super::services::Services;
 use super::shutdown::Shutdown;
 use super::worker::{self, WorkerHandle};
 use super::{appliers, background, cron, garbage};
-use crate::base::clock;
 use crate::base::hash::KeyHasher;
+use crate::base::{clock, memory};
 use crate::commands::FAMILIES;
 use crate::commands::cx::Shutdown as ShutdownOptions;
 use crate::commands::registry::Registry;
@@ -74,7 +75,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         let mut signals = Signals::new()?;
         let bound = Bound::new(config)?;
         write_pid_file(config);
-        garbage::start(freed)?;
+        garbage::start(&engine, freed)?;
         // Clients are answered while the dataset is loaded: that it is loading.
         let services = Arc::new(OnceLock::new());
         let workers: Arc<[WorkerHandle]> = (0..workers)
@@ -88,6 +89,9 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         let listeners = bound.accept(acceptor)?;
         let oom = Arc::new(OomScore::default());
         appliers::register(&engine, log, listeners, oom.clone());
+        let used = memory::used_bytes() as u64;
+        let startup = &engine.shared.stats.rare.startup_memory_bytes;
+        startup.store(used, Ordering::Relaxed);
         let restored = tokio::select! {
             restored = load_dataset(engine.clone(), gates.main) => restored?,
             _ = signals.next() => {

@@ -70,3 +70,36 @@ fn background_work_goes_by_hz() {
         || client.info("stats")["expired_keys"] == "1",
     );
 }
+
+#[test]
+fn what_is_freed_elsewhere_is_counted() {
+    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    let startup = client.info("memory")["used_memory_startup"].clone();
+    assert!(startup.parse::<u64>().unwrap() > 0);
+    check(&mut client, "DEBUG POPULATE 1000", "+OK");
+    check(&mut client, "FLUSHALL ASYNC", "+OK");
+    wait_until(Duration::from_secs(5), "all is freed", || {
+        let memory = client.info("memory");
+        let counts = ["lazyfree_pending_objects", "lazyfreed_objects"];
+        counts.map(|name| memory[name].clone()) == ["0", "1000"]
+    });
+    assert_eq!(client.info("memory")["used_memory_startup"], startup);
+}
+
+#[test]
+fn checksums_of_files_can_be_passed_over() {
+    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    check(&mut client, "SET a 1", "+OK");
+    check(&mut client, "SAVE", "+OK");
+    let path = server.folder().join("dump.rdb");
+    let mut file = std::fs::read(&path).unwrap();
+    *file.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, file).unwrap();
+    check(&mut client, "DEBUG RELOAD NOSAVE", "-ERR ...");
+    let skip = "DEBUG SET-SKIP-CHECKSUM-VALIDATION 1";
+    check(&mut client, skip, "+OK");
+    check(&mut client, "DEBUG RELOAD NOSAVE", "+OK");
+    check(&mut client, "GET a", "\"1\"");
+}

@@ -1,4 +1,4 @@
-//! Followers that cannot do as their leader does.
+//! Followers that cannot do as their leader does, or not at this moment.
 
 use std::time::Duration;
 
@@ -71,4 +71,14 @@ fn a_failing_disk_ends_the_follower_unless_it_is_to_be_ignored() {
     assert!(!follower.wait_for_exit().success());
     let line = "Replica was unable to write command to disk.";
     assert!(follower.log().contains(line));
+}
+
+#[test]
+fn a_follower_that_sleeps_looks_dead() {
+    let (leader, follower) = pair(&["--enable-debug-command", "yes"]);
+    let mut client = leader.client();
+    follower.client().send(b"DEBUG SLEEP 3\r\n");
+    wait_until(WITHIN, "it is not heard of", || {
+        client.info("replication")["slave0"].ends_with("lag=2")
+    });
 }

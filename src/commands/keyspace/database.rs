@@ -78,8 +78,7 @@ fn flush_databases(cx: &mut Cx, args: &Args, databases: std::ops::Range<u32>) {
     for db in databases {
         removed += cx.store.len(db);
         if let Some(tables) = cx.store.flush(db) {
-            // If nobody takes them any more the server is ending, and they end here.
-            let _ = cx.shared.garbage.send(Garbage::Tables(tables));
+            cx.shared.free_elsewhere(Garbage::Tables(tables));
         }
     }
     cx.dirty(removed);

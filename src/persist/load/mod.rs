@@ -74,6 +74,11 @@ pub struct Load<'s> {
     ended: bool,
 }
 
+fn verifies_checksum(shared: &Shared) -> bool {
+    let skipped = shared.jobs.checksums_are_skipped.load(Ordering::Relaxed);
+    shared.config.get_bool(Param::RdbChecksum) && !skipped
+}
+
 impl<'s> Load<'s> {
     /// Begins a load: starts as many threads as clients have workers.
     ///
@@ -96,7 +101,7 @@ impl<'s> Load<'s> {
             },
         })?;
         let decoder = Decoder::new(Options {
-            verify_checksum: shared.config.get_bool(Param::RdbChecksum),
+            verify_checksum: verifies_checksum(shared),
             ..Options::default()
         });
         Ok(Load {
