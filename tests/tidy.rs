@@ -435,7 +435,7 @@ mod tests {
             &[
                 "src/base.rs:1: todo! does not belong into finished work",
                 "src/base.rs:2: unsafe is allowed in table, store::entry, store::keyspace, \
-                 store::locked, base::memory only",
+                 store::locked, base::memory, base::title only",
             ],
         );
         check(

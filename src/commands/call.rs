@@ -12,6 +12,7 @@ use crate::store::effects::Effects;
 
 /// Runs `spec` with `argv`; leaves the reply in `cx.reply`, an error's text included, and
 /// what is to be logged in the effects. The error is returned for those who count them.
+#[inline(always)]
 pub fn call(
     cx: &mut Cx,
     spec: &Spec,

@@ -1,5 +1,8 @@
 //! What a handler works with, and what it may leave for others to do.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::args::Args;
 use super::error::CmdError;
 use super::index::{self, Index};
@@ -8,6 +11,7 @@ use crate::shared::Shared;
 use crate::shared::session::Session;
 use crate::store::keyspace::Key;
 use crate::store::locked::Locked;
+use crate::store::watch::WatchFlag;
 
 /// What a command's function is.
 pub type Handler = fn(&mut Cx, Args) -> Result<Outcome, CmdError>;
@@ -72,12 +76,25 @@ pub enum Outcome {
     },
     /// Have a task do it, which also writes the reply.
     Ask(Job),
-    /// Have a task do these, whose replies are written already.
-    AskLater(Vec<Job>),
+    /// The same, one after the other: what the commands of a transaction have asked for.
+    AskAll {
+        /// The replies before that of the first job.
+        first: Vec<u8>,
+        asked: Vec<Asked>,
+    },
     /// The connection becomes something else.
     Become(Role),
     /// Close when the reply is sent.
     Close,
+}
+
+/// A job of a transaction. The others of its commands have run when it begins, so that
+/// they are one unit; the replies still come in the order of the commands.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub job: Job,
+    /// The replies that come behind that of the job, up to the next job's.
+    pub then: Vec<u8>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -119,9 +136,48 @@ pub enum Job {
         crash: bool,
         delay_ms: u64,
     },
+    /// Take keys to another server.
+    Migrate(Box<Migration>),
     /// DEBUG SEGFAULT and its like: end at once, without saving.
     Crash,
 }
+
+/// Keys on their way to another server, and how they get there.
+#[derive(Debug, Default)]
+pub struct Migration {
+    pub host: String,
+    pub port: String,
+    /// What AUTH is given there; nothing if it is not needed.
+    pub auth: Vec<Box<[u8]>>,
+    pub from_db: u32,
+    pub to_db: i64,
+    /// For each step of it.
+    pub timeout: Duration,
+    /// The keys stay here too.
+    pub copy: bool,
+    pub replace: bool,
+    pub parcels: Vec<Parcel>,
+}
+
+#[derive(Debug)]
+pub struct Parcel {
+    pub key: Box<[u8]>,
+    pub hash: u64,
+    pub payload: Vec<u8>,
+    pub expire_at_ms: Option<i64>,
+    /// Raised when the key is changed after it was packed.
+    pub changed: Arc<WatchFlag>,
+    pub has_arrived: bool,
+}
+
+/// Every one is its own: it watches keys.
+impl PartialEq for Migration {
+    fn eq(&self, other: &Migration) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Migration {}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shutdown {

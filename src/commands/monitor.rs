@@ -74,8 +74,11 @@ enum Secrets {
     None,
     /// AUTH: all of them.
     All,
-    /// HELLO: the two behind its AUTH, which stands here.
-    BehindAuth(usize),
+    /// HELLO and MIGRATE: so many behind their AUTH, which stands here.
+    BehindAuth {
+        at: usize,
+        count: usize,
+    },
     /// CONFIG SET: the values of some directives.
     Values,
 }
@@ -88,7 +91,15 @@ impl Secrets {
         }
         if is(0, "hello") {
             let auth = (2..argv.len()).find(|&at| is(at, "auth"));
-            return auth.map_or(Secrets::None, Secrets::BehindAuth);
+            return auth.map_or(Secrets::None, |at| Secrets::BehindAuth { at, count: 2 });
+        }
+        if is(0, "migrate") {
+            let auth = (6..argv.len()).find(|&at| is(at, "auth") || is(at, "auth2"));
+            let count = |at| if is(at, "auth2") { 2 } else { 1 };
+            return auth.map_or(Secrets::None, |at| Secrets::BehindAuth {
+                at,
+                count: count(at),
+            });
         }
         match is(0, "config") && is(1, "set") {
             true if (2..argv.len()).any(|at| is_secret_value(argv, at)) => Secrets::Values,
@@ -100,7 +111,7 @@ impl Secrets {
         match self {
             Secrets::None => false,
             Secrets::All => at > 0,
-            Secrets::BehindAuth(auth) => at == auth + 1 || at == auth + 2,
+            Secrets::BehindAuth { at: auth, count } => (auth + 1..=auth + count).contains(&at),
             Secrets::Values => is_secret_value(argv, at),
         }
     }
@@ -168,6 +179,14 @@ mod tests {
         check(
             &["HELLO", "3", "AUTH", "u", "p", "SETNAME", "n"],
             &format!("\"HELLO\" \"3\" \"AUTH\" {hidden} {hidden} \"SETNAME\" \"n\""),
+        );
+        check(
+            &["MIGRATE", "h", "1", "k", "0", "1", "AUTH", "p", "COPY"],
+            &format!("\"MIGRATE\" \"h\" \"1\" \"k\" \"0\" \"1\" \"AUTH\" {hidden} \"COPY\""),
+        );
+        check(
+            &["MIGRATE", "h", "1", "k", "0", "1", "AUTH2", "u", "p"],
+            &format!("\"MIGRATE\" \"h\" \"1\" \"k\" \"0\" \"1\" \"AUTH2\" {hidden} {hidden}"),
         );
         check(
             &["config", "set", "port", "1", "MasterAuth", "x", "bind", "y"],

@@ -122,9 +122,6 @@ params! {
              every command, -1 none."
         SlowlogMaxLen "slowlog-max-len" = int(0, LONG_MAX, 128);
             "How many commands the slow log keeps."
-        BusyReplyThreshold "busy-reply-threshold" / "lua-time-limit" = int(0, LONG_MAX, 5000);
-            "After how many milliseconds a command that holds everything up is called slow, \
-             and those who wait for it are answered BUSY."
         SetProcTitle "set-proc-title" = bool(true), IMMUTABLE;
             "Show what the server is and where it listens in the list of processes."
         ProcTitleTemplate "proc-title-template" = text("{title} {listen-addr} {server-mode}");
@@ -240,9 +237,6 @@ params! {
             "How many clients may be connected at once."
         MaxMemory "maxmemory" = memory(0, LONG_MAX, 0);
             "Refuse commands that may need more memory once this much is in use. 0 is no limit."
-        MaxMemoryPolicy "maxmemory-policy"
-            = choice::<EvictionPolicy>(EvictionPolicy::NoEviction as i64);
-            "What makes room at the limit. Nothing does: this server evicts no keys."
         ClientQueryBufferLimit "client-query-buffer-limit" = memory(MB, LONG_MAX, 1024 * MB);
             "Close a client whose unfinished request is longer than this."
         ProtoMaxBulkLen "proto-max-bulk-len" = memory(MB, LONG_MAX, 512 * MB);
@@ -284,6 +278,9 @@ params! {
             "Kept and shown for files that say it beside `appendonly no`."
         AlwaysShowLogo "always-show-logo" = bool(false), IMMUTABLE;
             "Kept and shown; there is no logo."
+        MaxMemoryPolicy "maxmemory-policy"
+            = choice::<EvictionPolicy>(EvictionPolicy::NoEviction as i64);
+            "What makes room at the limit. Nothing does: this server evicts no keys."
         ActiveRehashing "activerehashing" = bool(true);
             "Kept and shown; tables here grow in small steps and are never rehashed."
         DynamicHz "dynamic-hz" = bool(true);

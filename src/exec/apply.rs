@@ -24,6 +24,8 @@ pub struct Applied {
     pub ack_offset: Option<u64>,
     /// Error texts that commands of the stream were answered with, by command.
     pub errors: Vec<(String, String)>,
+    /// The data is not what it was.
+    pub changed: bool,
 }
 
 /// The follower's means to apply: one thread's.
@@ -101,6 +103,7 @@ impl Applier {
             .role
             .applied_offset
             .store(end, std::sync::atomic::Ordering::Release);
+        applied.changed = locked.effects().group_dirty > 0;
         commit(engine, &mut locked, gate);
         drop(locked);
         shared.oplog.wake_readers();

@@ -40,8 +40,7 @@ pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize) -> Option<u64> 
     }
     if !effects.garbage.is_empty() {
         let entries = std::mem::take(&mut effects.garbage);
-        // If nobody takes it any more the server is ending, and the entries end here.
-        let _ = engine.shared.garbage.send(Garbage::Entries(entries));
+        engine.shared.free_elsewhere(Garbage::Entries(entries));
     }
     end_offset
 }

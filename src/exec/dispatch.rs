@@ -85,7 +85,8 @@ impl Executor {
                 consumed_bytes += used;
                 stop = halt;
             }
-            if session.facts.has_pushes() {
+            // They come behind a reply that is still to be completed.
+            if session.facts.has_pushes() && !is_incomplete(stop.as_ref()) {
                 session.facts.take_pushes(reply);
             }
             let stop = match (stop, ended) {
@@ -228,7 +229,7 @@ impl Executor {
                     }
                     (id, calls) = (next, 1);
                 }
-                _ => {}
+                Verdict::Queue(_) | Verdict::Reject(..) | Verdict::Abort(..) => {}
             }
         }
         if calls > 0 {
@@ -239,7 +240,7 @@ impl Executor {
             .map(|request| &request.verdict)
             .find_map(|verdict| match verdict {
                 Verdict::Run(id) | Verdict::Queue(id) => Some(*id),
-                _ => None,
+                Verdict::Reject(..) | Verdict::Abort(..) => None,
             });
         if let Some(id) = last {
             let last_command = &session.facts.last_command;
@@ -277,6 +278,11 @@ impl Executor {
 enum Ended {
     Input,
     Protocol(ProtocolError),
+}
+
+fn is_incomplete(stop: Option<&Stop>) -> bool {
+    use Outcome::{Ask, AskAll};
+    matches!(stop, Some(Stop::Outcome(Ask(_) | AskAll { .. })))
 }
 
 fn slow_threshold(engine: &Engine) -> Option<i64> {

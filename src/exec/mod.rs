@@ -26,6 +26,9 @@ pub mod dispatch;
 /// The leader's stream, applied in order.
 pub mod apply;
 
+/// The end of a MIGRATE.
+pub mod migrate;
+
 /// Bounded rounds of housekeeping: expiry.
 pub mod maintain;
 

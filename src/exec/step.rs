@@ -6,7 +6,7 @@ use super::plan::{Planned, Verdict};
 use crate::base::clock;
 use crate::commands::args::FirstKey;
 use crate::commands::call::call;
-use crate::commands::cx::{Cx, Job, Outcome};
+use crate::commands::cx::{Asked, Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::registry::CommandId;
 use crate::commands::spec::flag;
@@ -30,7 +30,7 @@ pub enum Halt {
 fn is_answered(result: &Result<(), Box<Halt>>) -> bool {
     match result {
         Ok(()) => true,
-        Err(halt) => matches!(**halt, Halt::Outcome(Outcome::Close | Outcome::AskLater(_))),
+        Err(halt) => matches!(**halt, Halt::Outcome(Outcome::Close)),
     }
 }
 
@@ -138,7 +138,7 @@ impl<'a, 'k> Step<'a, 'k> {
         if !self.is_calm && !self.is_admitted(id)? {
             return Ok(());
         }
-        match self.call(id, argv, first_key, false) {
+        match self.call_inlined(id, argv, first_key, false) {
             Outcome::Done => {}
             Outcome::Exec => {
                 let left = self.run_transaction();
@@ -147,8 +147,8 @@ impl<'a, 'k> Step<'a, 'k> {
                 if self.engine.shared.clients.has_monitors() {
                     self.tell_monitors(argv);
                 }
-                if !left.is_empty() {
-                    return Err(Halt::Outcome(Outcome::AskLater(left)).into());
+                if let Some(outcome) = left {
+                    return Err(Halt::Outcome(outcome).into());
                 }
             }
             outcome => {
@@ -193,35 +193,45 @@ impl<'a, 'k> Step<'a, 'k> {
     }
 
     /// Runs the queued commands of a session whose EXEC was accepted, as one unit under the
-    /// locks of EXEC, and ends the transaction. Returns what tasks have to do after it.
-    fn run_transaction(&mut self) -> Vec<Job> {
-        let mut left = Vec::new();
-        let Some(transaction) = self.session.transaction.take() else {
-            return left;
-        };
-        self.reply.array(transaction.commands.len());
-        for queued in &transaction.commands {
+    /// locks of EXEC, and ends the transaction. Returns what is left to be done, together
+    /// with the whole reply then.
+    fn run_transaction(&mut self) -> Option<Outcome> {
+        let commands = self.session.transaction.as_mut()?.begin();
+        let start = self.reply.len_bytes();
+        self.reply.array(commands.len());
+        let (mut first, mut asked) = (Vec::new(), Vec::<Asked>::new());
+        for queued in &commands {
             let before = self.reply.len_bytes();
-            let outcome = self.call(queued.id, queued.command.argv(), FirstKey::default(), true);
-            let known = self.engine.registry.get(queued.id);
-            let refusal = match outcome {
-                Outcome::Done => continue,
-                // It cannot fail any more: the role changes when the transaction is over.
-                Outcome::Ask(job @ Job::ReplicaOf(_)) => {
-                    self.reply.ok();
-                    left.push(job);
-                    continue;
+            match self.call(queued.id, queued.command.argv(), FirstKey::default(), true) {
+                Outcome::Done => {}
+                Outcome::Ask(job) => {
+                    match asked.last_mut() {
+                        Some(earlier) => earlier.then = self.hold(start),
+                        None => first = self.hold(start),
+                    }
+                    let then = Vec::new();
+                    asked.push(Asked { job, then });
                 }
                 // Handlers answer for themselves when they may not wait.
-                _ => CmdError::err(format!(
-                    "Command '{}' is not allowed inside a transaction",
-                    known.spec.name
-                )),
-            };
-            self.reply.truncate(before);
-            refusal.write(self.reply);
+                _ => {
+                    let name = self.engine.registry.full_name(queued.id);
+                    let refusal = format!("Command '{name}' is not allowed inside a transaction");
+                    self.reply.truncate(before);
+                    CmdError::err(refusal).write(self.reply);
+                }
+            }
         }
-        left
+        self.session.transaction = None;
+        let last = asked.last_mut()?;
+        last.then = self.hold(start);
+        Some(Outcome::AskAll { first, asked })
+    }
+
+    /// Takes the replies from there on back.
+    fn hold(&mut self, from: usize) -> Vec<u8> {
+        let held = self.reply.bytes()[from..].to_vec();
+        self.reply.truncate(from);
+        held
     }
 
     /// A refused EXEC, for its own sake or that of a queued command: nothing of them runs.
@@ -236,8 +246,19 @@ impl<'a, 'k> Step<'a, 'k> {
     }
 
     /// Runs one admitted command through the inside door and counts it.
-    #[inline]
     pub fn call(
+        &mut self,
+        id: CommandId,
+        argv: Argv,
+        first_key: FirstKey,
+        in_transaction: bool,
+    ) -> Outcome {
+        self.call_inlined(id, argv, first_key, in_transaction)
+    }
+
+    /// As `call`, where it is hot: what is handed on is then never copied.
+    #[inline(always)]
+    fn call_inlined(
         &mut self,
         id: CommandId,
         argv: Argv,

@@ -240,8 +240,9 @@ impl Asked<'_> {
         let (cut, cuts) = oneshot::channel();
         let by_sync = self.request == Request::Sync;
         if self.introduction.exclude_data {
+            let rdb_only = self.introduction.rdb_only;
             // The receiver is in our hands.
-            let _ = cut.send(without_data(by_sync, &self.desk.engine.shared));
+            let _ = cut.send(without_data(by_sync, rdb_only, self.desk));
             return Answered::Begins(Source::Waiting(cuts), Vec::new());
         }
         self.desk.waiting.borrow_mut().push(Waiting {

@@ -158,6 +158,7 @@ impl Feed {
                 Ok(event) => event,
                 Err(end) => return end,
             };
+            self.desk.engine.shared.jobs.keep_going();
             let result = match event {
                 Event::Input(len) => {
                     let bytes = buffer.get(..len).unwrap_or_default();

@@ -23,6 +23,7 @@ use super::link::{Action, Link, LinkStatus, Progress, Target};
 use super::presence::{introduction, leader_session, phase_named, timeout_ms};
 use super::roles;
 use super::spool::Spool;
+use super::trouble::{self, Disk};
 use crate::base::clock;
 use crate::base::rng::Rng;
 use crate::config::{Config, Param};
@@ -80,6 +81,7 @@ struct Following {
     full_from: Option<(ReplId, u64)>,
     /// Whether our history is one that a leader may continue.
     resumes: bool,
+    disk: Disk,
 }
 
 /// Starts the thread, as a follower of `target` or waiting to become one. `restored` is the
@@ -163,6 +165,7 @@ impl Following {
             loading: None,
             full_from: None,
             resumes: restored.is_some(),
+            disk: Disk::default(),
             engine,
         };
         following.session.db = restored.and_then(|facts| facts.stream_db).unwrap_or(0);
@@ -173,6 +176,7 @@ impl Following {
         loop {
             self.tell();
             let event = self.next(requests).await;
+            self.engine.shared.jobs.keep_going();
             self.link.set_timeout_ms(timeout_ms(&self.engine));
             let mut actions = Vec::new();
             match event {
@@ -321,15 +325,9 @@ impl Following {
 
     fn note_applied(&mut self, applied: &Applied) {
         let shared = &self.engine.shared;
-        for (command, error) in &applied.errors {
-            let errors = &shared.stats.rare.unexpected_errors;
-            errors.fetch_add(1, Ordering::Relaxed);
-            let error = error.trim_start_matches('-');
-            LogLine::warning(format!(
-                "== CRITICAL == This replica is sending an error to its master: '{error}' after \
-                 processing the command '{command}'"
-            ))
-            .log();
+        trouble::note_errors(shared, &applied.errors);
+        if applied.changed {
+            self.disk.note_write(shared);
         }
         if let Some(applied_offset) = applied.ack_offset {
             let progress = Progress {

@@ -69,13 +69,27 @@ enum Ending {
     Length,
 }
 
-/// A snapshot for who asked for one without keys: there is nothing else in ours yet.
-pub fn without_data(by_sync: bool, shared: &Shared) -> Cut {
+/// A snapshot for who asked for one without keys: there is nothing else in ours yet. The
+/// stream follows it as any other, unless the snapshot was all that was asked for.
+pub fn without_data(by_sync: bool, rdb_only: bool, desk: &Desk) -> Cut {
     let mark = Rng::from_entropy().hex_id();
     let mut greeting = Vec::new();
+    let shared = &desk.engine.shared;
+    let mut locker = desk.locker.borrow_mut();
+    let everything = shared.keyspace.lock_everything(&mut locker);
     if !by_sync {
         greeting = fullresync_reply(shared.history.lock().id(), shared.oplog.end_offset());
     }
+    let reader = (!rdb_only).then(|| shared.oplog.reader_at_end(ReaderKind::Follower));
+    if reader.is_some() {
+        // Who begins here has not seen which database was selected.
+        let selected_db = shared.oplog.selected_db();
+        shared.oplog.forget_selected_db();
+        if shared.role.is_follower() {
+            roles::select(shared, selected_db);
+        }
+    }
+    drop(everything);
     put_mark_header(&mut greeting, mark);
     let begin = greeting.len();
     encode::put_header(&mut greeting, FileVersion::Redis10);
@@ -91,7 +105,7 @@ pub fn without_data(by_sync: bool, shared: &Shared) -> Cut {
     Cut {
         greeting,
         pieces,
-        reader: None,
+        reader,
         starts_at_ack: true,
         keeps_alive: false,
     }

@@ -98,8 +98,7 @@ fn enter(shared: &Shared, locker: &mut Locker, total_bytes: u64, is_aside: bool)
     LogLine::notice("MASTER <-> REPLICA sync: Flushing old data").log();
     for db in 0..shared.keyspace.database_count() as u32 {
         if let Some(tables) = locked.flush(db) {
-            // If nobody takes it any more the server is ending.
-            let _ = shared.garbage.send(Garbage::Tables(tables));
+            shared.free_elsewhere(Garbage::Tables(tables));
         }
     }
 }

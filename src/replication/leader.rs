@@ -114,6 +114,7 @@ async fn keep_house(desk: Rc<Desk>) {
     loop {
         seconds.tick().await;
         let shared = &desk.engine.shared;
+        shared.jobs.keep_going();
         desk.count_good_followers();
         let period = shared.config.get_seconds(Param::ReplPingReplicaPeriod);
         // Rounded, so that a tick which comes a little early counts.

@@ -62,6 +62,9 @@ mod intake;
 /// How we appear to our leader, and our leader to our clients.
 mod presence;
 
+/// What a follower does when it cannot do as its leader does.
+mod trouble;
+
 /// The follower's thread.
 mod follower;
 

@@ -410,9 +410,9 @@ fn whole_arg(input: &[u8], at: usize, limits: &Limits) -> Option<ArgRange> {
     (is_whole && len as u64 <= limits.bulk_len_bytes_max).then_some(ArgRange { start, end })
 }
 
-/// A header line of up to three digits, which keep every limit but the configured one: its
-/// number, and where the next line begins. It is sought in eight bytes at once, so none is
-/// found just before the input's end.
+/// A header line of up to three digits, within every limit but the configured one: its
+/// number, and where the next line begins. Looks at eight bytes at once, so it finds none
+/// just before the input's end.
 #[inline(always)]
 fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
     const fn line(kind: u8, digits: u32) -> u64 {
@@ -430,8 +430,8 @@ fn short_header(input: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
     }
     let third = digit(3);
     let ends = word & 0xffff_0000_00ff == line(kind, 3);
-    let is_whole = ends && starts && third <= 9;
-    is_whole.then(|| ((first * 100 + second * 10 + third) as usize, at + 6))
+    let number = || first * 100 + second * 10 + third;
+    (ends && starts && third <= 9).then(|| (number() as usize, at + 6))
 }
 
 /// A complete frame as the caller gets it.
@@ -456,146 +456,4 @@ fn finish(progress: &Progress, input: &[u8], ranges: &mut Vec<ArgRange>, base: u
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ProtocolError::*;
-
-    type Outcome = Result<Option<Vec<Vec<u8>>>, ProtocolError>;
-
-    /// Parses to the end; `Ok(None)` if the rest is incomplete, else all commands' words.
-    fn run(input: &[u8], limits: &Limits) -> Outcome {
-        let (mut parser, mut ranges, mut at, mut words) =
-            (Parser::new(), Vec::new(), 0, Vec::new());
-        while at < input.len() {
-            ranges.clear();
-            match parser.parse(&input[at..], limits, &mut ranges)? {
-                Parsed::Complete {
-                    consumed_bytes,
-                    inline,
-                } => {
-                    let bytes = &input[at..at + consumed_bytes];
-                    let argv = Argv {
-                        bytes,
-                        ranges: &ranges,
-                    };
-                    let argv = inline.as_ref().map_or(argv, |command| command.argv());
-                    words.extend(argv.iter().map(<[u8]>::to_vec));
-                    assert!(argv.raw().is_some());
-                    at += consumed_bytes;
-                }
-                Parsed::Empty { consumed_bytes } => at += consumed_bytes,
-                Parsed::Incomplete { .. } => return Ok(None),
-            }
-        }
-        Ok(Some(words))
-    }
-
-    fn check(input: &[u8], expect: &[&str]) {
-        let expect = expect.iter().map(|word| word.as_bytes().to_vec()).collect();
-        let shown = String::from_utf8_lossy(input);
-        assert_eq!(
-            run(input, &Limits::default()),
-            Ok(Some(expect)),
-            "{shown:?}"
-        );
-    }
-
-    fn check_error(input: &[u8], expect: ProtocolError) {
-        let shown = String::from_utf8_lossy(&input[..input.len().min(40)]);
-        assert_eq!(run(input, &Limits::default()), Err(expect), "{shown:?}");
-    }
-
-    #[test]
-    fn frames_and_lines() {
-        check(b"*1\r\n$4\r\nPING\r\n", &["PING"]);
-        check(
-            b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n*1\r\n$1\r\nx\r\n",
-            &["GET", "", "x"],
-        );
-        check(
-            b"*-5\r\n*0\r\nPING\r\n\r\n  \nECHO 'a b'\n",
-            &["PING", "ECHO", "a b"],
-        );
-        check(b"*1\r\n$12\r\nabcdefghijkl\r\n", &["abcdefghijkl"]);
-        check(b"*1\rX$4\rXPINGxx*1\r\n$1\r\ny\r\n", &["PING", "y"]);
-        check(b"PING a\rb\r\n", &["PING", "a", "b"]);
-    }
-
-    #[test]
-    fn errors_are_those_of_redis() {
-        for text in ["*+1\r\n", "*01\r\n", "*\r\n", "*x\r\n", "*2147483648\r\n"] {
-            check_error(text.as_bytes(), InvalidMultibulkLength);
-        }
-        for text in [
-            "$x",
-            "$-1",
-            "$",
-            "$536870913",
-            "$01",
-            "$99999999999999999999",
-        ] {
-            check_error(format!("*1\r\n{text}\r\n").as_bytes(), InvalidBulkLength);
-        }
-        check_error(b"*1\r\nXab\r\n", ExpectedDollar(b'X'));
-        check_error(b"*1\r\n\r\n", ExpectedDollar(b'\r'));
-        check_error(b"PING \"a\r\n", UnbalancedQuotes);
-        let long = vec![b'1'; INLINE_BYTES_MAX + 1];
-        check_error(&long, TooBigInline);
-        check_error(&[b"*", &long[..]].concat(), TooBigMultibulkCount);
-        check_error(&[b"*1\r\n$", &long[..]].concat(), TooBigBulkCount);
-        let shown = ExpectedDollar(b'X').to_string();
-        assert_eq!(shown, "Protocol error: expected '$', got 'X'");
-    }
-
-    #[test]
-    fn strangers_get_little() {
-        let limits = Limits {
-            authenticated: false,
-            ..Limits::default()
-        };
-        assert_eq!(run(b"*10\r\n", &limits), Ok(None));
-        assert_eq!(
-            run(b"*11\r\n", &limits),
-            Err(UnauthenticatedMultibulkLength)
-        );
-        assert_eq!(run(b"*1\r\n$16384\r\n", &limits), Ok(None));
-        assert_eq!(
-            run(b"*1\r\n$16385\r\n", &limits),
-            Err(UnauthenticatedBulkLength)
-        );
-    }
-
-    #[test]
-    fn unfinished_frames_say_what_they_want() {
-        fn check(input: &str, expect: usize) {
-            let mut ranges = Vec::new();
-            let got = Parser::new().parse(input.as_bytes(), &Limits::default(), &mut ranges);
-            assert_eq!(
-                got,
-                Ok(Parsed::Incomplete { want_bytes: expect }),
-                "{input:?}"
-            );
-            assert!(ranges.is_empty());
-        }
-        check("", 1);
-        check("*1", 1);
-        check("*2147483647\r\n", 1);
-        check("*1\r\nX", 1);
-        check("*1\r\n$100\r\nabc", 99);
-        check("*2\r\n$1\r\na\r\n$536870912\r\n", 536870914);
-        check("PING", 1);
-    }
-
-    #[test]
-    fn commands_of_one_read_share_a_vector() {
-        let input = b"*1\r\n$1\r\na\r\n*2\r\n$1\r\nb\r\n$1\r\nc\r\n*3\r\n$1\r\nd\r\n$1";
-        let (mut parser, mut ranges) = (Parser::new(), Vec::new());
-        let limits = Limits::default();
-        for (at, expect) in [(0, 1), (11, 3), (29, 3)] {
-            let _ = parser.parse(&input[at..], &limits, &mut ranges).unwrap();
-            assert_eq!(ranges.len(), expect);
-        }
-        assert!(parser.is_midway());
-        assert!(parser.memory_bytes() > 0);
-    }
-}
+mod tests;

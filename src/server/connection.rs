@@ -248,7 +248,7 @@ impl Connection {
             .store(capacity - len, Ordering::Relaxed);
         facts.db.store(self.session.db, Ordering::Relaxed);
         let queued = self.session.transaction.as_ref();
-        let count = queued.map_or(-1, |transaction| transaction.commands.len() as i64);
+        let count = queued.map_or(-1, |transaction| transaction.len() as i64);
         facts.queued.store(count, Ordering::Relaxed);
         facts
             .watched

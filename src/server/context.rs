@@ -2,8 +2,10 @@
 //! while they wait.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
+use super::links::Links;
 use super::services::Services;
 use crate::exec::Engine;
 use crate::exec::dispatch::Executor;
@@ -20,6 +22,7 @@ pub struct Worker {
     pub executor: RefCell<Executor>,
     pub input: RefCell<Box<[u8]>>,
     pub reply: RefCell<ReplyBuf>,
+    pub links: Rc<Links>,
     pub gate: usize,
 }
 
@@ -27,6 +30,7 @@ impl Worker {
     pub fn new(engine: Arc<Engine>, services: Arc<OnceLock<Services>>, gate: usize) -> Worker {
         let locker = Locker::new(&engine.shared.keyspace, gate);
         Worker {
+            links: Links::new(engine.clone()),
             engine,
             services,
             executor: RefCell::new(Executor::new(locker)),

@@ -15,8 +15,10 @@ use crate::exec::maintain::ExpiryCursor;
 use crate::shared::clients::client_flag;
 use crate::store::locked::Locker;
 
-/// One tick; expiry has a round in each.
-const TICK: Duration = Duration::from_millis(10);
+/// What a pass of the expiry task may take of each tick at most, in percent: this much with
+/// the least effort, and so much more for each step beyond.
+const EXPIRE_PERCENT: u32 = 25;
+const EXPIRE_PERCENT_STEP: u32 = 2;
 
 /// Rates are sampled this often.
 const SAMPLE: Duration = Duration::from_millis(100);
@@ -37,7 +39,7 @@ pub fn start(engine: Arc<Engine>, gate: usize, oom: Arc<OomScore>) -> io::Result
                 huge_pages: false,
             };
             loop {
-                std::thread::sleep(TICK);
+                std::thread::sleep(cron.tick_time());
                 cron.tick();
             }
         })
@@ -58,6 +60,7 @@ struct Cron {
 impl Cron {
     fn tick(&mut self) {
         let jobs = &self.engine.shared.jobs;
+        jobs.keep_going();
         let paused = jobs.cron_is_paused.load(Ordering::Relaxed);
         if paused || jobs.loading.is_active() {
             return;
@@ -77,17 +80,21 @@ impl Cron {
         }
     }
 
+    /// From one tick to the next.
+    fn tick_time(&self) -> Duration {
+        let hz = self.engine.shared.config.get_int(Param::Hz).clamp(1, 500);
+        Duration::from_secs(1) / hz as u32
+    }
+
     /// A round, and more as long as the effort allows and the pass is not complete.
     fn expire(&mut self) {
-        let effort = self
-            .engine
-            .shared
-            .config
-            .get_int(Param::ActiveExpireEffort)
-            .max(1) as u32;
+        let config = &self.engine.shared.config;
+        let effort = config.get_int(Param::ActiveExpireEffort).max(1) as u32;
+        let percent = EXPIRE_PERCENT + EXPIRE_PERCENT_STEP * (effort - 1);
+        let budget = self.tick_time() * percent / 100;
         let begun = Instant::now();
-        for _ in 0..effort {
-            if self.expiry.round(&self.engine, &mut self.locker) {
+        while !self.expiry.round(&self.engine, &mut self.locker) {
+            if begun.elapsed() >= budget {
                 break;
             }
         }

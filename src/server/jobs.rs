@@ -3,38 +3,50 @@
 use std::time::Duration;
 
 use super::connection::Connection;
+use super::migrate;
 use super::services::Services;
 use super::shutdown::Refused;
 use crate::base::process;
-use crate::commands::cx::{Failover, Job, Shutdown};
+use crate::commands::cx::{Asked, Failover, Job, Shutdown};
 use crate::commands::error::CmdError;
 use crate::config::Force;
 use crate::persist::load::{self, Reload, ReloadError};
 use crate::persist::saver::{SaveRefused, Started};
 use crate::replication::NewFollower;
+use crate::resp::reply::ReplyBuf;
 
 /// Why a job is answered with an error: the text behind the dash.
 type JobError = String;
 
 /// Runs a job to its end and replies.
 pub async fn run(connection: &mut Connection, job: Job) {
-    let answer = answer_to(connection, job).await;
-    connection.answer(|reply| match &answer {
-        Ok(text) => reply.simple(text),
-        Err(text) => reply.error(text),
+    let answer = perform(connection, job).await;
+    connection.answer(|reply| write(reply, &answer));
+}
+
+/// Runs the jobs of a transaction, one after the other, and replies to all of them.
+pub async fn run_all(connection: &mut Connection, first: Vec<u8>, asked: Vec<Asked>) {
+    let mut answers = Vec::with_capacity(asked.len());
+    for Asked { job, then } in asked {
+        answers.push((perform(connection, job).await, then));
+    }
+    connection.answer(|reply| {
+        reply.raw(&first);
+        for (answer, then) in &answers {
+            write(reply, answer);
+            reply.raw(then);
+        }
     });
 }
 
-/// Runs jobs of a transaction, which has replied for them.
-pub async fn run_silently(connection: &Connection, jobs: Vec<Job>) {
-    for job in jobs {
-        if let Err(error) = answer_to(connection, job).await {
-            tracing::warn!("A job of a transaction failed: {error}");
-        }
+fn write(reply: &mut ReplyBuf, answer: &Result<String, JobError>) {
+    match answer {
+        Ok(text) => reply.simple(text),
+        Err(text) => reply.error(text),
     }
 }
 
-async fn answer_to(connection: &Connection, job: Job) -> Result<String, JobError> {
+async fn perform(connection: &mut Connection, job: Job) -> Result<String, JobError> {
     let worker = connection.worker.clone();
     match worker.services.get() {
         Some(services) => run_with(connection, services, job).await,
@@ -47,7 +59,7 @@ async fn answer_to(connection: &Connection, job: Job) -> Result<String, JobError
 }
 
 async fn run_with(
-    connection: &Connection,
+    connection: &mut Connection,
     services: &Services,
     job: Job,
 ) -> Result<String, JobError> {
@@ -62,6 +74,7 @@ async fn run_with(
         Job::RewriteConfig { all } => rewrite_config(connection, all),
         Job::Reload { save, flush, merge } => reload(connection, Reload { save, flush, merge }),
         Job::Restart { crash, delay_ms } => restart(services, crash, delay_ms).await,
+        Job::Migrate(migration) => migrate::run(connection, *migration).await,
         Job::Crash => std::process::abort(),
     }
 }

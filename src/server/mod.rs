@@ -19,11 +19,17 @@ pub mod shutdown;
 /// The tasks that connections can ask.
 pub mod services;
 
+/// Connections to the targets of MIGRATE.
+pub mod links;
+
 /// What a worker's connections share.
 pub mod context;
 
 /// One connection and what is unfinished of it.
 pub mod connection;
+
+/// MIGRATE's way to another server.
+pub mod migrate;
 
 /// Jobs that commands leave to tasks.
 pub mod jobs;
@@ -40,17 +46,20 @@ pub mod worker;
 /// Accepting connections.
 pub mod listener;
 
+/// Going to the background.
+pub mod background;
+
 /// Freeing what is big.
 pub mod garbage;
+
+/// Whom the kernel ends first when memory runs out.
+pub mod oom;
 
 /// What is done every so often.
 pub mod cron;
 
 /// The process's title.
 pub mod title;
-
-/// Whom the kernel ends first when memory runs out.
-pub mod oom;
 
 /// What CONFIG SET has to do besides changing a value.
 pub mod appliers;

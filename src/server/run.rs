@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, bail};
@@ -15,9 +16,9 @@ use super::oom::OomScore;
 use super::services::Services;
 use super::shutdown::Shutdown;
 use super::worker::{self, WorkerHandle};
-use super::{appliers, cron, garbage};
-use crate::base::clock;
+use super::{appliers, background, cron, garbage};
 use crate::base::hash::KeyHasher;
+use crate::base::{clock, memory};
 use crate::commands::FAMILIES;
 use crate::commands::cx::Shutdown as ShutdownOptions;
 use crate::commands::registry::Registry;
@@ -74,7 +75,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         let mut signals = Signals::new()?;
         let bound = Bound::new(config)?;
         write_pid_file(config);
-        garbage::start(freed)?;
+        garbage::start(&engine, freed)?;
         // Clients are answered while the dataset is loaded: that it is loading.
         let services = Arc::new(OnceLock::new());
         let workers: Arc<[WorkerHandle]> = (0..workers)
@@ -88,6 +89,9 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         let listeners = bound.accept(acceptor)?;
         let oom = Arc::new(OomScore::default());
         appliers::register(&engine, log, listeners, oom.clone());
+        let used = memory::used_bytes() as u64;
+        let startup = &engine.shared.stats.rare.startup_memory_bytes;
+        startup.store(used, Ordering::Relaxed);
         let restored = tokio::select! {
             restored = load_dataset(engine.clone(), gates.main) => restored?,
             _ = signals.next() => {
@@ -134,7 +138,7 @@ fn start_services(
     let replication = replication::start(engine.clone(), threads, restored)?;
     let shutdown = Shutdown::new(engine.clone(), saver.clone(), replication.clone());
     let config = &engine.shared.config;
-    let files = [config.path(Param::PidFile), config.path(Param::UnixSocket)];
+    let files = [background::pid_file(config), config.path(Param::UnixSocket)];
     shutdown.files.lock().extend(files.into_iter().flatten());
     Ok(Services {
         saver,
@@ -204,7 +208,7 @@ fn announce_ready(config: &Config) {
 }
 
 fn write_pid_file(config: &Config) {
-    let Some(path) = config.path(Param::PidFile) else {
+    let Some(path) = background::pid_file(config) else {
         return;
     };
     // As in Redis a pid that cannot be written is worth a line, not the server.

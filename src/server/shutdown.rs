@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::base::clock;
 use crate::commands::cx::Shutdown as Options;
 use crate::config::Param;
 use crate::exec::Engine;
@@ -112,7 +113,12 @@ impl Shutdown {
         let config = &self.engine.shared.config;
         let timeout = config.get_seconds(Param::ShutdownTimeout);
         if !options.now && timeout > Duration::ZERO {
+            let deadline = &self.engine.shared.jobs.shutdown_at_ms;
+            let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+            let at_ms = clock::unix_ms().saturating_add(timeout_ms);
+            deadline.store(at_ms, Ordering::Relaxed);
             let go_on = self.replication.shutdown_wait(timeout).await;
+            deadline.store(0, Ordering::Relaxed);
             if go_on == Ok(false) {
                 return Err(Refused::Failed);
             }

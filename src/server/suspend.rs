@@ -35,7 +35,7 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
             wait_for_followers(connection, followers, deadline_ms).await?;
         }
         Outcome::Ask(job) => jobs::run(connection, job).await,
-        Outcome::AskLater(jobs) => jobs::run_silently(connection, jobs).await,
+        Outcome::AskAll { first, asked } => jobs::run_all(connection, first, asked).await,
         Outcome::Become(Role::Monitor) => {
             connection.session.monitor = true;
             let facts = connection.session.facts.clone();

@@ -41,6 +41,7 @@ use crate::base::hash::KeyHasher;
 use crate::base::rng::Rng;
 use crate::config::{Config, Param};
 use crate::oplog::{History, Oplog, ReplId};
+use crate::store::entry::Entry;
 use crate::store::keyspace::{Keyspace, Tables};
 
 /// Everything that a command can reach.
@@ -57,8 +58,8 @@ pub struct Shared {
     pub followers: followers::Followers,
     pub jobs: jobs::Jobs,
     pub pause: clients::Pause,
-    /// Old tables on their way to the thread that frees them.
-    pub garbage: Sender<Garbage>,
+    /// To the thread that frees what is old (`free_elsewhere`).
+    garbage: Sender<Garbage>,
     pub run_id: String,
     /// Start of this process.
     pub started_ms: i64,
@@ -119,8 +120,39 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Hands what nobody can reach any more to the thread that frees it.
+    pub fn free_elsewhere(&self, garbage: Garbage) {
+        let pending = &self.stats.rare.lazyfree_pending_objects;
+        pending.fetch_add(garbage.objects(), Ordering::Relaxed);
+        // If nobody takes it any more the server is ending, and it ends here.
+        let _ = self.garbage.send(garbage);
+    }
+
+    /// Frees it, on that thread.
+    pub fn free(&self, garbage: Garbage) {
+        let objects = garbage.objects();
+        // A snapshot may still walk old tables: then it is the one that frees them.
+        drop(garbage);
+        let rare = &self.stats.rare;
+        let pending = &rare.lazyfree_pending_objects;
+        pending.fetch_sub(objects, Ordering::Relaxed);
+        rare.lazyfreed_objects.fetch_add(objects, Ordering::Relaxed);
+    }
+}
+
 /// What is freed off the threads that serve clients.
 pub enum Garbage {
     Tables(Arc<Tables>),
-    Entries(Vec<crate::store::entry::Entry>),
+    Entries(Vec<Entry>),
+}
+
+impl Garbage {
+    /// How many keys' values it is made of.
+    fn objects(&self) -> u64 {
+        match self {
+            Garbage::Tables(tables) => tables.len(),
+            Garbage::Entries(entries) => entries.len() as u64,
+        }
+    }
 }

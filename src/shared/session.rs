@@ -37,6 +37,26 @@ pub struct Transaction {
     /// A command was refused while queueing: EXEC will refuse all.
     pub failed: bool,
     pub bytes: usize,
+    /// How many commands EXEC runs, from its beginning on.
+    running: usize,
+}
+
+impl Transaction {
+    /// Hands the commands to EXEC; others still see how many they are.
+    pub fn begin(&mut self) -> Vec<Queued> {
+        let commands = std::mem::take(&mut self.commands);
+        self.running = commands.len();
+        commands
+    }
+
+    /// How many commands are queued or run.
+    pub fn len(&self) -> usize {
+        self.commands.len() + self.running
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 pub struct Queued {
@@ -128,7 +148,7 @@ impl Session {
         let facts = &self.facts;
         facts.db.store(self.db, Ordering::Relaxed);
         let (queued, queued_bytes) = match &self.transaction {
-            Some(transaction) => (transaction.commands.len() as i64, transaction.bytes),
+            Some(transaction) => (transaction.len() as i64, transaction.bytes),
             None => (-1, 0),
         };
         facts.queued.store(queued, Ordering::Relaxed);

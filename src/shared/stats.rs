@@ -88,6 +88,7 @@ pub struct RareStats {
     pub sync_partial_err: AtomicU64,
     pub repl_input_bytes: AtomicU64,
     pub repl_output_bytes: AtomicU64,
+    pub migrate_cached_sockets: AtomicU64,
     pub total_forks: AtomicU64,
     pub latest_cut_us: AtomicU64,
     pub output_limit_disconnections: AtomicU64,

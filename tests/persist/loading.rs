@@ -167,6 +167,22 @@ fn a_leader_leaves_out_what_is_due_and_a_follower_does_not() {
     assert_eq!((loaded.keys_loaded, loaded.keys_expired), (3, 0));
 }
 
+/// Followers that go on from the file's offset have the key too: dropped without a record,
+/// it stayed with them for ever.
+#[test]
+fn a_leader_keeps_what_is_due_if_followers_may_continue_its_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let ours = shared::in_dir(dir.path(), &[]);
+    let file = file(|out, encoder| {
+        encode::put_aux(out, b"repl-id", &[b'a'; 40]);
+        encode::put_aux(out, b"repl-offset", b"7");
+        encode::put_select_db(out, 2);
+        encoder.put_string_entry(out, b"due", b"1", expiring(1000));
+    });
+    let loaded = load(&ours, &file, options()).unwrap();
+    assert_eq!((loaded.keys_loaded, loaded.keys_expired), (1, 0));
+}
+
 #[test]
 fn what_cannot_be_served_is_refused_by_name_and_place() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
 //! The servers of one run, who follows whom, and what is known to be true of their data.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lockstep::base::rng::Rng;
@@ -27,9 +28,17 @@ pub struct Profile {
     pub crashes: bool,
 }
 
+/// A folder, in memory where there is one: saves wait for the disk, and nothing here does.
+fn folder() -> TempDir {
+    let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new());
+    folder.expect("a temporary folder")
+}
+
 /// What must be true of every server that has the leader's history.
 #[derive(Default)]
 pub struct Truth {
+    /// The leader's id when it was last looked at.
+    id: Option<ReplId>,
     /// The counter behind each end offset where it changed, in order.
     counts: Vec<(u64, u64)>,
     next: u64,
@@ -44,6 +53,8 @@ pub struct Cluster {
     /// Who follows whom. What a node that is down will do.
     pub upstream: Vec<Option<usize>>,
     pub leader: usize,
+    /// Who has crashed and was not seen with all that was waited for since.
+    forgetful: BTreeSet<usize>,
     pub rng: Rng,
     pub profile: Profile,
     pub truth: Truth,
@@ -66,10 +77,11 @@ impl Cluster {
             nodes: Vec::new(),
             upstream: vec![None, Some(0), Some(0), Some(rng.below(3) as usize)],
             leader: 0,
+            forgetful: BTreeSet::new(),
             rng,
             profile,
             truth: Truth::default(),
-            dirs: TempDir::new().expect("a temporary folder"),
+            dirs: folder(),
             past_full_syncs: 0,
             full_syncs_allowed: None,
             loud,
@@ -101,13 +113,16 @@ impl Cluster {
             backlog_bytes: self.profile.backlog_bytes,
             seed: self.rng.next_u64(),
         };
-        let node = Node::start(&plan, &self.net);
+        let mut node = Node::start(&plan, &self.net);
         node.set("rdbcompression", "no");
         if self.rng.below(4) == 0 {
             node.set("repl-diskless-sync", "no");
         }
         if self.rng.below(4) == 0 {
             node.set("repl-diskless-load", "swapdb");
+        }
+        if self.rng.below(2) == 0 {
+            node.slow_snapshots(100 + self.rng.below(5000));
         }
         self.tell(|| format!("node {id} starts at {}", node.end_offset()));
         self.nodes[id] = Some(node);
@@ -121,6 +136,8 @@ impl Cluster {
         self.tell(|| format!("node {id} stops at {}, saves: {saves}", node.end_offset()));
         if saves && !node.is_loading() {
             node.save();
+        } else {
+            self.forgetful.insert(id);
         }
         self.past_full_syncs += node.full_syncs();
         node.kill().await;
@@ -161,9 +178,8 @@ impl Cluster {
 
     /// Looks whether everybody can still go on without a full sync.
     pub fn note_change(&mut self) {
-        if self.full_syncs_allowed.is_some() && !self.all_can_continue() {
-            self.tell(|| "from here on there may be full syncs".to_owned());
-            self.full_syncs_allowed = None;
+        if !self.all_can_continue() {
+            self.allow_full_syncs();
         }
     }
 
@@ -243,6 +259,7 @@ impl Cluster {
                 let acked = &follower.acked_offset;
                 follower.port == port
                     && self.nodes[*id].is_some()
+                    && !self.forgetful.contains(id)
                     && acked.load(std::sync::atomic::Ordering::Relaxed) >= offset.max(1)
             })
         };
@@ -254,6 +271,7 @@ impl Cluster {
     /// `id` leads from here on; what was written behind `end` is lost. What was waited for
     /// must be there if `keeps`.
     pub fn new_leader(&mut self, id: usize, end: u64, keeps: bool) {
+        self.note_succession(id, end);
         self.leader = id;
         let node = self.nodes[id].as_mut().expect("the leader is up");
         let waited = &mut self.truth.waited;
@@ -277,9 +295,32 @@ impl Cluster {
         self.check();
     }
 
+    /// A server knows two ids: who has not heard of the last change of leader, or has what
+    /// the new one lacks, starts over.
+    fn note_succession(&mut self, id: usize, end: u64) {
+        let all_continue = self.nodes.iter().enumerate().all(|(at, node)| {
+            let shares = |node: &Node| {
+                let ours = Some(node.history().id());
+                ours == self.truth.id && node.end_offset() <= end
+            };
+            at == id || node.as_ref().is_some_and(shares)
+        });
+        if !all_continue {
+            self.allow_full_syncs();
+        }
+    }
+
+    fn allow_full_syncs(&mut self) {
+        if self.full_syncs_allowed.take().is_some() {
+            self.tell(|| "from here on there may be full syncs".to_owned());
+        }
+    }
+
     /// Looks at every server as it is, in the middle of everything.
     pub fn check(&mut self) {
-        let leader_id = self.id_of_leader();
+        let leader = self.nodes[self.leader].as_ref();
+        self.truth.id = leader.map(|leader| leader.history().id());
+        let leader_id = self.truth.id;
         for (id, node) in self.nodes.iter_mut().enumerate() {
             let Some(node) = node.as_mut().filter(|node| !node.is_loading()) else {
                 continue;
@@ -290,6 +331,9 @@ impl Cluster {
                 continue;
             }
             let end = node.end_offset();
+            if end >= self.truth.waited_offset {
+                self.forgetful.remove(&id);
+            }
             let counts = &self.truth.counts;
             let known = counts.iter().rev().find(|(offset, _)| *offset <= end);
             if let Some((offset, count)) = known {
@@ -305,11 +349,6 @@ impl Cluster {
         if let Some(allowed) = self.full_syncs_allowed {
             assert_eq!(self.full_syncs(), allowed, "a full sync that need not be");
         }
-    }
-
-    fn id_of_leader(&self) -> Option<ReplId> {
-        let leader = self.nodes[self.leader].as_ref()?;
-        Some(leader.history().id())
     }
 
     // ---- the end ----

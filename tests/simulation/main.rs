@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use lockstep::base::clock;
 use lockstep::base::rng::Rng;
+use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
@@ -47,6 +48,9 @@ thread_local! {
 
 /// What threads that know nothing of the simulation are told.
 static NOW_US: AtomicI64 = AtomicI64::new(BEGIN_US);
+
+/// There is one `NOW_US`.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn simulated_us() -> i64 {
     let began = BEGAN.get();
@@ -79,6 +83,7 @@ fn setting(name: &str) -> Option<u64> {
 
 #[test]
 fn a_cluster_survives_any_schedule() {
+    let _alone = ONE_AT_A_TIME.lock();
     clock::simulate(simulated_us);
     if let Some(seed) = setting("SIM_SEED") {
         log_to_stderr();
@@ -102,6 +107,7 @@ fn a_cluster_survives_any_schedule() {
 
 #[test]
 fn a_seed_is_a_schedule() {
+    let _alone = ONE_AT_A_TIME.lock();
     clock::simulate(simulated_us);
     if setting("SIM_SEED").is_none() {
         assert_eq!(run(1, false), run(1, false));

@@ -52,6 +52,7 @@ pub struct Node {
     parser: Parser,
     locker: Locker,
     tasks: JoinHandle<()>,
+    snapshot_us_per_key: u64,
     _freed: std::sync::mpsc::Receiver<Garbage>,
 }
 
@@ -68,12 +69,15 @@ pub fn address(id: usize) -> (String, u16) {
     ("127.0.0.1".to_owned(), PORT + id as u16)
 }
 
+/// A database, a key of it, its value and its expiry.
+pub type Content = (u32, Vec<u8>, Vec<u8>, Option<i64>);
+
 impl Node {
     /// Loads what is in `dir` and starts.
     pub fn start(plan: &Plan, net: &Net) -> Node {
         let registry = Registry::new(FAMILIES);
         let size = Size {
-            shards: 64,
+            shards: 16,
             gates: GATES,
             commands: registry.len(),
         };
@@ -110,6 +114,7 @@ impl Node {
             parser: Parser::new(),
             locker,
             tasks: spawn_local(set),
+            snapshot_us_per_key: 0,
             replication,
             engine,
             _freed: freed,
@@ -123,11 +128,20 @@ impl Node {
         let _ = self.tasks.await;
     }
 
+    /// Makes snapshots for followers take time, so that writes come in between.
+    pub fn slow_snapshots(&mut self, us_per_key: u64) {
+        self.snapshot_us_per_key = us_per_key;
+        self.set("rdb-key-save-delay", &us_per_key.to_string());
+    }
+
     /// SAVE. Returns the end offset at the cut.
     pub fn save(&mut self) -> u64 {
+        // It would sleep in real time.
+        self.set("rdb-key-save-delay", "0");
         let shared = &self.engine.shared;
         let path = shared.config.dir().join("dump.rdb");
         save::save_to(shared, &mut self.locker, &path, &mut |_| {}).expect("a file system");
+        self.slow_snapshots(self.snapshot_us_per_key);
         self.end_offset()
     }
 
@@ -197,7 +211,7 @@ impl Node {
     }
 
     /// Every key with its value and expiry, in order, by database.
-    pub fn contents(&mut self) -> Vec<(u32, Vec<u8>, Vec<u8>, Option<i64>)> {
+    pub fn contents(&mut self) -> Vec<Content> {
         let keyspace = &self.engine.shared.keyspace;
         let locked = keyspace.lock_everything(&mut self.locker);
         let mut all = Vec::new();

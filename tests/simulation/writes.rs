@@ -85,7 +85,10 @@ pub fn transaction(rng: &mut Rng, n: u64, blob_bytes_max: u64) -> Vec<Command> {
 }
 
 fn blob(rng: &mut Rng, bytes_max: u64) -> String {
-    let len = 1 + rng.below(bytes_max) as usize;
+    let len = match rng.below(300) {
+        0 => 150_000,
+        _ => 1 + rng.below(bytes_max) as usize,
+    };
     let digit = char::from(b'a' + rng.below(26) as u8);
     std::iter::repeat_n(digit, len).collect()
 }

@@ -53,6 +53,7 @@ fn lists_what_clients_are_at() {
     check(&mut two, "CLIENT SETNAME two", "+OK");
     two.resp3();
     two.run("SUBSCRIBE a b");
+    two.recv();
     two.run("PSUBSCRIBE p*");
     let shown = ["flags", "db", "sub", "psub", "resp"]
         .map(|name| field(&mut one, "two", name).expect("client two"));

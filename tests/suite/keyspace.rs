@@ -285,3 +285,54 @@ fn how_values_are_kept() {
         ],
     );
 }
+
+#[test]
+fn keys_migrate() {
+    let (server, target) = (Server::start(&[]), Server::start(&[]));
+    let (mut client, mut there) = (server.client(), target.client());
+    let migrate = |key: &str, rest: &str| format!("MIGRATE 127.0.0.1 {} {key} {rest}", target.port);
+    check(&mut there, "SELECT 5", "+OK");
+    check(&mut client, "SET a 1", "+OK");
+    check(&mut client, "SET b 2 PX 100000", "+OK");
+    check(&mut client, &migrate("a", "5 1000 COPY"), "+OK");
+    check(&mut client, "GET a", "\"1\"");
+    let busy = "-ERR Target instance replied with error: BUSYKEY ...";
+    check(&mut client, &migrate("a", "5 1000"), busy);
+    // What arrived is gone, the rest stays; a bad target takes nothing.
+    check(&mut client, &migrate("\"\"", "5 1000 KEYS a b"), busy);
+    check(&mut client, "EXISTS a b", ":1");
+    check(&mut there, "PTTL b", ":9...");
+    check(&mut client, &migrate("a", "5 1000 REPLACE"), "+OK");
+    check(&mut client, "DBSIZE", ":0");
+    check(&mut there, "MGET a b", "[\"1\", \"2\"]");
+    check(&mut client, "SET a 1", "+OK");
+    let no_database = "-ERR Target instance replied with error: ERR DB index is out of range";
+    check(&mut client, &migrate("a", "99 1000"), no_database);
+    check(&mut client, "MIGRATE 127.0.0.1 1 a 0 1000", "-IOERR ...");
+    check(&mut client, "EXISTS a", ":1");
+    let stats = client.info("stats");
+    assert_eq!(stats["migrate_cached_sockets"], "1");
+    // A kept link whose other end has gone is replaced.
+    check(&mut there, "CLIENT KILL TYPE normal SKIPME yes", ":1");
+    check(&mut client, &migrate("a", "5 1000 REPLACE"), "+OK");
+    check(&mut client, "EXISTS a", ":0");
+}
+
+// Other clients write while keys are under way: what they wrote must be at the target, or
+// still here.
+#[test]
+fn what_changes_under_way_is_not_lost() {
+    let (server, target) = (Server::start(&[]), Server::start(&[]));
+    let (mut client, mut other) = (server.client(), server.client());
+    let mut there = target.client();
+    check(&mut client, "SET a old", "+OK");
+    check(&mut there, "CLIENT PAUSE 300 ALL", "+OK");
+    let line = format!("MIGRATE 127.0.0.1 {} a 0 5000", target.port);
+    let words: Vec<&str> = line.split(' ').collect();
+    client.send_cmd(&words);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    check(&mut other, "APPEND a \" and new\"", ":11");
+    assert_eq!(client.recv().to_string(), "+OK");
+    check(&mut other, "EXISTS a", ":0");
+    check(&mut there, "GET a", "\"old and new\"");
+}

@@ -37,8 +37,12 @@ mod server;
 
 mod process;
 
+mod background;
+
 mod client;
 
 mod connection;
 
 mod pubsub;
+
+mod trouble;

@@ -1,7 +1,7 @@
 //! Leading and following, against ourselves and against a real redis-server in both roles.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -434,6 +434,35 @@ fn a_dump_without_data_holds_no_keys() {
     assert!(sent.starts_with(b"$EOF:"), "{}", sent.escape_ascii());
     assert!(sent.windows(9).any(|bytes| bytes == b"REDIS0010"));
     assert!(sent.len() < 200, "{}", sent.escape_ascii());
+}
+
+#[test]
+fn the_stream_alone_can_be_followed() {
+    // As `redis-cli --replica` does.
+    let leader = Server::start(&AT_ONCE);
+    let mut admin = leader.client();
+    check(&mut admin, "SET a 1", "+OK");
+    let stream = TcpStream::connect(("127.0.0.1", leader.port));
+    let mut stream = stream.expect("a connection");
+    let ask = b"REPLCONF capa eof rdb-filter-only \"\"\r\nSYNC\r\n";
+    stream.write_all(ask).expect("an open connection");
+    wait_until(SOON, "the snapshot is sent", || {
+        leader.log().contains("Waiting for REPLCONF ACK")
+    });
+    let ack = b"REPLCONF ACK 0\r\n";
+    stream.write_all(ack).expect("an open connection");
+    check(&mut admin, "SELECT 3", "+OK");
+    check(&mut admin, "SET b 2", "+OK");
+    let expect = "SELECT\r\n$1\r\n3\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n";
+    let mut sent = Vec::new();
+    while !sent.ends_with(expect.as_bytes()) {
+        let mut buffer = [0; 4096];
+        let len = stream.read(&mut buffer).expect("an open connection");
+        assert!(len > 0, "{}", sent.escape_ascii());
+        sent.extend_from_slice(&buffer[..len]);
+    }
+    assert!(!sent.windows(5).any(|bytes| bytes == b"\r\na\r\n"));
+    assert_eq!(admin.info("replication")["connected_slaves"], "1");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Keys of any type.
 
 use super::Doc;
-use super::arg::{integer, key, one_of, pattern, string, token, unix_time};
+use super::arg::{block, integer, key, one_of, pattern, string, token, unix_time};
 
 pub const DOCS: &[Doc] = &[
     Doc::new(
@@ -96,6 +96,46 @@ pub const DOCS: &[Doc] = &[
         "Lists all keys whose names match a pattern.",
     )
     .arguments(&[pattern("pattern")]),
+    Doc::new(
+        "migrate",
+        "2.6.0",
+        "As DUMP and DEL here and RESTORE there, and the keys' bytes on the wire",
+        "Takes keys to another server.",
+    )
+    .history(&[
+        ("3.0.0", "`COPY`, `REPLACE`."),
+        ("3.0.6", "`KEYS`."),
+        ("4.0.7", "`AUTH`."),
+        ("6.0.0", "`AUTH2`."),
+    ])
+    .arguments(&[
+        string("host"),
+        integer("port"),
+        one_of("key-selector", &[key("key", 0), token("empty-string", "")]),
+        integer("destination-db"),
+        integer("timeout"),
+        token("copy", "COPY").since("3.0.0").optional(),
+        token("replace", "REPLACE").since("3.0.0").optional(),
+        one_of(
+            "authentication",
+            &[
+                string("auth")
+                    .shown("password")
+                    .token("AUTH")
+                    .since("4.0.7"),
+                block("auth2", &[string("username"), string("password")])
+                    .token("AUTH2")
+                    .since("6.0.0"),
+            ],
+        )
+        .optional(),
+        key("keys", 1)
+            .shown("key")
+            .token("KEYS")
+            .since("3.0.6")
+            .optional()
+            .multiple(),
+    ]),
     Doc::new("move", "1.0.0", "O(1)", "Puts a key into another database.")
         .arguments(&[key("key", 0), integer("db")]),
     Doc::new(

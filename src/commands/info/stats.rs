@@ -11,7 +11,8 @@ pub fn stats(report: &mut Report) {
     let stats = &report.shared.stats;
     report.counter("latest_fork_usec", &stats.rare.latest_cut_us);
     report.counter("total_forks", &stats.rare.total_forks);
-    report.line("migrate_cached_sockets", 0);
+    let cached = &stats.rare.migrate_cached_sockets;
+    report.counter("migrate_cached_sockets", cached);
     report.line("slave_expires_tracked_keys", 0);
     report.line("tracking_total_keys", 0);
     report.line("tracking_total_items", 0);

@@ -20,16 +20,20 @@ const COMPRESSED_BYTES_MIN: usize = 21;
 pub fn dump(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let compresses = cx.shared.config.get_bool(Param::RdbCompression);
     let found = cx.store.read(cx.session.db, args.key());
-    match found.and_then(|entry| entry.string_bytes()) {
-        Some(value) => {
-            // An encoder that compresses has a large table.
-            let worth_it = value.len() >= COMPRESSED_BYTES_MIN;
-            let mut encoder = Encoder::new(compresses && worth_it);
-            cx.reply.bulk(&dump::encode_string(&mut encoder, value));
-        }
+    match found.and_then(|entry| payload(&entry, compresses)) {
+        Some(payload) => cx.reply.bulk(&payload),
         None => cx.reply.null(),
     }
     Ok(Outcome::Done)
+}
+
+/// A value as RESTORE takes it.
+pub fn payload(entry: &Entry, compresses: bool) -> Option<Vec<u8>> {
+    let value = entry.string_bytes()?;
+    // An encoder that compresses has a large table.
+    let worth_it = value.len() >= COMPRESSED_BYTES_MIN;
+    let mut encoder = Encoder::new(compresses && worth_it);
+    Some(dump::encode_string(&mut encoder, value))
 }
 
 struct RestoreOptions {

@@ -18,10 +18,13 @@ mod object;
 /// DUMP and RESTORE.
 mod dump;
 
+/// MIGRATE.
+pub mod migrate;
+
 use super::help;
 use super::spec::category::{CONNECTION, DANGEROUS, KEYSPACE};
-use super::spec::flag::{ASKING, DENYOOM, FAST, LOADING, READONLY, STALE, WRITE};
-use super::spec::{KeySpec, Locks, Spec, access};
+use super::spec::flag::{ASKING, DENYOOM, FAST, LOADING, MOVABLE_KEYS, READONLY, STALE, WRITE};
+use super::spec::{Begin, Find, KeySpec, Locks, Spec, access};
 
 const NONDETERMINISTIC: &[&str] = &["nondeterministic_output"];
 const SUMMED_BY_SHARD: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
@@ -30,6 +33,21 @@ const ALL_KEYS_DELETED: &[KeySpec] = &[KeySpec::range(1, -1, 1, access::RM | acc
 const ALL_KEYS_ASKED: &[KeySpec] = &[KeySpec::range(1, -1, 1, access::RO)];
 const ASKED_BY_SUBCOMMAND: &[KeySpec] = &[KeySpec::at(2, access::RO)];
 const MOVED: u16 = access::RW | access::ACCESS | access::DELETE;
+const MIGRATED: &[KeySpec] = &[
+    KeySpec::at(3, access::RW | access::ACCESS | access::DELETE),
+    KeySpec {
+        access: access::RW | access::ACCESS | access::DELETE | access::INCOMPLETE,
+        begin: Begin::Keyword {
+            word: "KEYS",
+            from: -2,
+        },
+        find: Find::Range {
+            last: -1,
+            step: 1,
+            limit: 0,
+        },
+    },
+];
 const RESTORED: &[KeySpec] = &[KeySpec::at(1, access::OW | access::UPDATE)];
 
 pub const COMMANDS: &[Spec] = &[
@@ -127,6 +145,16 @@ pub const COMMANDS: &[Spec] = &[
         dump::restore,
     )
     .keys(RESTORED),
+    Spec::new(
+        "migrate",
+        -6,
+        WRITE | MOVABLE_KEYS,
+        KEYSPACE | DANGEROUS,
+        migrate::migrate,
+    )
+    .keys(MIGRATED)
+    .keys_from(migrate::keys)
+    .tips(NONDETERMINISTIC),
 ];
 
 const OBJECT: &[Spec] = &[

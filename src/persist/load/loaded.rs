@@ -67,8 +67,7 @@ impl Loaded {
     pub fn install(self, shared: &Shared, locked: &mut Locked) {
         for (db, built) in (0..).zip(self.take_all()) {
             if let Some(old) = locked.install(db, built) {
-                // If nobody takes it any more the server is ending.
-                let _ = shared.garbage.send(Garbage::Tables(old));
+                shared.free_elsewhere(Garbage::Tables(old));
             }
         }
     }
@@ -111,8 +110,7 @@ impl Loaded {
         let effects = locked.effects();
         effects.events.clear();
         let replaced = std::mem::take(&mut effects.garbage);
-        // As in `install`.
-        let _ = shared.garbage.send(Garbage::Entries(replaced));
+        shared.free_elsewhere(Garbage::Entries(replaced));
         Ok(())
     }
 

@@ -42,7 +42,8 @@ use crate::store::keyspace::Keyspace;
 /// How a load is done.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// A follower keeps what is due: its leader deletes it.
+    /// A follower keeps what is due: its leader deletes it. A leader keeps it if the file
+    /// names a history that followers may continue.
     pub follower: bool,
     /// What the bytes are, for error messages: a path, or whose snapshot.
     pub origin: String,
@@ -73,6 +74,11 @@ pub struct Load<'s> {
     ended: bool,
 }
 
+fn verifies_checksum(shared: &Shared) -> bool {
+    let skipped = shared.jobs.checksums_are_skipped.load(Ordering::Relaxed);
+    shared.config.get_bool(Param::RdbChecksum) && !skipped
+}
+
 impl<'s> Load<'s> {
     /// Begins a load: starts as many threads as clients have workers.
     ///
@@ -95,7 +101,7 @@ impl<'s> Load<'s> {
             },
         })?;
         let decoder = Decoder::new(Options {
-            verify_checksum: shared.config.get_bool(Param::RdbChecksum),
+            verify_checksum: verifies_checksum(shared),
             ..Options::default()
         });
         Ok(Load {
@@ -190,12 +196,13 @@ impl<'s> Load<'s> {
     fn steps(&mut self, input: &[u8], at: &mut usize) -> Result<(), Stop> {
         loop {
             let offset = self.decoder.offset();
+            let drops_due = self.drops_due();
             match self.decoder.next(&input[*at..]).map_err(bad)? {
                 Step::Need { .. } => return Ok(()),
                 Step::Entry(entry) => {
                     let (db, value) = check(&entry)?;
-                    let expired = |at_ms| !self.options.follower && self.now_ms > at_ms;
-                    if entry.expire_at_ms.is_some_and(expired) {
+                    let is_due = |at_ms| self.now_ms > at_ms;
+                    if entry.expire_at_ms.is_some_and(is_due) && drops_due {
                         self.loaded.keys_expired += 1;
                     } else {
                         let facts = self.loaded.facts(&entry, db, self.now_ms);
@@ -232,6 +239,12 @@ impl<'s> Load<'s> {
 
     /// Sleeps for one key, as `key-load-delay` says at every moment of it.
     #[cold]
+    /// Who has a history may have followers that go on from the file's offset, and they
+    /// have the key: it must go as it would have gone, by a record of the log.
+    fn drops_due(&self) -> bool {
+        !self.options.follower && self.loaded.replication().is_none()
+    }
+
     fn pause(&mut self) -> Result<(), Stop> {
         self.pace.add(1);
         loop {

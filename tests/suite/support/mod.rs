@@ -10,4 +10,4 @@ pub mod proxy;
 
 pub use client::{Client, check, check_all};
 pub use proxy::Proxy;
-pub use server::{Peer, Server, wait_until};
+pub use server::{Peer, Server, free_port, wait_until};

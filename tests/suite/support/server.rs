@@ -230,7 +230,7 @@ impl Peer {
 
 /// A port nobody listens on, of those the system does not hand out by itself. Each test
 /// process begins somewhere else, so that two at once seldom try the same.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const FIRST: u16 = 12_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
