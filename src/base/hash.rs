@@ -1,7 +1,7 @@
 //! The three hashes: keyed and fast for keys in memory, CRC16 for cluster slots, CRC64
 //! for what is written to files.
 
-use crc::{CRC_16_XMODEM, CRC_64_REDIS, Crc, Digest, Table};
+use crc::{CRC_64_REDIS, Crc, Digest, Table};
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_micro_inline};
 
 use super::rng::Rng;
@@ -31,12 +31,6 @@ impl KeyHasher {
     pub fn hash(&self, key: &[u8]) -> u64 {
         rapidhash_v3_micro_inline::<true, false>(key, &self.secrets)
     }
-}
-
-/// The checksum that maps keys to cluster slots (CRC-16/XMODEM).
-pub fn crc16(bytes: &[u8]) -> u16 {
-    static CRC: Crc<u16, Table<1>> = Crc::<u16, Table<1>>::new(&CRC_16_XMODEM);
-    CRC.checksum(bytes)
 }
 
 static CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
@@ -78,8 +72,6 @@ mod tests {
 
     #[test]
     fn checksums_of_the_catalogue() {
-        assert_eq!(crc16(b"123456789"), 0x31c3);
-        assert_eq!(crc16(b""), 0);
         let mut crc = Crc64::new();
         assert_eq!(crc.value(), 0);
         crc.update(b"1234");

@@ -11,8 +11,6 @@ pub enum CmdError {
     NotInteger,
     NotFloat,
     NoSuchKey,
-    OutOfRange,
-    BadDbIndex,
     DbIndexOutOfRange,
     SameObject,
     ReadOnly,
@@ -20,7 +18,6 @@ pub enum CmdError {
     Loading,
     MasterDown,
     NoReplicas,
-    Busy,
     BusyKey,
     OutOfMemory,
     ExecAbort,
@@ -60,8 +57,6 @@ impl CmdError {
             CmdError::NotInteger => "ERR value is not an integer or out of range",
             CmdError::NotFloat => "ERR value is not a valid float",
             CmdError::NoSuchKey => "ERR no such key",
-            CmdError::OutOfRange => "ERR index out of range",
-            CmdError::BadDbIndex => "ERR invalid DB index",
             CmdError::DbIndexOutOfRange => "ERR DB index is out of range",
             CmdError::SameObject => "ERR source and destination objects are the same",
             CmdError::ReadOnly => "READONLY You can't write against a read only replica.",
@@ -71,10 +66,6 @@ impl CmdError {
                 "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
             }
             CmdError::NoReplicas => "NOREPLICAS Not enough good replicas to write.",
-            CmdError::Busy => {
-                "BUSY Redis is busy running a script. You can only call SCRIPT KILL or \
-                 SHUTDOWN NOSAVE."
-            }
             CmdError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             CmdError::BusyKey => "BUSYKEY Target key name already exists.",
             CmdError::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",

@@ -34,6 +34,8 @@ pub struct Applier {
     plan: Plan,
     reply: ReplyBuf,
     parser: Parser,
+    /// How much of the input was looked at, if that is the begin of a transaction.
+    open_until: Option<usize>,
 }
 
 impl Applier {
@@ -43,6 +45,7 @@ impl Applier {
             plan: Plan::default(),
             reply: ReplyBuf::new(),
             parser: Parser::new(),
+            open_until: None,
         }
     }
 
@@ -53,6 +56,7 @@ impl Applier {
     /// Forgets a request that was cut off: the link starts anew.
     pub fn reset(&mut self) {
         self.parser = Parser::new();
+        self.open_until = None;
     }
 
     /// Applies one group of what is whole of the input, a transaction only when it is whole.
@@ -119,10 +123,10 @@ impl Applier {
         input: &[u8],
     ) -> Result<usize, ProtocolError> {
         self.plan.clear();
-        let limits = Limits {
-            authenticated: true,
-            ..Limits::default()
-        };
+        if !self.transaction_is_whole(input)? {
+            return Ok(0);
+        }
+        let limits = limits();
         let planner = Planner::new(engine, session);
         let (mut at, mut whole, mut in_transaction) = (0, 0, false);
         while at < input.len() {
@@ -163,11 +167,54 @@ impl Applier {
             }
         }
         if whole < at {
-            // The rest of a transaction is still to come: it is parsed again then.
+            // The rest of a transaction is still to come.
             self.plan.cut_at(whole);
-            self.parser = Parser::new();
+            match whole {
+                0 => self.open_until = Some(at),
+                _ => self.parser = Parser::new(),
+            }
         }
         Ok(whole)
+    }
+
+    /// False if the input begins with a transaction whose end is not there yet. Only what is
+    /// new of it is looked at, however many reads it arrives in; whole, it is planned once.
+    fn transaction_is_whole(&mut self, input: &[u8]) -> Result<bool, ProtocolError> {
+        let Some(mut at) = self.open_until.take() else {
+            return Ok(true);
+        };
+        let (limits, mut ranges) = (limits(), Vec::new());
+        while at < input.len() {
+            ranges.clear();
+            let frame = &input[at..];
+            let (len, ends) = match self.parser.parse(frame, &limits, &mut ranges)? {
+                Parsed::Incomplete { .. } => break,
+                Parsed::Empty { consumed_bytes } => (consumed_bytes, false),
+                Parsed::Complete {
+                    consumed_bytes,
+                    inline,
+                } => {
+                    let (bytes, ranges) = (frame, &ranges[..]);
+                    let argv = inline
+                        .as_ref()
+                        .map_or(Argv { bytes, ranges }, |inline| inline.argv());
+                    (consumed_bytes, argv.get(0).eq_ignore_ascii_case(b"exec"))
+                }
+            };
+            at += len;
+            if ends {
+                return Ok(true);
+            }
+        }
+        self.open_until = Some(at);
+        Ok(false)
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        authenticated: true,
+        ..Limits::default()
     }
 }
 
@@ -198,4 +245,63 @@ fn asks_for_ack(argv: Argv) -> bool {
 
 fn name_of(argv: Argv) -> String {
     String::from_utf8_lossy(argv.get(0)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::hash::KeyHasher;
+    use crate::commands::FAMILIES;
+    use crate::commands::registry::Registry;
+    use crate::config::Config;
+    use crate::resp::request::encode_command;
+    use crate::shared::session::Origin;
+    use crate::shared::{Shared, Size};
+
+    #[test]
+    fn a_transaction_in_many_reads_is_applied_when_it_is_whole() {
+        let registry = Registry::new(FAMILIES);
+        let size = Size {
+            shards: 16,
+            gates: 1,
+            commands: registry.len(),
+        };
+        let (shared, _) = Shared::new(Arc::new(Config::new()), KeyHasher::seeded(1), size, 0);
+        shared.oplog.activate_backlog();
+        let engine = Engine { shared, registry };
+        let mut applier = Applier::new(Locker::new(&engine.shared.keyspace, 0));
+        let mut session = Session::new(Arc::default(), Origin::Leader);
+        let mut stream = Vec::new();
+        encode_command(&["SET", "before", "1"].map(str::as_bytes), &mut stream);
+        let before_bytes = stream.len();
+        encode_command(&[b"MULTI"], &mut stream);
+        for key in 0..20_000 {
+            encode_command(&[b"SET", key.to_string().as_bytes(), b"exec"], &mut stream);
+        }
+        encode_command(&[b"EXEC"], &mut stream);
+        let transaction_end = stream.len();
+        encode_command(&["SET", "behind", "1"].map(str::as_bytes), &mut stream);
+        // Each attempt sees all that has come so far, as on a slow link.
+        let (mut at, mut ends) = (0, Vec::new());
+        for seen in (0..stream.len()).step_by(97).chain([stream.len()]) {
+            while at < seen {
+                let input = &stream[at..seen];
+                let applied = applier.apply(&engine, &mut session, input).unwrap();
+                if applied.consumed_bytes == 0 {
+                    break;
+                }
+                assert!(applied.errors.is_empty(), "{:?}", applied.errors);
+                at += applied.consumed_bytes;
+                ends.push(at);
+            }
+        }
+        assert_eq!(ends[0], before_bytes);
+        assert!(ends[1] >= transaction_end, "{ends:?}");
+        assert_eq!(at, stream.len());
+        let mut locker = Locker::new(&engine.shared.keyspace, 0);
+        let locked = engine.shared.keyspace.lock_everything(&mut locker);
+        assert_eq!(locked.len(0), 20_002);
+    }
 }

@@ -61,14 +61,6 @@ pub fn put_resize_db(out: &mut Vec<u8>, keys: u64, expires: u64) {
     put_len(out, expires);
 }
 
-/// How many keys a hash slot holds, and how many of them expire.
-pub fn put_slot_info(out: &mut Vec<u8>, slot: u64, keys: u64, expires: u64) {
-    out.push(opcode::SLOT_INFO);
-    put_len(out, slot);
-    put_len(out, keys);
-    put_len(out, expires);
-}
-
 /// A function library's source.
 pub fn put_function(out: &mut Vec<u8>, code: &[u8]) {
     out.push(opcode::FUNCTION2);
@@ -106,11 +98,6 @@ pub fn put_len(out: &mut Vec<u8>, len: u64) {
 pub fn put_string_plain(out: &mut Vec<u8>, bytes: &[u8]) {
     put_len(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
-}
-
-/// A score or another double, eight bytes.
-pub fn put_f64(out: &mut Vec<u8>, value: f64) {
-    out.extend_from_slice(&value.to_le_bytes());
 }
 
 /// A time of eight bytes, as streams and field expiries have them.

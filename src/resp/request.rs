@@ -150,11 +150,6 @@ impl Parser {
         }
     }
 
-    /// Whether a frame has begun whose rest is still to come.
-    pub fn is_midway(&self) -> bool {
-        self.progress != Progress::default()
-    }
-
     /// What the unfinished frame's ranges cost, in bytes.
     pub fn memory_bytes(&self) -> usize {
         self.partial.capacity() * size_of::<ArgRange>()

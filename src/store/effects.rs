@@ -1,6 +1,6 @@
-//! What a command leaves behind besides its reply: log records, keyspace events, messages
-//! and old values to free. Handlers fill it while the locks are held; `exec` carries it
-//! out before they are released, and keeps the buffers for the next group.
+//! What a command leaves behind besides its reply: log records, keyspace events and old
+//! values to free. Handlers fill it while the locks are held; `exec` carries it out before
+//! they are released, and keeps the buffers for the next group.
 //!
 //! Log records are gathered by *unit*: one command, or one whole transaction. A unit of
 //! several records is wrapped in MULTI and EXEC, so that a follower applies it as one.
@@ -27,13 +27,6 @@ pub struct Event {
     pub key: Box<[u8]>,
 }
 
-/// A message for a channel, to be delivered when the log has taken its record.
-#[derive(Debug)]
-pub struct Message {
-    pub channel: Box<[u8]>,
-    pub payload: Box<[u8]>,
-}
-
 #[derive(Default)]
 pub struct Effects {
     /// Whether anybody reads the log; while false no record is kept.
@@ -52,7 +45,6 @@ pub struct Effects {
     unit: Vec<UnitRecord>,
     unit_bytes: Vec<u8>,
     pub events: Vec<Event>,
-    pub messages: Vec<Message>,
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,

@@ -229,10 +229,6 @@ impl Locked<'_> {
         self.locker.gate
     }
 
-    pub fn holds_everything(&self) -> bool {
-        self.locker.everything
-    }
-
     #[inline]
     pub fn holds(&self, shard: usize) -> bool {
         self.keyspace.shards[shard]

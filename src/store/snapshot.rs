@@ -71,8 +71,4 @@ impl OpenSnapshots {
             giver.give(db, entry);
         }
     }
-
-    pub fn is_open(&self, purpose: Purpose) -> bool {
-        self.slots[purpose as usize].number.load(Ordering::Acquire) != 0
-    }
 }

@@ -37,11 +37,6 @@ impl Locked<'_> {
         (keys, expires, sum_ms)
     }
 
-    /// Whether a database has keys in a shard that is held.
-    pub fn is_used(&self, db: u32, shard: usize) -> bool {
-        self.table(db, shard).is_some()
-    }
-
     /// Whether a key of the database may have an expiry. Any lock will do.
     pub fn has_expiring(&self, db: u32) -> bool {
         self.tables(db).is_some_and(Tables::has_expiring)

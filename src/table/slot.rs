@@ -93,12 +93,6 @@ impl<S: Slot> SlotRef<'_, S> {
             table: PhantomData,
         }
     }
-
-    /// The pointer itself, valid for reads as long as the table's borrow.
-    #[inline]
-    pub fn as_raw(self) -> NonNull<u8> {
-        self.raw
-    }
 }
 
 impl<S: Slot> Deref for SlotRef<'_, S> {
