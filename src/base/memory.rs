@@ -19,7 +19,7 @@ const CELLS: usize = 256;
 pub struct Allocator;
 
 /// From this use on huge pages are worth what they may leave empty, in bytes.
-const HUGE_PAGES_FROM_BYTES: usize = 64 << 20;
+const HUGE_PAGES_FROM_BYTES: usize = 16 << 20;
 
 /// Has small pages used until there is much to hold: a server without data would own one
 /// huge page per thread and kind of thing. To be called once, as early as can be.
