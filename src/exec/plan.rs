@@ -95,6 +95,7 @@ impl Plan {
         self.ranges.truncate(len);
     }
 
+    #[inline]
     pub fn argv<'a>(&'a self, request: &'a Planned, input: &'a [u8]) -> Argv<'a> {
         match &request.inline {
             Some(owned) => owned.argv(),
@@ -198,13 +199,20 @@ impl Plan {
         first_key: FirstKey,
     ) {
         self.requests.push(Planned {
-            // A group has far less than four billion arguments.
-            ranges: (from as u32, self.ranges.len() as u32),
-            frame,
+            ranges: (0, 0),
+            frame: (0, 0),
             inline,
             verdict,
-            first_key,
+            first_key: FirstKey::default(),
         });
+        // Most of it is filled in where it stands: made elsewhere and then moved, it would be
+        // read back wider than it was just written, for which processors have to wait.
+        if let Some(request) = self.requests.last_mut() {
+            // A group has far less than four billion arguments.
+            request.ranges = (from as u32, self.ranges.len() as u32);
+            request.frame = frame;
+            request.first_key = first_key;
+        }
     }
 
     /// As `add`, for a stream whose requests join whatever they are: no check of one

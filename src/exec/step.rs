@@ -138,8 +138,21 @@ impl<'a, 'k> Step<'a, 'k> {
         if !self.is_calm && !self.is_admitted(id)? {
             return Ok(());
         }
-        match self.call_inlined(id, argv, first_key, false) {
-            Outcome::Done => {}
+        let result = self.call_inlined(id, argv, first_key, false);
+        if matches!(result, Ok(Outcome::Done)) {
+            // There is nothing in it to drop, which is not to be found out each time.
+            std::mem::forget(result);
+            self.end_unit(id);
+            return Ok(());
+        }
+        let outcome = self.outcome_of(id, result);
+        self.finish(id, argv, outcome)
+    }
+
+    /// Ends a command that did not simply succeed.
+    #[inline(never)]
+    fn finish(&mut self, id: CommandId, argv: Argv, outcome: Outcome) -> Result<(), Box<Halt>> {
+        let left = match outcome {
             Outcome::Exec => {
                 let left = self.run_transaction();
                 self.locked.effects().end_unit();
@@ -147,17 +160,17 @@ impl<'a, 'k> Step<'a, 'k> {
                 if self.engine.shared.clients.has_monitors() {
                     self.tell_monitors(argv);
                 }
-                if let Some(outcome) = left {
-                    return Err(Halt::Outcome(outcome).into());
-                }
+                left
             }
             outcome => {
                 self.end_unit(id);
-                return Err(Halt::Outcome(outcome).into());
+                (!matches!(outcome, Outcome::Done)).then_some(outcome)
             }
+        };
+        match left {
+            None => Ok(()),
+            Some(outcome) => Err(Halt::Outcome(outcome).into()),
         }
-        self.end_unit(id);
-        Ok(())
     }
 
     /// Whether a command may run; if not it has been answered, or waits.
@@ -253,10 +266,11 @@ impl<'a, 'k> Step<'a, 'k> {
         first_key: FirstKey,
         in_transaction: bool,
     ) -> Outcome {
-        self.call_inlined(id, argv, first_key, in_transaction)
+        let result = self.call_inlined(id, argv, first_key, in_transaction);
+        self.outcome_of(id, result)
     }
 
-    /// As `call`, where it is hot: what is handed on is then never copied.
+    /// As `call`, where it is hot: nothing that is handed on or back is copied then.
     #[inline(always)]
     fn call_inlined(
         &mut self,
@@ -264,7 +278,7 @@ impl<'a, 'k> Step<'a, 'k> {
         argv: Argv,
         first_key: FirstKey,
         in_transaction: bool,
-    ) -> Outcome {
+    ) -> Result<Outcome, CmdError> {
         let known = self.engine.registry.get(id);
         let skip = usize::from(known.container.is_some());
         let mut cx = Cx {
@@ -285,15 +299,18 @@ impl<'a, 'k> Step<'a, 'k> {
         let effects = self.locked.effects();
         effects.group_dirty += effects.dirty;
         self.stats.costs[id as usize].calls.add(1);
-        result.unwrap_or_else(|error| self.count_failure(id, &error))
+        result
     }
 
-    #[cold]
-    fn count_failure(&self, id: CommandId, error: &CmdError) -> Outcome {
-        self.stats.costs[id as usize].failed.add(1);
-        self.stats.error_replies.add(1);
-        self.engine.shared.stats.count_error(&error.message());
-        Outcome::Done
+    /// What is left to do after a call, whose failure is counted.
+    #[inline(never)]
+    fn outcome_of(&self, id: CommandId, result: Result<Outcome, CmdError>) -> Outcome {
+        result.unwrap_or_else(|error| {
+            self.stats.costs[id as usize].failed.add(1);
+            self.stats.error_replies.add(1);
+            self.engine.shared.stats.count_error(&error.message());
+            Outcome::Done
+        })
     }
 
     #[cold]

@@ -89,6 +89,7 @@ impl OwnedCommand {
     }
 
     /// The command as handlers take it.
+    #[inline]
     pub fn argv(&self) -> Argv<'_> {
         Argv {
             bytes: &self.bytes,

@@ -30,20 +30,26 @@ const STASHED_UNKNOWN: u8 = 15;
 /// The mask bits of all slots.
 const ALL: u32 = ((1 << SLOTS) - 1) << 1;
 
-/// Eight bits of a hash, never 0.
+/// Eight bits of a hash, never 0. As wide as it is loaded to be compared, so that no
+/// processor has to wait for a narrow store before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tag(u8);
+pub(super) struct Tag(u32);
 
 impl Tag {
     #[inline]
     pub fn new(bits: u8) -> Tag {
-        Tag(bits.max(1))
+        Tag(u32::from(bits.max(1)))
+    }
+
+    #[inline]
+    fn byte(self) -> u8 {
+        self.0 as u8
     }
 
     /// The eight bits, unless they are lost: 0 and 1 have the same tag.
     #[inline]
     pub fn bits(self) -> Option<u8> {
-        (self.0 > 1).then_some(self.0)
+        (self.0 > 1).then_some(self.byte())
     }
 }
 
@@ -114,7 +120,7 @@ impl Line {
     /// The slots that hold `tag`.
     #[inline]
     pub fn matches(self, tag: Tag) -> Mask {
-        Mask(self.equal_to(tag.0) & ALL)
+        Mask(self.equal_to(tag.byte()) & ALL)
     }
 
     #[inline]
@@ -138,7 +144,7 @@ impl Line {
 
     #[inline]
     pub fn tag(self, slot: usize) -> Tag {
-        Tag(self.byte(slot))
+        Tag(self.byte(slot).into())
     }
 
     /// Fills an empty slot.
@@ -148,7 +154,7 @@ impl Line {
     #[inline]
     pub fn set(self, slot: usize, tag: Tag, pointer: NonNull<u8>) {
         self.set_pointer(slot, pointer);
-        self.set_byte(slot, tag.0);
+        self.set_byte(slot, tag.byte());
     }
 
     /// Changes the pointer of a slot in use.
@@ -169,7 +175,7 @@ impl Line {
     /// Moves slot `from` of `other` into the empty slot `to` of this line.
     #[inline]
     pub fn take_from(self, to: usize, other: Line, from: usize) {
-        self.set(to, Tag(other.byte(from)), other.pointer(from));
+        self.set(to, other.tag(from), other.pointer(from));
         other.clear(from);
     }
 
@@ -177,7 +183,7 @@ impl Line {
     #[inline]
     pub fn fill_hole(self, slot: usize, last: usize) {
         if slot != last {
-            self.set(slot, Tag(self.byte(last)), self.pointer(last));
+            self.set(slot, self.tag(last), self.pointer(last));
         }
         self.clear(last);
     }
