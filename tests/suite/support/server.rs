@@ -156,7 +156,10 @@ impl Server {
         let Ok(mut client) = Client::try_connect(("127.0.0.1", self.port)) else {
             return false;
         };
-        !client.run("PING").to_string().starts_with("-LOADING")
+        let answer = client.run("PING").to_string();
+        // Who is asked for a password is not told that the server is loading.
+        let ready = || self.log().contains("eady to accept connections");
+        !answer.starts_with("-LOADING") && (!answer.starts_with("-NOAUTH") || ready())
     }
 }
 
