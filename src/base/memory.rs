@@ -19,7 +19,7 @@ const CELLS: usize = 256;
 pub struct Allocator;
 
 /// From this use on huge pages are worth what they may leave empty, in bytes.
-const HUGE_PAGES_FROM_BYTES: usize = 16 << 20;
+const HUGE_PAGES_FROM_BYTES: u64 = 16 << 20;
 
 /// Has small pages used until there is much to hold: a server without data would own one
 /// huge page per thread and kind of thing. To be called once, as early as can be.
@@ -28,10 +28,11 @@ pub fn begin_with_small_pages() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
-/// Allows huge pages once enough is in use; fewer of them are missed by the processor's
-/// tables, which a lookup among millions of keys feels. True when it is done.
-pub fn allow_huge_pages_if_due() -> bool {
-    let due = used_bytes() >= HUGE_PAGES_FROM_BYTES;
+/// Allows huge pages once enough is in use, or is about to be; fewer of them are missed by
+/// the processor's tables, which a lookup among millions of keys feels, and memory is taken
+/// into use with fewer faults. True when it is done.
+pub fn allow_huge_pages_if_due(coming_bytes: u64) -> bool {
+    let due = used_bytes() as u64 + coming_bytes >= HUGE_PAGES_FROM_BYTES;
     if due {
         let _ = rustix::thread::disable_transparent_huge_pages(false);
     }

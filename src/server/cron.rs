@@ -72,7 +72,7 @@ impl Cron {
         if elapsed >= SAMPLE {
             self.sampled = Instant::now();
             self.sample(elapsed);
-            self.huge_pages = self.huge_pages || memory::allow_huge_pages_if_due();
+            self.huge_pages = self.huge_pages || memory::allow_huge_pages_if_due(0);
             self.close_idle();
             let shared = &self.engine.shared;
             self.oom

@@ -24,12 +24,19 @@ impl<'k> Locked<'k> {
         self.keyspace.shard_of(key.hash)
     }
 
-    /// Has the key's bucket fetched into the cache, where the key is soon to be put.
+    /// Has what an insertion reads fetched into the cache.
     #[inline]
-    pub fn prefetch_bucket(&self, db: u32, hash: u64) {
-        if let Some(held) = self.table(db, self.keyspace.shard_of(hash)) {
-            held.table.table.prefetch_bucket(hash);
+    pub fn prefetch_insertion(&self, db: u32, hash: u64) {
+        if let Some(held) = self.table(db, self.keyspace.shard_of(hash))
+            && let Some(probe) = held.table.table.prefetch_bucket(hash)
+        {
+            probe.prefetch_head();
         }
+    }
+
+    /// Makes an empty database's part in a shard as large as `keys` will need.
+    pub fn prepare(&mut self, db: u32, shard: usize, keys: usize) {
+        self.table_or_new(db, shard).table.table.prepare(keys);
     }
 
     /// A key that a command reads: counted as a hit or a miss, marked as used.

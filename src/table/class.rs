@@ -46,6 +46,22 @@ pub(super) const fn merge_len_max() -> usize {
     len_max(CLASS_MAX) / 4
 }
 
+/// Segments made before their entries come are to be this full in the end: on average, so
+/// less than what makes them grow.
+const FILL_PERCENT_PREPARED: usize = 90;
+
+/// The most entries that a segment is prepared for.
+pub(super) const fn prepared_len_max() -> usize {
+    buckets_of(CLASS_MAX) * SLOTS * FILL_PERCENT_PREPARED / 100
+}
+
+/// The class of a segment that is to take about `len` entries.
+pub(super) fn class_prepared_for(len: usize) -> u8 {
+    (0..CLASS_MAX)
+        .find(|&class| len <= buckets_of(class) * SLOTS * FILL_PERCENT_PREPARED / 100)
+        .unwrap_or(CLASS_MAX)
+}
+
 /// The class a new segment of `len` entries gets.
 pub(super) fn class_for(len: usize) -> u8 {
     (0..CLASS_MAX)

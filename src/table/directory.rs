@@ -257,7 +257,7 @@ impl<S: Slot> Table<S> {
         }
     }
 
-    fn set_directory(&mut self, links: &[Link], depth: u8) {
+    pub(super) fn set_directory(&mut self, links: &[Link], depth: u8) {
         debug_assert!(links.len() == 1 << depth);
         self.free_directory();
         self.depth = depth;
@@ -491,6 +491,12 @@ pub struct Probe<'a, S: Slot> {
 }
 
 impl<S: Slot> Probe<'_, S> {
+    /// Asks for the head of the segment, which an insertion reads and a lookup does not.
+    #[inline]
+    pub fn prefetch_head(&self) {
+        prefetch(self.segment.header().cast());
+    }
+
     /// Asks for the memory of every slot that may be the wanted one: the third stage, when
     /// the bucket has arrived.
     #[inline]

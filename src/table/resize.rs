@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use super::class::{CLASS_MAX, class_for, merge_len_max};
+use super::class::{CLASS_MAX, class_for, class_prepared_for, merge_len_max, prepared_len_max};
 use super::directory::{DEPTH_MAX, Link, Table};
 use super::segment::Segment;
 use super::slot::{Slot, Snapshots};
@@ -13,6 +13,29 @@ use crate::base::hash::KeyHasher;
 const ENTRIES_PER_LINK_MIN: usize = 32;
 
 impl<S: Slot> Table<S> {
+    /// Gives a table that has nothing yet the size that `len` entries will need in the end,
+    /// so that they cost no growing. They are no part of any snapshot that is open now.
+    pub fn prepare(&mut self, len: usize) {
+        if self.has_segments() || len == 0 {
+            return;
+        }
+        let mut depth = 0;
+        while len >> depth > prepared_len_max() && depth < DEPTH_MAX {
+            depth += 1;
+        }
+        let class = class_prepared_for(len >> depth);
+        let links: Vec<Link> = (0..1_usize << depth)
+            .map(|_| {
+                let segment = Segment::allocate(class);
+                segment.head_mut().given = [u64::MAX; 2];
+                self.count_bytes(segment.bytes(), 0);
+                self.slots_max = segment.slots() as u32;
+                Link::new(segment, depth)
+            })
+            .collect();
+        self.set_directory(&links, depth);
+    }
+
     /// Makes the segment of `hash` a step larger or splits it. True when neither is
     /// possible.
     #[cold]

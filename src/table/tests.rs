@@ -148,11 +148,15 @@ struct World {
 
 impl World {
     fn new(seed: u64, quality: Quality, keys: u64) -> World {
+        let mut table = Table::new();
+        if seed.is_multiple_of(2) {
+            table.prepare(keys as usize);
+        }
         World {
             rng: Rng::seeded(seed),
             quality,
             keys,
-            table: Table::new(),
+            table,
             hasher: KeyHasher::seeded(1),
             model: Model::new(),
             snaps: Snaps::default(),

@@ -18,12 +18,13 @@ fn options() -> LoadOptions {
         follower: false,
         origin: "a test".to_owned(),
         cancel: Arc::new(AtomicBool::new(false)),
+        total_bytes: None,
     }
 }
 
 fn load(shared: &Shared, file: &[u8], options: LoadOptions) -> Result<Loaded, LoadError> {
     let mut load = Load::begin(shared, options)?;
-    load.feed(file)?;
+    load.feed(shared, file)?;
     load.finish()
 }
 
@@ -113,7 +114,7 @@ fn bytes_may_come_in_any_pieces_and_more_may_follow() {
         let followed = [&file[..], b"more"].concat();
         let mut leftover = 0;
         for piece in followed.chunks(piece_bytes) {
-            match load.feed(piece).unwrap() {
+            match load.feed(&ours, piece).unwrap() {
                 Fed::All => assert_eq!(leftover, 0),
                 Fed::End { leftover_bytes } => leftover += leftover_bytes,
             }
@@ -218,6 +219,41 @@ fn what_cannot_be_served_is_refused_by_name_and_place() {
     );
 }
 
+/// Tables are made before the keys come, by what the file says of their number.
+#[test]
+fn a_file_may_say_anything_of_the_number_of_its_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let ours = shared::in_dir(dir.path(), &[]);
+    for claimed in [0, 1, 5_000, 1 << 20, 1 << 40, u64::MAX] {
+        let file = file(|out, encoder| {
+            for db in [0, 1, 0] {
+                encode::put_select_db(out, db);
+                encode::put_resize_db(out, claimed, claimed);
+            }
+            for n in 0..5_000_u32 {
+                encoder.put_string_entry(out, &n.to_le_bytes(), b"value", KeyMeta::default());
+            }
+        });
+        for total_bytes in [Some(file.len() as u64), None] {
+            let options = LoadOptions {
+                total_bytes,
+                ..options()
+            };
+            let loaded = load(&ours, &file, options).unwrap();
+            assert_eq!(loaded.keys_loaded, 5_000);
+            let mut locker = Locker::new(&ours.keyspace, 0);
+            let mut locked = ours.keyspace.lock_everything(&mut locker);
+            loaded.install(&ours, &mut locked);
+            assert_eq!((locked.counts(0).0, locked.counts(1).0), (5_000, 0));
+            let found = (0..5_000_u32).all(|n| {
+                let name = n.to_le_bytes();
+                locked.exists(0, ours.keyspace.key(&name))
+            });
+            assert!(found, "{claimed} keys claimed");
+        }
+    }
+}
+
 #[test]
 fn a_duplicate_ends_a_load_that_has_much_more_to_read() {
     let dir = tempfile::tempdir().unwrap();
@@ -231,7 +267,7 @@ fn a_duplicate_ends_a_load_that_has_much_more_to_read() {
     let mut load = Load::begin(&ours, options()).unwrap();
     let fed = file
         .chunks(1 << 16)
-        .try_for_each(|piece| load.feed(piece).map(|_| ()));
+        .try_for_each(|piece| load.feed(&ours, piece).map(|_| ()));
     let error = fed.and_then(|()| load.finish().map(|_| ())).unwrap_err();
     assert!(
         matches!(error.kind, LoadErrorKind::Duplicate { .. }),

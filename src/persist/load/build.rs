@@ -28,8 +28,18 @@ pub struct Builders {
 
 struct Builder {
     batch: Batch,
-    batches: SyncSender<Batch>,
+    orders: SyncSender<Order>,
     thread: JoinHandle<Result<u64, LoadErrorKind>>,
+}
+
+/// What a builder is told.
+enum Order {
+    /// So many keys of this database will come, for all shards together.
+    Prepare {
+        db: u32,
+        keys: usize,
+    },
+    Build(Batch),
 }
 
 /// A builder ended before its time: `Builders::failure` says why.
@@ -45,7 +55,7 @@ impl Builders {
         let shards_each = shards.div_ceil(count);
         let (return_spare, spare) = channel();
         let builders = (0..count).map(|gate| {
-            let (batches, waiting) = sync_channel(WAITING_MAX);
+            let (orders, waiting) = sync_channel(WAITING_MAX);
             let first = (gate * shards_each).min(shards);
             let after = (first + shards_each).min(shards);
             let work = Work {
@@ -61,7 +71,7 @@ impl Builders {
                 .spawn(move || work.run())?;
             Ok(Builder {
                 batch: Batch::default(),
-                batches,
+                orders,
                 thread,
             })
         });
@@ -71,6 +81,13 @@ impl Builders {
             shards_each,
             spare,
         })
+    }
+
+    /// Makes room for the keys of a database that are about to come.
+    pub fn prepare(&mut self, db: u32, keys: usize) -> Result<(), Failed> {
+        let mut orders = self.builders.iter().map(|builder| &builder.orders);
+        let sent = orders.try_for_each(|orders| orders.send(Order::Prepare { db, keys }));
+        sent.map_err(|_| Failed)
     }
 
     /// Hands an entry to its builder; waits while that one is behind.
@@ -89,7 +106,7 @@ impl Builders {
         let spare = self.spare.try_recv().unwrap_or_default();
         let builder = &mut self.builders[builder];
         let batch = std::mem::replace(&mut builder.batch, spare);
-        builder.batches.send(batch).map_err(|_| Failed)
+        builder.orders.send(Order::Build(batch)).map_err(|_| Failed)
     }
 
     /// Waits for all that was pushed; the number of entries.
@@ -118,7 +135,7 @@ impl Builders {
     fn join(&mut self) -> Vec<Result<u64, LoadErrorKind>> {
         let builders = std::mem::take(&mut self.builders);
         let joined = builders.into_iter().map(|builder| {
-            drop(builder.batches);
+            drop(builder.orders);
             let end = builder.thread.join();
             end.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
@@ -131,7 +148,7 @@ struct Work {
     keyspace: Arc<Keyspace>,
     gate: usize,
     shards: Vec<u16>,
-    waiting: Receiver<Batch>,
+    waiting: Receiver<Order>,
     spare: Sender<Batch>,
 }
 
@@ -142,22 +159,37 @@ impl Work {
         let mut locked = keyspace.lock_shards(&mut locker, &self.shards);
         locked.expiry = Expiry::Ignore;
         let mut entries = 0;
-        while let Ok(mut batch) = self.waiting.recv() {
-            for group in batch.records.chunks(GROUP) {
-                for record in group {
-                    locked.prefetch_bucket(record.db, record.hash);
+        while let Ok(order) = self.waiting.recv() {
+            match order {
+                Order::Prepare { db, keys } => {
+                    let keys_each = keys / keyspace.shard_count();
+                    for &shard in &self.shards {
+                        locked.prepare(db, shard.into(), keys_each);
+                    }
                 }
-                for record in group {
-                    insert(&mut locked, &batch, record)?;
+                Order::Build(mut batch) => {
+                    build(&mut locked, &batch)?;
+                    entries += batch.records.len() as u64;
+                    batch.clear();
+                    // Nobody needs it any more at the end.
+                    let _ = self.spare.send(batch);
                 }
             }
-            entries += batch.records.len() as u64;
-            batch.clear();
-            // Nobody needs it any more at the end.
-            let _ = self.spare.send(batch);
         }
         Ok(entries)
     }
+}
+
+fn build(locked: &mut Locked, batch: &Batch) -> Result<(), LoadErrorKind> {
+    for group in batch.records.chunks(GROUP) {
+        for record in group {
+            locked.prefetch_insertion(record.db, record.hash);
+        }
+        for record in group {
+            insert(locked, batch, record)?;
+        }
+    }
+    Ok(())
 }
 
 #[inline]

@@ -55,10 +55,11 @@ pub enum ReloadError {
 /// # Errors
 /// The file cannot be read, or something is wrong with it.
 pub fn load_file(shared: &Shared, path: &Path) -> Result<Option<Loaded>, LoadError> {
-    let options = LoadOptions {
+    let mut options = LoadOptions {
         follower: shared.role.is_follower(),
         origin: path.display().to_string(),
         cancel: Arc::new(AtomicBool::new(false)),
+        total_bytes: None,
     };
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -74,6 +75,7 @@ pub fn load_file(shared: &Shared, path: &Path) -> Result<Option<Loaded>, LoadErr
         }
     };
     let total_bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    options.total_bytes = Some(total_bytes);
     let loading = &shared.jobs.loading;
     loading.total_bytes.store(total_bytes, Ordering::Relaxed);
     let mut load = Load::begin(shared, options)?;
@@ -83,7 +85,7 @@ pub fn load_file(shared: &Shared, path: &Path) -> Result<Option<Loaded>, LoadErr
             _ => interval_bytes(shared),
         };
         let read = |input: &mut Vec<u8>| file.by_ref().take(chunk_bytes).read_to_end(input);
-        let (read_bytes, fed) = load.feed_by(read)?;
+        let (read_bytes, fed) = load.feed_by(shared, read)?;
         if read_bytes == 0 || fed != Fed::All {
             return load.finish().map(Some);
         }
