@@ -27,6 +27,13 @@ pub fn arguments() -> &'static [OsString] {
     ARGUMENTS.get_or_init(|| std::env::args_os().collect())
 }
 
+/// The number of cores this process may use, as it was at first: to ask costs a walk through
+/// the control groups.
+pub fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 /// Processor time of the whole process.
 pub fn cpu_time() -> CpuTime {
     parse_stat(&read("/proc/self/stat"))

@@ -5,6 +5,7 @@ use super::spec::{Kind, Names};
 use super::table::Param;
 use super::template::expand;
 use crate::base::number::{parse_f64, parse_i64, parse_memory};
+use crate::base::process;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -181,8 +182,7 @@ impl Value {
 
 /// The number of cores this process may use.
 fn cores() -> i64 {
-    let cores = std::thread::available_parallelism();
-    cores.map_or(1, |cores| i64::try_from(cores.get()).unwrap_or(1))
+    i64::try_from(process::cores()).unwrap_or(1)
 }
 
 fn join<T>(parts: impl Iterator<Item = T>, show: impl Fn(T) -> String) -> Vec<u8> {

@@ -17,6 +17,7 @@ use tokio::time::sleep;
 
 use super::desk::RoleRequest;
 use super::handshake::Resume;
+use super::input::Input;
 use super::intake::{self, Loading};
 use super::line::LogLine;
 use super::link::{Action, Link, LinkStatus, Progress, Target};
@@ -36,9 +37,6 @@ use crate::persist::load::{Loaded, ReplFacts};
 use crate::shared::role::LinkPhase;
 use crate::shared::session::Session;
 use crate::store::locked::Locker;
-
-/// What is read at once.
-const READ_BYTES: usize = 256 << 10;
 
 /// The follower's clock is looked at no less often than this.
 const TICK_MS_MAX: u64 = 1000;
@@ -73,7 +71,7 @@ struct Following {
     connecting: Option<Connecting>,
     connect: Box<dyn Fn(Target) -> Connecting>,
     stream: Option<Stream>,
-    input: Vec<u8>,
+    input: Input,
     out: Vec<u8>,
     spool: Option<Spool>,
     loading: Option<Loading>,
@@ -159,7 +157,7 @@ impl Following {
             connecting: None,
             connect: network.connect,
             stream: None,
-            input: Vec::new(),
+            input: Input::default(),
             out: Vec::new(),
             spool: None,
             loading: None,
@@ -252,18 +250,11 @@ impl Following {
             let result = result.unwrap_or_else(|_| Err("the load ended early".to_owned()));
             return Poll::Ready(Event::Loaded(result));
         }
-        let len = self.input.len();
-        self.input.resize(len + READ_BYTES, 0);
-        let space = self.input.get_mut(len..).unwrap_or_default();
-        let read = stream.poll_read(cx, space);
-        let read_bytes = match &read {
-            Poll::Ready(Ok(read_bytes)) => *read_bytes,
-            _ => 0,
-        };
-        self.input.truncate(len + read_bytes);
-        Poll::Ready(match ready!(read) {
+        let read = ready!(stream.poll_read(cx, self.input.space()));
+        Poll::Ready(match read {
             Ok(0) => Event::Lost("Connection closed by peer".to_owned()),
-            Ok(_) => {
+            Ok(read_bytes) => {
+                self.input.add(read_bytes);
                 let stats = &self.engine.shared.stats.rare.repl_input_bytes;
                 stats.fetch_add(read_bytes as u64, Ordering::Relaxed);
                 Event::Read
@@ -277,10 +268,11 @@ impl Following {
     fn take_input(&mut self) {
         let input = std::mem::take(&mut self.input);
         let mut actions = Vec::new();
-        let consumed = self.link.input(&input, now_ms(), &mut actions);
+        let bytes = input.filled();
+        let consumed = self.link.input(bytes, now_ms(), &mut actions);
         self.perform(actions);
         let applied = match self.link.status().is_up {
-            true => self.apply(input.get(consumed..).unwrap_or_default()),
+            true => self.apply(bytes.get(consumed..).unwrap_or_default()),
             false => 0,
         };
         if self.stream.is_none() {
@@ -288,7 +280,7 @@ impl Following {
             return;
         }
         self.input = input;
-        self.input.drain(..consumed + applied);
+        self.input.consume(consumed + applied);
     }
 
     /// Applies what is whole of the stream; returns how much of the input is done with.
@@ -560,7 +552,7 @@ impl Following {
     fn tell(&mut self) {
         let status = self.link.status();
         let role = &self.engine.shared.role;
-        let read_offset = self.engine.shared.oplog.end_offset() + self.input.len() as u64;
+        let read_offset = self.engine.shared.oplog.end_offset() + self.input.filled().len() as u64;
         role.read_offset.store(read_offset, Ordering::Relaxed);
         if status == self.told {
             return;

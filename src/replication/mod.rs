@@ -65,6 +65,9 @@ mod presence;
 /// What a follower does when it cannot do as its leader does.
 mod trouble;
 
+/// What has been read of a link and not been used yet.
+mod input;
+
 /// The follower's thread.
 mod follower;
 
