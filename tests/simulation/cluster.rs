@@ -1,16 +1,16 @@
 //! The servers of one run, who follows whom, and what is known to be true of their data.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lockstep::base::rng::Rng;
-use lockstep::oplog::ReplId;
+use lockstep::oplog::History;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::judge::{Truth, is_part_of};
 use crate::node::{Node, Plan, address};
 use crate::wire::Net;
-use crate::writes::{self, Command, DB_COUNT, DB_HALVES, DB_WAITED, command};
+use crate::writes;
 
 /// How long servers that are left in peace may take to agree.
 const HEALS_WITHIN: Duration = Duration::from_secs(120);
@@ -34,27 +34,12 @@ fn folder() -> TempDir {
     folder.expect("a temporary folder")
 }
 
-/// What must be true of every server that has the leader's history.
-#[derive(Default)]
-pub struct Truth {
-    /// The leader's id when it was last looked at.
-    id: Option<ReplId>,
-    /// The counter behind each end offset where it changed, in order.
-    counts: Vec<(u64, u64)>,
-    next: u64,
-    /// Writes that a follower has acknowledged.
-    waited: Vec<u64>,
-    waited_offset: u64,
-}
-
 pub struct Cluster {
     pub net: Net,
     pub nodes: Vec<Option<Node>>,
     /// Who follows whom. What a node that is down will do.
     pub upstream: Vec<Option<usize>>,
     pub leader: usize,
-    /// Who has crashed and was not seen with all that was waited for since.
-    forgetful: BTreeSet<usize>,
     pub rng: Rng,
     pub profile: Profile,
     pub truth: Truth,
@@ -77,7 +62,6 @@ impl Cluster {
             nodes: Vec::new(),
             upstream: vec![None, Some(0), Some(0), Some(rng.below(3) as usize)],
             leader: 0,
-            forgetful: BTreeSet::new(),
             rng,
             profile,
             truth: Truth::default(),
@@ -134,13 +118,16 @@ impl Cluster {
             return;
         };
         self.tell(|| format!("node {id} stops at {}, saves: {saves}", node.end_offset()));
-        if saves && !node.is_loading() {
-            node.save();
-        } else {
-            self.forgetful.insert(id);
-        }
         self.past_full_syncs += node.full_syncs();
+        let saves = saves && !node.is_loading();
+        if saves {
+            node.save();
+        }
         node.kill().await;
+        // What a leader has lost is known when it comes back.
+        if !saves && id != self.leader {
+            self.forgets(id);
+        }
     }
 
     /// REPLICAOF. False if the node did not get to it.
@@ -152,10 +139,11 @@ impl Cluster {
         let done = node
             .replication
             .replica_of(upstream.map(address), "a client");
+        self.upstream[id] = upstream;
+        self.note_keepers();
         let done = timeout(Duration::from_secs(60), done).await;
         let answer = done.expect("a node that answers").expect("an answer");
         assert!(answer.starts_with("OK"), "{answer}");
-        self.upstream[id] = upstream;
         true
     }
 
@@ -191,118 +179,21 @@ impl Cluster {
             let (Some(node), Some(above)) = (&self.nodes[id], &self.nodes[above]) else {
                 return false;
             };
-            let (history, ours) = (above.history(), node.history().id());
             let next = node.end_offset() + 1;
             let backlog = above.engine.shared.oplog.backlog();
             let holds = backlog
                 .is_some_and(|held| (held.first_offset..=held.end_offset + 1).contains(&next));
-            holds && history.can_continue(ours.as_bytes(), next as i64).is_ok()
+            holds && is_part_of(&above.history(), node)
         })
-    }
-
-    // ---- what is true ----
-
-    /// Runs commands on the leader, and counts them.
-    pub fn write(&mut self, mut commands: Vec<Command>) {
-        let leader = self.nodes[self.leader].as_mut();
-        let Some(leader) = leader else {
-            return;
-        };
-        self.truth.next += 1;
-        let count = self.truth.next;
-        commands.push(command(&format!("SELECT {DB_COUNT}")));
-        commands.push(command(&format!("SET count {count}")));
-        leader.run(&commands);
-        let end = leader.end_offset();
-        let counts = &mut self.truth.counts;
-        while counts.last().is_some_and(|(offset, _)| *offset >= end) {
-            counts.pop();
-        }
-        counts.push((end, count));
-    }
-
-    /// As a client that writes and waits for a follower to have it.
-    pub async fn write_and_wait(&mut self) {
-        let n = self.truth.next;
-        self.write(vec![
-            command(&format!("SELECT {DB_WAITED}")),
-            command(&format!("SET waited:{n} {n}")),
-        ]);
-        let Some(leader) = &self.nodes[self.leader] else {
-            return;
-        };
-        let end = leader.end_offset();
-        if leader.engine.shared.oplog.backlog().is_none() {
-            return;
-        }
-        let engine = leader.engine.clone();
-        engine.shared.followers.wants_ack.notify_one();
-        for _ in 0..30 {
-            if engine.shared.followers.acked(end) > 0 {
-                self.tell(|| format!("somebody has {end}, waited:{n}"));
-                self.truth.waited.push(n);
-                self.truth.waited_offset = end;
-                return;
-            }
-            sleep(MS * 7).await;
-        }
-    }
-
-    /// A follower of the leader that has acknowledged everything that was waited for.
-    pub fn successor(&mut self) -> Option<usize> {
-        let leader = self.nodes[self.leader].as_ref()?;
-        let followers = leader.engine.shared.followers.all();
-        let has_all = |id: &usize| {
-            let (_, port) = address(*id);
-            let offset = self.truth.waited_offset;
-            followers.iter().any(|follower| {
-                let acked = &follower.acked_offset;
-                follower.port == port
-                    && self.nodes[*id].is_some()
-                    && !self.forgetful.contains(id)
-                    && acked.load(std::sync::atomic::Ordering::Relaxed) >= offset.max(1)
-            })
-        };
-        let all: Vec<usize> = (0..self.nodes.len()).filter(has_all).collect();
-        let drawn = self.rng.below(all.len().max(1) as u64) as usize;
-        all.get(drawn).copied()
-    }
-
-    /// `id` leads from here on; what was written behind `end` is lost. What was waited for
-    /// must be there if `keeps`.
-    pub fn new_leader(&mut self, id: usize, end: u64, keeps: bool) {
-        self.note_succession(id, end);
-        self.leader = id;
-        let node = self.nodes[id].as_mut().expect("the leader is up");
-        let waited = &mut self.truth.waited;
-        if keeps {
-            self.truth.counts.retain(|(offset, _)| *offset <= end);
-            for n in waited {
-                let found = node.get(DB_WAITED, &format!("waited:{n}"));
-                assert!(found.is_some(), "waited:{n} is lost by node {id} at {end}");
-            }
-        } else {
-            let count = node.get(DB_COUNT, "count");
-            self.truth.counts.clear();
-            if let Some(count) = count.and_then(|count| String::from_utf8(count).ok()) {
-                self.truth
-                    .counts
-                    .push((end, count.parse().expect("a number")));
-            }
-            waited.retain(|n| node.get(DB_WAITED, &format!("waited:{n}")).is_some());
-            self.truth.waited_offset = 0;
-        }
-        self.check();
     }
 
     /// A server knows two ids: who has not heard of the last change of leader, or has what
     /// the new one lacks, starts over.
-    fn note_succession(&mut self, id: usize, end: u64) {
+    pub fn note_succession(&mut self, id: usize, end: u64) {
+        let known = self.truth.history.as_ref().map(History::id);
         let all_continue = self.nodes.iter().enumerate().all(|(at, node)| {
-            let shares = |node: &Node| {
-                let ours = Some(node.history().id());
-                ours == self.truth.id && node.end_offset() <= end
-            };
+            let shares =
+                |node: &Node| Some(node.history().id()) == known && node.end_offset() <= end;
             at == id || node.as_ref().is_some_and(shares)
         });
         if !all_continue {
@@ -313,41 +204,6 @@ impl Cluster {
     fn allow_full_syncs(&mut self) {
         if self.full_syncs_allowed.take().is_some() {
             self.tell(|| "from here on there may be full syncs".to_owned());
-        }
-    }
-
-    /// Looks at every server as it is, in the middle of everything.
-    pub fn check(&mut self) {
-        let leader = self.nodes[self.leader].as_ref();
-        self.truth.id = leader.map(|leader| leader.history().id());
-        let leader_id = self.truth.id;
-        for (id, node) in self.nodes.iter_mut().enumerate() {
-            let Some(node) = node.as_mut().filter(|node| !node.is_loading()) else {
-                continue;
-            };
-            let [first, second] = DB_HALVES.map(|db| node.get(db, "half"));
-            assert_eq!(first, second, "node {id} shows half of a transaction");
-            if leader_id != Some(node.history().id()) {
-                continue;
-            }
-            let end = node.end_offset();
-            if end >= self.truth.waited_offset {
-                self.forgetful.remove(&id);
-            }
-            let counts = &self.truth.counts;
-            let known = counts.iter().rev().find(|(offset, _)| *offset <= end);
-            if let Some((offset, count)) = known {
-                let found = node.get(DB_COUNT, "count");
-                let expected = count.to_string().into_bytes();
-                assert!(
-                    found.as_deref() == Some(&expected[..]),
-                    "node {id} at {end}: count is {count} since {offset}, but found {}",
-                    found.unwrap_or_default().escape_ascii()
-                );
-            }
-        }
-        if let Some(allowed) = self.full_syncs_allowed {
-            assert_eq!(self.full_syncs(), allowed, "a full sync that need not be");
         }
     }
 
@@ -376,32 +232,6 @@ impl Cluster {
                 is_up && node.end_offset() == end && node.history().id() == id
             })
         })
-    }
-
-    /// All have the same data.
-    pub fn compare(&mut self) {
-        let leader = self.nodes[self.leader].as_mut().expect("the leader is up");
-        let expected = leader.contents();
-        for n in &self.truth.waited {
-            let found = leader.get(DB_WAITED, &format!("waited:{n}"));
-            assert!(found.is_some(), "waited:{n} is lost");
-        }
-        for (id, node) in self.nodes.iter_mut().enumerate() {
-            let found = node.as_mut().expect("all are up").contents();
-            if found == expected {
-                continue;
-            }
-            let lacks: Vec<_> = expected.iter().filter(|of| !found.contains(of)).collect();
-            let has: Vec<_> = found.iter().filter(|of| !expected.contains(of)).collect();
-            let short = |of: &(u32, Vec<u8>, Vec<u8>, Option<i64>)| {
-                let (db, key, value, expire_at_ms) = of;
-                let value = value[..value.len().min(20)].escape_ascii();
-                format!("{db}:{}={value} {expire_at_ms:?}", key.escape_ascii())
-            };
-            let lacks: Vec<_> = lacks.into_iter().map(short).collect();
-            let has: Vec<_> = has.into_iter().map(short).collect();
-            panic!("node {id} lacks {lacks:#?} and has {has:#?}");
-        }
     }
 
     fn describe(&self) -> String {

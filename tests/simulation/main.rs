@@ -14,6 +14,8 @@
 //! `SIM_SEED=n cargo test --test simulation` repeats one run, and says what it does.
 //! `SIM_SECONDS` searches for so long, among seeds that nobody chose.
 
+mod judge;
+
 mod cluster;
 
 mod node;

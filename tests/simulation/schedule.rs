@@ -195,29 +195,27 @@ impl Schedule {
         let ms = self.draw(3000);
         sleep(MS * ms as u32).await;
         self.cluster.start(id);
-        let end = self.cluster.nodes[id]
-            .as_ref()
-            .map(|node| node.end_offset());
-        self.cluster.new_leader(id, end.unwrap_or(0), saves);
+        self.cluster.new_leader(id, saves);
         self.cluster.note_change();
     }
 
-    /// A follower that has all that was waited for takes over. The old leader goes on for a
-    /// while, then follows it; so do some of the others.
+    /// A follower takes over: mostly one that has all that was waited for. The old leader
+    /// goes on for a while, then follows it; so do some of the others.
     async fn promote(&mut self) {
-        let Some(id) = self.cluster.successor() else {
+        let careful = !self.cluster.profile.crashes || self.draw(6) > 0;
+        let candidates = match careful {
+            true => self.cluster.successors(),
+            false => vec![self.follower()],
+        };
+        let drawn = self.draw(candidates.len().max(1) as u64) as usize;
+        let Some(id) = candidates.get(drawn).copied() else {
             return;
         };
         let old = self.cluster.leader;
         if !self.cluster.replica_of(id, None).await {
             return;
         }
-        let second_offset = self.cluster.nodes[id].as_ref().map(|node| {
-            let history = node.history();
-            history.second_offset()
-        });
-        let end = second_offset.unwrap_or(1).max(1) as u64 - 1;
-        self.cluster.new_leader(id, end, true);
+        self.cluster.new_leader(id, careful);
         if self.draw(2) == 0 {
             self.write_to_old(old);
         }
