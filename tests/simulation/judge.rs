@@ -208,7 +208,7 @@ impl Cluster {
     /// stands for all.
     pub fn note_keepers(&mut self) {
         let last = self.truth.waited.last().map(|(_, n)| waited_key(*n));
-        for id in self.from_the_leader_down() {
+        for id in self.leader_first() {
             let above = self.upstream[id].unwrap_or(id);
             let keepers = &mut self.truth.keepers;
             if above != id && !keepers.contains(&above) {
@@ -236,7 +236,7 @@ impl Cluster {
         }
     }
 
-    fn from_the_leader_down(&self) -> Vec<usize> {
+    fn leader_first(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
         order.sort_by_key(|id| self.depth(*id));
         order

@@ -33,7 +33,7 @@ pub use self::error::{LoadError, LoadErrorKind};
 pub use self::file::{LoadReport, Reload, ReloadError, debug_reload, load_file, start};
 pub use self::loaded::{Loaded, Origin, ReplFacts};
 use super::pace::{Pace, Rest};
-use crate::base::{clock, memory};
+use crate::base::{clock, memory, process};
 use crate::config::Param;
 use crate::rdb::decode::{DecodeError, Decoder, Entry, Options, Step, Value};
 use crate::shared::Shared;
@@ -99,7 +99,7 @@ impl Load {
     /// There can be no more threads.
     pub fn begin(shared: &Shared, options: LoadOptions) -> Result<Load, LoadError> {
         let served = &shared.keyspace;
-        let count = builder_count().min(served.shard_count());
+        let count = process::cores().min(served.shard_count());
         let keyspace = Arc::new(Keyspace::new(
             served.database_count(),
             served.shard_count(),
@@ -317,8 +317,4 @@ fn check<'e>(entry: &Entry<'e>) -> Result<(u32, &'e [u8]), Stop> {
             offset: entry.value_offset,
         })),
     }
-}
-
-fn builder_count() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
