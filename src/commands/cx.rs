@@ -8,6 +8,7 @@ use super::error::CmdError;
 use super::index::{self, Index};
 use crate::resp::reply::ReplyBuf;
 use crate::shared::Shared;
+use crate::shared::followers::Wanted;
 use crate::shared::session::Session;
 use crate::store::keyspace::Key;
 use crate::store::locked::Locked;
@@ -68,10 +69,10 @@ pub enum Outcome {
     Done,
     /// Run the queued commands, at once and as one unit.
     Exec,
-    /// Reply with the number of followers that have acknowledged the session's last write,
-    /// when there are `followers` of them or the deadline has come (`None`: never).
+    /// Reply with the number of followers that have what is wanted, when they are enough or
+    /// the deadline has come (`None`: never).
     Wait {
-        followers: usize,
+        wanted: Wanted,
         deadline_ms: Option<i64>,
     },
     /// Have a task do it, which also writes the reply.

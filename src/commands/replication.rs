@@ -10,7 +10,8 @@ use super::spec::flag::{
 };
 use super::spec::{Spec, category};
 use crate::base::number::parse_i64;
-use crate::shared::followers::FollowerPhase;
+use crate::resp::reply::ReplyBuf;
+use crate::shared::followers::{FollowerPhase, Kept, Wanted};
 use crate::shared::introduction::{Replconf, replconf as introduce};
 use crate::shared::role::FailoverPhase;
 
@@ -23,6 +24,8 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("slaveof", 3, FOLLOW, 0, replicaof),
     Spec::new("failover", -1, ADMIN | NOSCRIPT | STALE, 0, failover),
     Spec::new("wait", 3, BLOCKING, category::CONNECTION, wait)
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"]),
+    Spec::new("waitaof", 4, BLOCKING, category::CONNECTION, wait_aof)
         .tips(&["request_policy:all_shards", "response_policy:agg_min"]),
     Spec::new("replconf", -1, REPLCONF, 0, replconf),
     Spec::new("psync", -3, SYNC, 0, become_follower),
@@ -134,32 +137,80 @@ fn wait(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
              replicas are just local and are not propagated.",
         ));
     }
-    let wanted = args.i64();
+    let followers = args.i64();
+    let deadline_ms = wait_deadline(cx, &mut args)?;
+    Ok(wait_for(cx, Kept::InMemory, followers, deadline_ms))
+}
+
+fn wait_aof(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let local = args.i64();
+    args.check()?;
+    if !(0..=1).contains(&local) {
+        return Err(CmdError::text(
+            "ERR value is out of range, value must between 0 and 1",
+        ));
+    }
+    let negative = CmdError::text("ERR value is out of range, must be positive");
+    let followers = args.i64_or(negative.clone());
+    args.check()?;
+    if followers < 0 {
+        return Err(negative);
+    }
+    let deadline_ms = wait_deadline(cx, &mut args)?;
+    if cx.shared.role.is_follower() {
+        return Err(CmdError::text(
+            "ERR WAITAOF cannot be used with replica instances. Please also note that writes to \
+             replicas are just local and are not propagated.",
+        ));
+    }
+    if local > 0 {
+        return Err(CmdError::text(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    Ok(wait_for(cx, Kept::OnDisk, followers, deadline_ms))
+}
+
+/// The last argument: for how long, 0 for ever.
+fn wait_deadline(cx: &Cx, args: &mut Args) -> Result<Option<i64>, CmdError> {
     let timeout_ms = args.i64_or(CmdError::text(
         "ERR timeout is not an integer or out of range",
     ));
-    args.finish()?;
-    if timeout_ms < 0 {
-        return Err(CmdError::text("ERR timeout is negative"));
+    args.check()?;
+    match timeout_ms {
+        0 => Ok(None),
+        ..0 => Err(CmdError::text("ERR timeout is negative")),
+        1.. => match cx.now_ms().checked_add(timeout_ms) {
+            Some(at_ms) => Ok(Some(at_ms)),
+            None => Err(CmdError::text("ERR timeout is out of range")),
+        },
     }
-    let deadline_ms = match timeout_ms {
-        0 => None,
-        _ => Some(
-            cx.now_ms()
-                .checked_add(timeout_ms)
-                .ok_or(CmdError::text("ERR timeout is out of range"))?,
-        ),
+}
+
+fn wait_for(cx: &mut Cx, kept: Kept, followers: i64, deadline_ms: Option<i64>) -> Outcome {
+    let wanted = Wanted {
+        offset: cx.session.written_offset,
+        followers: usize::try_from(followers).unwrap_or(0),
+        kept,
     };
-    let acked = cx.shared.followers.acked(cx.session.written_offset);
-    let wanted = usize::try_from(wanted).unwrap_or(0);
-    if acked >= wanted || cx.in_transaction {
-        cx.reply.integer(acked as i64);
-        return Ok(Outcome::Done);
+    let count = cx.shared.followers.count(wanted.offset, kept);
+    if count >= wanted.followers || cx.in_transaction {
+        reply_kept(cx.reply, kept, count);
+        return Outcome::Done;
     }
-    Ok(Outcome::Wait {
-        followers: wanted,
+    Outcome::Wait {
+        wanted,
         deadline_ms,
-    })
+    }
+}
+
+/// The reply of WAIT and WAITAOF. Nothing is in a file of our own.
+pub fn reply_kept(reply: &mut ReplyBuf, kept: Kept, followers: usize) {
+    if kept == Kept::OnDisk {
+        reply.array(2);
+        reply.integer(0);
+    }
+    reply.integer(followers as i64);
 }
 
 /// Before PSYNC a follower tells of itself; behind it the replication thread listens.
@@ -279,7 +330,11 @@ mod tests {
         server.check("WAIT 0 5", ":0");
         server.check("WAIT 1 5", "");
         let waits = Outcome::Wait {
-            followers: 1,
+            wanted: Wanted {
+                offset: 10,
+                followers: 1,
+                kept: Kept::InMemory,
+            },
             deadline_ms: Some(START_MS + 5),
         };
         assert_eq!(format!("{:?}", server.outcome), format!("{waits:?}"));
@@ -289,6 +344,37 @@ mod tests {
         server.check("WAIT x 1", "-ERR value is not an integer or out of range");
         let too_long = format!("WAIT 1 {}", i64::MAX);
         server.check(&too_long, "-ERR timeout is out of range");
+    }
+
+    #[test]
+    fn no_file_of_ours_is_waited_for() {
+        let mut server = leader(20);
+        let text = "timeout is not an integer or out of range";
+        for (args, error) in [
+            ("x 0 0", "value is not an integer or out of range"),
+            ("2 0 0", "value is out of range, value must between 0 and 1"),
+            ("0 x 0", "value is out of range, must be positive"),
+            ("1 -1 x", "value is out of range, must be positive"),
+            ("1 0 x", text),
+            ("1 0 -1", "timeout is negative"),
+            (
+                "1 0 0",
+                "WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+            ),
+        ] {
+            server.check(&format!("WAITAOF {args}"), &format!("-ERR {error}"));
+        }
+        server.check("WAITAOF 0 0 0", "[:0, :1]");
+        server.session.written_offset = 10;
+        // Followers that have it in memory only do not count.
+        server.check("WAITAOF 0 0 0", "[:0, :0]");
+        server.check("WAITAOF 0 1 0", "");
+        server.shared.role.set_follower(true);
+        server.check(
+            "WAITAOF 1 0 0",
+            "-ERR WAITAOF cannot be used with replica instances. Please also note that writes to \
+             replicas are just local and are not propagated.",
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::oplog::ReaderKind;
 use crate::shared::clients::{ClientFacts, client_flag};
 use crate::shared::followers::{Follower, FollowerPhase};
 use crate::shared::introduction::FollowerFacts;
+use crate::shared::role::FailoverPhase;
 
 /// How long a refused connection may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
@@ -118,7 +119,7 @@ fn leave(desk: &Desk, feed: &Feed, end: &End) {
     }
     desk.count_good_followers();
     // Those who wait for acknowledgements count anew.
-    shared.followers.acked.notify_waiters();
+    shared.followers.note_acks();
     let name = &feed.name;
     if *end != End::Dropped || !feed.introduction.rdb_only {
         LogLine::notice(format!("Connection with replica {name} lost.")).log();
@@ -163,7 +164,7 @@ impl Asked<'_> {
             pending_output: self.has_pending_output,
             leads: !shared.role.is_follower(),
             link_up: shared.role.is_link_up(),
-            failing_over: false,
+            failing_over: *shared.role.failover.lock() != FailoverPhase::None,
         };
         let history = shared.history.lock();
         screen(

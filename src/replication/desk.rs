@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -12,22 +13,34 @@ use crate::base::clock;
 use crate::config::Param;
 use crate::exec::Engine;
 use crate::oplog::{Audience, Reader, Records};
+use crate::shared::Shared;
+use crate::shared::clients::PausedFor;
 use crate::shared::followers::{Follower, FollowerPhase};
 use crate::shared::introduction::FollowerFacts;
 use crate::store::locked::Locker;
 
 /// What the follower's thread is asked to do.
 pub enum RoleRequest {
-    /// Follow this leader, or none; the reply is REPLICAOF's.
+    /// Follow this leader, or none; the reply is REPLICAOF's, an error without its dash.
     ReplicaOf {
         target: Option<Target>,
         requested_by: String,
-        reply: oneshot::Sender<String>,
+        reply: oneshot::Sender<Result<String, String>>,
     },
     /// Our leader hands its role to us.
     TakeOver {
         requested_by: String,
         reply: oneshot::Sender<()>,
+    },
+    /// We hand ours to this follower and follow it. The verdict is whether it took it; if
+    /// not, we lead again.
+    HandOver {
+        target: Target,
+        verdict: oneshot::Sender<bool>,
+    },
+    /// Lead again after all. False if the follower leads by now.
+    TakeBack {
+        reply: oneshot::Sender<bool>,
     },
     Stop,
 }
@@ -105,21 +118,34 @@ impl Desk {
         shared.oplog.wake_readers();
     }
 
+    /// Holds writes back until `reason` ends. Returns the offset at which the log stands
+    /// still from here on.
+    pub fn pause_writes(&self, reason: PausedFor) -> u64 {
+        let shared = &self.engine.shared;
+        let mut locker = self.locker.borrow_mut();
+        let _everything = shared.keyspace.lock_everything(&mut locker);
+        shared.pause.begin(reason, i64::MAX, true, clock::unix_ms());
+        shared.oplog.end_offset()
+    }
+
     pub fn ensure_backlog(&self) {
         roles::ensure_backlog(&self.engine.shared, &mut self.locker.borrow_mut());
     }
 
     /// Counts the followers that `min-replicas-to-write` asks for.
     pub fn count_good_followers(&self) {
-        let shared = &self.engine.shared;
-        let lag_max_s = shared.config.get_int(Param::MinReplicasMaxLag);
-        let now_ms = clock::unix_ms();
-        let all = shared.followers.all();
-        let is_good = |follower: &&Arc<Follower>| {
-            follower.phase() == FollowerPhase::Online && follower.lag_seconds(now_ms) <= lag_max_s
-        };
-        let good = all.iter().filter(is_good).count();
-        let counted = &shared.followers.good;
-        counted.store(good, std::sync::atomic::Ordering::Relaxed);
+        count_good_followers(&self.engine.shared);
     }
+}
+
+/// The same. What counts is what the configuration says now.
+pub fn count_good_followers(shared: &Shared) {
+    let lag_max_s = shared.config.get_int(Param::MinReplicasMaxLag);
+    let now_ms = clock::unix_ms();
+    let all = shared.followers.all();
+    let is_good = |follower: &&Arc<Follower>| {
+        follower.phase() == FollowerPhase::Online && follower.lag_seconds(now_ms) <= lag_max_s
+    };
+    let good = all.iter().filter(is_good).count();
+    shared.followers.good.store(good, Ordering::Relaxed);
 }

@@ -400,7 +400,7 @@ impl Feed {
                 self.start_stream(reader);
             }
         }
-        self.desk.engine.shared.followers.acked.notify_waiters();
+        self.desk.engine.shared.followers.note_acks();
     }
 
     // ---- what is looked at now and then ----

@@ -3,6 +3,8 @@
 //! `Link` decides; here are its socket, its clock and what it wants done. The stream is
 //! applied by this thread itself, in order, and relayed through the log as it came.
 
+mod orders;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -12,14 +14,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::desk::RoleRequest;
 use super::handshake::Resume;
 use super::input::Input;
 use super::intake::{self, Loading};
-use super::line::LogLine;
 use super::link::{Action, Link, LinkStatus, Progress, Target};
 use super::presence::{introduction, leader_session, phase_named, timeout_ms};
 use super::roles;
@@ -79,6 +80,9 @@ struct Following {
     full_from: Option<(ReplId, u64)>,
     /// Whether our history is one that a leader may continue.
     resumes: bool,
+    /// Told whether the one whom we hand our leadership to took it; None when we hand it to
+    /// nobody.
+    hand_over: Option<oneshot::Sender<bool>>,
     disk: Disk,
 }
 
@@ -163,6 +167,7 @@ impl Following {
             loading: None,
             full_from: None,
             resumes: restored.is_some(),
+            hand_over: None,
             disk: Disk::default(),
             engine,
         };
@@ -343,7 +348,10 @@ impl Following {
                 Action::Send(bytes) => self.out.extend_from_slice(&bytes),
                 Action::Log(line) => line.log(),
                 Action::Close => self.close(),
-                Action::FullResync(from) => self.full_from = from,
+                Action::FullResync(from) => {
+                    self.full_from = from;
+                    self.handed_over(true);
+                }
                 Action::PayloadBegins(_) => self.begin_payload(),
                 Action::Payload(bytes) => self.take_payload(bytes),
                 Action::PayloadEnds => self.begin_load(),
@@ -351,9 +359,12 @@ impl Following {
                     let locker = self.applier.locker();
                     roles::adopt_continue(&self.engine.shared, locker, id);
                     self.begin_stream();
+                    self.handed_over(true);
                 }
-                // Only a failover of ours, which there is not, would ask for this.
-                Action::FailoverRejected => {}
+                Action::FailoverRejected => {
+                    self.lead("failover target refused");
+                    self.handed_over(false);
+                }
             }
         }
     }
@@ -449,87 +460,6 @@ impl Following {
         }
     }
 
-    // ---- roles ----
-
-    fn take_request(&mut self, request: RoleRequest) {
-        match request {
-            RoleRequest::ReplicaOf {
-                target: Some(target),
-                requested_by,
-                reply,
-            } => {
-                let text = self.replica_of(target, &requested_by);
-                // Who asked may have gone.
-                let _ = reply.send(text.to_owned());
-            }
-            RoleRequest::ReplicaOf {
-                target: None,
-                requested_by,
-                reply,
-            } => {
-                self.lead(&format!("user request from '{requested_by}'"));
-                let _ = reply.send("OK".to_owned());
-            }
-            RoleRequest::TakeOver {
-                requested_by,
-                reply,
-            } => {
-                self.lead(&format!("failover request from '{requested_by}'"));
-                let _ = reply.send(());
-            }
-            RoleRequest::Stop => {}
-        }
-    }
-
-    fn replica_of(&mut self, target: Target, requested_by: &str) -> &'static str {
-        let is_same =
-            |now: &Target| now.port == target.port && now.host.eq_ignore_ascii_case(&target.host);
-        if self.link.target().is_some_and(is_same) {
-            LogLine::notice(
-                "REPLICAOF would result into synchronization with the master we are already \
-                 connected with. No operation performed.",
-            )
-            .log();
-            return "OK Already connected to specified master";
-        }
-        let shared = &self.engine.shared;
-        if !shared.role.is_follower() {
-            LogLine::notice(
-                "Before turning into a replica, using my own master parameters to synthesize a \
-                 cached master: I may be able to synchronize with the new master with just a \
-                 partial transfer.",
-            )
-            .log();
-            self.session.db = shared.oplog.selected_db().unwrap_or(0);
-            self.resumes = true;
-        }
-        let text = format!(
-            "REPLICAOF {}:{} enabled (user request from '{requested_by}')",
-            target.host, target.port
-        );
-        roles::follow(shared, self.applier.locker(), &target);
-        self.follow(target);
-        LogLine::notice(text).log();
-        "OK"
-    }
-
-    fn follow(&mut self, target: Target) {
-        let mut actions = Vec::new();
-        self.link.follow(target, now_ms(), &mut actions);
-        self.perform(actions);
-    }
-
-    /// Becomes a leader, unless it is one.
-    fn lead(&mut self, why: &str) {
-        let mut actions = Vec::new();
-        self.link.unfollow(&mut actions);
-        self.perform(actions);
-        if roles::lead(&self.engine.shared, self.applier.locker()) {
-            LogLine::notice("Discarding previously cached master state.").log();
-            LogLine::notice(format!("MASTER MODE enabled ({why})")).log();
-        }
-    }
-
     // ---- facts ----
 
     fn resume(&self) -> Option<Resume> {
@@ -537,7 +467,7 @@ impl Following {
         self.resumes.then(|| Resume {
             id: shared.history.lock().id(),
             end_offset: shared.oplog.end_offset(),
-            failover: false,
+            failover: self.hand_over.is_some(),
         })
     }
 

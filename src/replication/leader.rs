@@ -13,12 +13,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::attach::{self, NewFollower};
 use super::desk::{Desk, RoleRequest};
+use super::failover::{Failover, Plan, Reply};
 use super::full_sync;
 use super::line::LogLine;
 use super::roles;
 use crate::base::clock;
 use crate::config::Param;
 use crate::exec::Engine;
+use crate::shared::clients::PausedFor;
 use crate::shared::followers::FollowerPhase;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,6 +37,13 @@ pub enum LeaderRequest {
         reply: oneshot::Sender<bool>,
     },
     CancelShutdownWait,
+    Failover {
+        plan: Plan,
+        reply: Reply,
+    },
+    AbortFailover {
+        reply: Reply,
+    },
     Stop,
 }
 
@@ -76,6 +85,7 @@ pub async fn serve(
     spawn_local(ask_for_acks(desk.clone()));
     spawn_local(keep_house(desk.clone()));
     let mut shutdown: Option<oneshot::Sender<()>> = None;
+    let mut failover = Failover::default();
     while let Some(request) = requests.recv().await {
         match request {
             LeaderRequest::Follower(new) => {
@@ -87,21 +97,32 @@ pub async fn serve(
                 spawn_local(wait_for_followers(desk.clone(), timeout, cancelled, reply));
             }
             LeaderRequest::CancelShutdownWait => drop(shutdown.take()),
+            LeaderRequest::Failover { plan, reply } => failover.begin(&desk, plan, reply),
+            LeaderRequest::AbortFailover { reply } => failover.abort(reply),
             LeaderRequest::Stop => return,
         }
     }
 }
 
-/// Asks followers to acknowledge whenever somebody waits for that.
+/// Asks followers to acknowledge whenever somebody waits for more than they were asked for
+/// already: whoever answers a request has all that came before it.
 async fn ask_for_acks(desk: Rc<Desk>) {
     let shared = &desk.engine.shared;
+    let mut asked = None;
     loop {
         shared.followers.wants_ack.notified().await;
         // A pause keeps the log as it is.
         while shared.pause.is_on(clock::unix_ms()) {
             sleep(LOOK_EVERY).await;
         }
-        if !shared.followers.is_empty() {
+        let (end_offset, arrivals) = (shared.oplog.end_offset(), shared.followers.arrivals());
+        let waited_offset = shared.followers.waited_offset();
+        // Who has come since was not asked, and a log that begins anew counts anew.
+        let were_asked = asked.is_some_and(|(offset, of)| {
+            (waited_offset..=end_offset).contains(&offset) && of == arrivals
+        });
+        if !were_asked && !shared.followers.is_empty() {
+            asked = Some((end_offset, arrivals));
             desk.say_to_followers(&[b"REPLCONF", b"GETACK", b"*"]);
         }
     }
@@ -165,8 +186,7 @@ async fn wait_for_followers(
     let deadline = Instant::now() + timeout;
     if lagging(&desk, shared.oplog.end_offset()) > 0 {
         LogLine::notice("Waiting for replicas before shutting down.").log();
-        shared.pause.begin(i64::MAX, true, clock::unix_ms());
-        let end_offset = shared.oplog.end_offset();
+        let end_offset = desk.pause_writes(PausedFor::Shutdown);
         desk.say_to_followers(&[b"REPLCONF", b"GETACK", b"*"]);
         while goes_on && lagging(&desk, end_offset) > 0 && Instant::now() < deadline {
             tokio::select! {
@@ -177,7 +197,7 @@ async fn wait_for_followers(
         if goes_on {
             report_lag(&desk, end_offset);
         } else {
-            shared.pause.end();
+            shared.pause.end(PausedFor::Shutdown);
         }
     } else {
         report_lag(&desk, shared.oplog.end_offset());

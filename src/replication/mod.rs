@@ -53,6 +53,9 @@ mod feed;
 /// A connection becomes a follower.
 mod attach;
 
+/// The leadership is handed to a follower.
+mod failover;
+
 /// The leader's thread.
 mod leader;
 
@@ -89,6 +92,7 @@ use crate::shared::Shared;
 use crate::store::locked::Locker;
 
 use desk::RoleRequest;
+use failover::Plan;
 use leader::LeaderRequest;
 use link::Target;
 
@@ -131,7 +135,7 @@ pub fn start(
     restored: Option<ReplFacts>,
 ) -> io::Result<Replication> {
     let [leader_gate, follower_gate] = gates;
-    watch_backlog_size(&engine.shared);
+    watch_config(&engine);
     let target = configured_leader(&engine.shared);
     let locker = Locker::new(&engine.shared.keyspace, follower_gate);
     let (replication, requests) = handle();
@@ -151,7 +155,7 @@ pub fn start_here(
     network: Network,
 ) -> Replication {
     let [leader_gate, follower_gate] = gates;
-    watch_backlog_size(&engine.shared);
+    watch_config(&engine);
     let target = configured_leader(&engine.shared);
     let locker = Locker::new(&engine.shared.keyspace, follower_gate);
     let (replication, requests) = handle();
@@ -189,11 +193,21 @@ fn handle() -> (Replication, Requests) {
     (replication, Requests { leader, roles })
 }
 
-fn watch_backlog_size(shared: &Shared) {
+/// Directives that take effect at once.
+fn watch_config(engine: &Arc<Engine>) {
+    let shared = &engine.shared;
     let oplog = shared.oplog.clone();
     let params = [Param::ReplBacklogSize];
     shared.config.on_change(&params, move |config| {
         oplog.set_backlog_size_bytes(config.get_bytes(Param::ReplBacklogSize));
+        Ok(())
+    });
+    let counts = Arc::downgrade(engine);
+    let params = [Param::MinReplicasToWrite, Param::MinReplicasMaxLag];
+    shared.config.on_change(&params, move |_| {
+        if let Some(engine) = counts.upgrade() {
+            desk::count_good_followers(&engine.shared);
+        }
         Ok(())
     });
 }
@@ -205,13 +219,14 @@ impl Replication {
         let _ = self.leader.send(LeaderRequest::Follower(Box::new(new)));
     }
 
-    /// REPLICAOF: follows this leader, or none. The answer is the text of the reply.
+    /// REPLICAOF: follows this leader, or none. The answer is the text of the reply, that of
+    /// an error without its dash.
     #[must_use]
     pub fn replica_of(
         &self,
         target: Option<(String, u16)>,
         requested_by: &str,
-    ) -> oneshot::Receiver<String> {
+    ) -> oneshot::Receiver<Result<String, String>> {
         let (reply, done) = oneshot::channel();
         let target = target.map(|(host, port)| Target { host, port });
         let requested_by = requested_by.to_owned();
@@ -227,12 +242,23 @@ impl Replication {
     #[must_use]
     pub fn failover(&self, failover: Failover) -> oneshot::Receiver<Result<(), String>> {
         let (reply, done) = oneshot::channel();
-        let text = match failover {
-            Failover::Abort => "ERR No failover in progress.",
-            Failover::Begin { .. } => "ERR FAILOVER is not available on this server",
+        let request = match failover {
+            Failover::Abort => LeaderRequest::AbortFailover { reply },
+            Failover::Begin {
+                to,
+                force,
+                timeout_ms,
+            } => {
+                let timeout_ms = timeout_ms.and_then(|ms| u64::try_from(ms).ok());
+                let plan = Plan {
+                    target: to.map(|(host, port)| Target { host, port }),
+                    force,
+                    deadline_ms: timeout_ms.map(|ms| failover::now_ms().saturating_add(ms)),
+                };
+                LeaderRequest::Failover { plan, reply }
+            }
         };
-        // The receiver is in our hands.
-        let _ = reply.send(Err(text.to_owned()));
+        let _ = self.leader.send(request);
         done
     }
 

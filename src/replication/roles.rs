@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering;
 use super::line::LogLine;
 use super::link::Target;
 use super::psync::{backlog_created_line, shift_line};
+use crate::base::clock;
 use crate::base::rng::Rng;
 use crate::config::Address;
 use crate::oplog::{Audience, History, ReplId};
 use crate::persist::load::ReplFacts;
 use crate::shared::Shared;
-use crate::shared::clients::{Unblock, client_flag};
-use crate::shared::role::LinkFacts;
+use crate::shared::clients::{PausedFor, Unblock, client_flag};
+use crate::shared::role::{FailoverPhase, LinkFacts};
 use crate::store::locked::{Locked, Locker};
 
 /// A new replication id.
@@ -44,7 +45,46 @@ pub fn restore(shared: &Shared, restored: ReplFacts) {
 
 /// Becomes a follower of `target`, or of another leader than before.
 pub fn follow(shared: &Shared, locker: &mut Locker, target: &Target) {
+    let everything = shared.keyspace.lock_everything(locker);
+    begin_to_follow(shared, &everything, target);
+}
+
+/// The same, of the follower that is to lead instead of us.
+pub fn hand_over(shared: &Shared, locker: &mut Locker, target: &Target) {
+    let everything = shared.keyspace.lock_everything(locker);
+    *shared.role.failover.lock() = FailoverPhase::InProgress;
+    begin_to_follow(shared, &everything, target);
+}
+
+/// A failover begins: writes are held until it has ended.
+///
+/// # Errors
+/// It cannot, for the state that the server is in by now; the text is a reply.
+pub fn begin_failover(shared: &Shared, locker: &mut Locker) -> Result<(), &'static str> {
     let _everything = shared.keyspace.lock_everything(locker);
+    let mut phase = shared.role.failover.lock();
+    if *phase != FailoverPhase::None {
+        return Err("ERR FAILOVER already in progress.");
+    }
+    if shared.role.is_follower() {
+        return Err("ERR FAILOVER is not valid when server is a replica.");
+    }
+    *phase = FailoverPhase::WaitForSync;
+    let now_ms = clock::unix_ms();
+    shared
+        .pause
+        .begin(PausedFor::Failover, i64::MAX, true, now_ms);
+    Ok(())
+}
+
+/// A failover has ended, one way or the other.
+pub fn end_failover(shared: &Shared, locker: &mut Locker) {
+    let _everything = shared.keyspace.lock_everything(locker);
+    *shared.role.failover.lock() = FailoverPhase::None;
+    shared.pause.end(PausedFor::Failover);
+}
+
+fn begin_to_follow(shared: &Shared, _: &Locked, target: &Target) {
     let role = &shared.role;
     if !role.is_follower() {
         shared.oplog.activate_backlog();

@@ -14,6 +14,7 @@ use crate::persist::load::{self, Reload, ReloadError};
 use crate::persist::saver::{SaveRefused, Started};
 use crate::replication::NewFollower;
 use crate::resp::reply::ReplyBuf;
+use crate::shared::clients::client_flag;
 
 /// Why a job is answered with an error: the text behind the dash.
 type JobError = String;
@@ -67,7 +68,7 @@ async fn run_with(
         Job::Save => save(services).await,
         Job::SaveFlushed => save_flushed(services).await,
         Job::BackgroundSave { schedule } => background_save(services, schedule).await,
-        Job::Shutdown(options) => shutdown(services, options).await,
+        Job::Shutdown(options) => shutdown(connection, services, options).await,
         Job::CancelShutdown => cancel_shutdown(services),
         Job::ReplicaOf(leader) => replica_of(connection, services, leader).await,
         Job::Failover(request) => failover(services, request).await,
@@ -110,12 +111,22 @@ async fn background_save(services: &Services, schedule: bool) -> Result<String, 
     }
 }
 
-async fn shutdown(services: &Services, options: Shutdown) -> Result<String, JobError> {
-    match services.shutdown.run(options).await {
+async fn shutdown(
+    connection: &Connection,
+    services: &Services,
+    options: Shutdown,
+) -> Result<String, JobError> {
+    let clients = &connection.worker.engine.shared.clients;
+    let facts = &connection.session.facts;
+    clients.count_blocked(1);
+    facts.set(client_flag::BLOCKED, true);
+    let refused = match services.shutdown.run(options).await {
         Ok(never) => match never {},
-        Err(Refused::Failed) => Err("ERR Errors trying to SHUTDOWN. Check logs.".to_owned()),
-        Err(Refused::Underway) => Err("ERR A shutdown is under way already.".to_owned()),
-    }
+        Err(Refused) => "ERR Errors trying to SHUTDOWN. Check logs.".to_owned(),
+    };
+    facts.set(client_flag::BLOCKED, false);
+    clients.count_blocked(-1);
+    Err(refused)
 }
 
 fn cancel_shutdown(services: &Services) -> Result<String, JobError> {
@@ -134,9 +145,10 @@ async fn replica_of(
     let facts = &connection.session.facts;
     let requested_by = format!("id={} addr={}", facts.id, facts.address);
     let asked = services.replication.replica_of(leader, &requested_by);
-    asked
-        .await
-        .map_err(|_| "ERR The replication thread has ended".to_owned())
+    match asked.await {
+        Ok(answer) => answer,
+        Err(_) => Err("ERR The replication thread has ended".to_owned()),
+    }
 }
 
 async fn failover(services: &Services, request: Failover) -> Result<String, JobError> {

@@ -24,6 +24,7 @@ use crate::commands::cx::Shutdown as ShutdownOptions;
 use crate::commands::registry::Registry;
 use crate::config::{Config, LoadError, Param, REDIS_VERSION, Supervised};
 use crate::exec::Engine;
+use crate::exec::maintain::ExpiryCursor;
 use crate::exec::plan::GROUP_MAX;
 use crate::persist::load::{self, ReplFacts};
 use crate::persist::saver::Saver;
@@ -121,11 +122,29 @@ async fn load_dataset(engine: Arc<Engine>, gate: usize) -> anyhow::Result<Option
             let loaded = load::start(shared, &mut locker, |_, history| {
                 replication::restore(shared, history);
             });
+            if let Ok(Some(report)) = &loaded
+                && report.replication.is_some()
+                && !shared.role.is_follower()
+            {
+                delete_due_keys(&engine, &mut locker);
+            }
             // Nobody listens any more if the process is ending.
             let _ = done.send(loaded);
         })?;
     let report = loaded.await.context("the loading thread has ended")??;
     Ok(report.and_then(|report| report.replication))
+}
+
+/// A leader whose history may be continued loads keys that are due, since its followers
+/// have them: they go as any that expires, and followers hear of it.
+fn delete_due_keys(engine: &Engine, locker: &mut Locker) {
+    let stats = &engine.shared.stats;
+    let before = stats.sum(|thread| &thread.expired);
+    let mut cursor = ExpiryCursor::default();
+    while !cursor.round(engine, locker) {}
+    let deleted = stats.sum(|thread| &thread.expired) - before;
+    let counter = &engine.shared.jobs.loading.last_keys_expired;
+    counter.fetch_add(deleted, Ordering::Relaxed);
 }
 
 fn start_services(

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::base::clock;
 use crate::commands::cx::Shutdown as Options;
@@ -16,18 +17,15 @@ use crate::exec::Engine;
 use crate::persist::save;
 use crate::persist::saver::Saver;
 use crate::replication::Replication;
+use crate::shared::clients::PausedFor;
 
 /// How often a signal that waits for cron looks whether it goes on.
 const CRON_LOOK: Duration = Duration::from_millis(10);
 
-/// Why the server goes on.
+/// The server goes on: saving failed, or SHUTDOWN ABORT came while followers were waited
+/// for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// Saving failed, or SHUTDOWN ABORT came while followers were waited for.
-    Failed,
-    /// Another shutdown is under way already.
-    Underway,
-}
+pub struct Refused;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -43,6 +41,8 @@ pub struct Shutdown {
     saver: Saver,
     replication: Replication,
     phase: Mutex<Phase>,
+    /// Woken when a shutdown was given up.
+    over: Notify,
     /// Removed at the end.
     pub files: Mutex<Vec<PathBuf>>,
 }
@@ -54,26 +54,34 @@ impl Shutdown {
             saver,
             replication,
             phase: Mutex::new(Phase::None),
+            over: Notify::new(),
             files: Mutex::default(),
         }
     }
 
-    /// Ends the process, or says why not.
+    /// Ends the process. One who comes while another shutdown is under way shares its end.
     pub async fn run(&self, options: Options) -> Result<Infallible, Refused> {
-        {
+        let over = self.over.notified();
+        let others = {
             let mut phase = self.phase.lock();
-            if *phase != Phase::None {
-                return Err(Refused::Underway);
+            let others = *phase != Phase::None;
+            if !others {
+                *phase = Phase::Underway;
             }
-            *phase = Phase::Underway;
+            others
+        };
+        if others {
+            over.await;
+            return Err(Refused);
         }
         let refused = match self.attempt(options).await {
             Ok(never) => match never {},
             Err(refused) => refused,
         };
         // Writes were held back so that followers could catch up.
-        self.engine.shared.pause.end_endless();
+        self.engine.shared.pause.end(PausedFor::Shutdown);
         *self.phase.lock() = Phase::None;
+        self.over.notify_waiters();
         Err(refused)
     }
 
@@ -120,7 +128,7 @@ impl Shutdown {
             let go_on = self.replication.shutdown_wait(timeout).await;
             deadline.store(0, Ordering::Relaxed);
             if go_on == Ok(false) {
-                return Err(Refused::Failed);
+                return Err(Refused);
             }
         }
         let wanted = options.save || (!options.no_save && !config.save_points().is_empty());
@@ -134,7 +142,7 @@ impl Shutdown {
         {
             let mut phase = self.phase.lock();
             if *phase == Phase::CalledOff {
-                return Err(Refused::Failed);
+                return Err(Refused);
             }
             *phase = Phase::Ending;
         }
@@ -151,7 +159,7 @@ impl Shutdown {
     /// Nothing that takes long is begun once the shutdown was called off.
     fn go_on(&self) -> Result<(), Refused> {
         match *self.phase.lock() {
-            Phase::CalledOff => Err(Refused::Failed),
+            Phase::CalledOff => Err(Refused),
             _ => Ok(()),
         }
     }
@@ -172,6 +180,6 @@ impl Shutdown {
             return Ok(());
         }
         tracing::warn!("Error trying to save the DB, can't exit: {error}");
-        Err(Refused::Failed)
+        Err(Refused)
     }
 }

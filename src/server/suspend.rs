@@ -10,8 +10,10 @@ use super::connection::{Connection, Gone, Next};
 use super::jobs;
 use crate::base::clock;
 use crate::commands::cx::{Outcome, Role};
+use crate::commands::replication::reply_kept;
 use crate::exec::dispatch::Stop;
 use crate::shared::clients::{Unblock, client_flag};
+use crate::shared::followers::Wanted;
 
 /// Waits for what made `dispatch` stop. Whatever it replies, it replies in order.
 pub async fn wait_out(connection: &mut Connection, stop: Stop) -> Result<Next, Gone> {
@@ -29,10 +31,10 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
         Outcome::Done | Outcome::Exec => {}
         Outcome::Close => connection.session.closing = true,
         Outcome::Wait {
-            followers,
+            wanted,
             deadline_ms,
         } => {
-            wait_for_followers(connection, followers, deadline_ms).await?;
+            wait_for_followers(connection, wanted, deadline_ms).await?;
         }
         Outcome::Ask(job) => jobs::run(connection, job).await,
         Outcome::AskAll { first, asked } => jobs::run_all(connection, first, asked).await,
@@ -81,42 +83,73 @@ async fn wait_for_pause(connection: &mut Connection, until_ms: i64) -> Result<()
     let left_ms = (until_ms - clock::unix_ms()).max(0) as u64;
     facts.set(client_flag::BLOCKED, true);
     engine.shared.clients.count_blocked(1);
-    let ended = pin!(engine.shared.pause.ended.notified());
-    tokio::select! {
-        () = tokio::time::sleep(Duration::from_millis(left_ms)) => {}
-        () = ended => {}
-        () = killed(connection) => {}
+    let pause = &engine.shared.pause;
+    let early = pin!(pause.ended.notified());
+    let mut is_over = false;
+    // It may have ended before we listened.
+    if pause.lasts_until(until_ms) {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(left_ms)) => {}
+            () = early => {}
+            () = ended(connection) => is_over = true,
+        }
     }
     engine.shared.clients.count_blocked(-1);
     facts.set(client_flag::BLOCKED, false);
-    if facts.is_killed() { Err(Gone) } else { Ok(()) }
+    if is_over { Err(Gone) } else { Ok(()) }
 }
 
 /// Ends when the connection is to be ended by others, or its other end has gone.
-async fn killed(connection: &mut Connection) {
+async fn ended(connection: &mut Connection) {
     let facts = connection.session.facts.clone();
     loop {
-        facts.wake.notified().await;
+        tokio::select! {
+            () = facts.wake.notified() => connection.send_pushes(),
+            () = gone(connection) => return,
+        }
         if facts.is_killed() {
             return;
         }
-        connection.send_pushes();
     }
 }
 
-/// WAIT: answers with the number of followers that have the session's last write.
+/// Ends when the other end has gone, or sends too much. What it sends is kept for later.
+async fn gone(connection: &mut Connection) {
+    loop {
+        let Connection { worker, stream, .. } = connection;
+        let worker = worker.clone();
+        let read = poll_fn(|cx| stream.poll_read(cx, &mut worker.input.borrow_mut())).await;
+        let len = match read {
+            Ok(0) | Err(_) => return,
+            Ok(len) => len,
+        };
+        connection.note_input(len);
+        let input = worker.input.borrow();
+        let input = input.get(..len).unwrap_or_default();
+        connection.pending.extend_from_slice(input);
+        if connection.check_limits().is_err() {
+            return;
+        }
+    }
+}
+
+/// WAIT and WAITAOF: answers with the number of followers that have what is wanted.
 async fn wait_for_followers(
     connection: &mut Connection,
-    wanted: usize,
+    wanted: Wanted,
     deadline_ms: Option<i64>,
 ) -> Result<(), Gone> {
     let engine = connection.worker.engine.clone();
     let followers = &engine.shared.followers;
     let facts = connection.session.facts.clone();
-    let offset = connection.session.written_offset;
     facts.begin_wait();
     engine.shared.clients.count_blocked(1);
-    followers.wants_ack.notify_one();
+    let mut waiting = followers.wait(wanted);
+    let reached = async {
+        if let Some(waiting) = &mut waiting {
+            waiting.over().await;
+        }
+    };
     let deadline = async {
         match deadline_ms {
             Some(at_ms) => {
@@ -124,17 +157,6 @@ async fn wait_for_followers(
                 tokio::time::sleep(Duration::from_millis(left_ms)).await;
             }
             None => std::future::pending().await,
-        }
-    };
-    let reached = async {
-        loop {
-            // Enlisted before looking, so that no acknowledgement slips between.
-            let mut acked = pin!(followers.acked.notified());
-            acked.as_mut().enable();
-            if followers.acked(offset) >= wanted {
-                return;
-            }
-            acked.await;
         }
     };
     let unblocked = async {
@@ -148,18 +170,23 @@ async fn wait_for_followers(
             facts.wake.notified().await;
         }
     };
+    let mut is_over = false;
     let unblocked = tokio::select! {
         biased;
         () = reached => None,
         how = unblocked => Some(how),
         () = deadline => None,
+        () = gone(connection) => {
+            is_over = true;
+            None
+        }
     };
     engine.shared.clients.count_blocked(-1);
     facts.end_wait();
-    if facts.is_killed() {
+    if is_over || facts.is_killed() {
         return Err(Gone);
     }
-    let count = followers.acked(offset) as i64;
+    let count = followers.count(wanted.offset, wanted.kept);
     connection.answer(|reply| match unblocked {
         Some(Unblock::Error) => {
             reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
@@ -168,7 +195,9 @@ async fn wait_for_followers(
             "UNBLOCKED force unblock from blocking operation, instance state changed \
              (master -> replica?)",
         ),
-        Some(Unblock::TimedOut) | None => reply.integer(count),
+        Some(Unblock::TimedOut) | None => reply_kept(reply, wanted.kept, count),
     });
+    // Whatever such a client believed of this server, it is to look anew.
+    connection.session.closing |= unblocked == Some(Unblock::RoleChanged);
     Ok(())
 }

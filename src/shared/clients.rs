@@ -349,64 +349,128 @@ impl Clients {
     }
 }
 
-/// CLIENT PAUSE: until when, and whom.
+/// For what writes, or all commands, are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PausedFor {
+    /// CLIENT PAUSE.
+    Client,
+    /// A shutdown that waits for followers.
+    Shutdown,
+    /// A failover.
+    Failover,
+}
+
+/// When one reason's pause ends, and whom it holds.
+#[derive(Clone, Copy, Default)]
+struct Hold {
+    /// 0: there is none.
+    until_ms: i64,
+    writes_only: bool,
+}
+
+/// Who has to wait, and until when. Each reason has a pause of its own; what counts is the
+/// longest of them.
 #[derive(Default)]
 pub struct Pause {
-    /// 0 while nothing is paused.
-    until_ms: AtomicI64,
-    writes_only: AtomicBool,
-    /// Woken when the pause ends early.
+    holds: Mutex<[Hold; 3]>,
+    /// Until when writes are held, and until when everything is: 0 if not at all.
+    writes_until_ms: AtomicI64,
+    all_until_ms: AtomicI64,
+    /// Woken when a pause ends early.
     pub ended: Notify,
 }
 
 impl Pause {
-    /// A pause that is on is only ever made longer and stricter, as in Redis.
-    pub fn begin(&self, until_ms: i64, writes_only: bool, now_ms: i64) {
-        let running = self.is_on(now_ms);
-        let stricter = running && !self.writes_only.load(Ordering::Relaxed);
-        self.writes_only
-            .store(writes_only && !stricter, Ordering::Relaxed);
-        self.until_ms.fetch_max(until_ms, Ordering::Release);
+    /// Begins this reason's pause. One that is on is only made longer and stricter, as in
+    /// Redis. Everything is locked: whoever holds a lock may rely on what it has read.
+    pub fn begin(&self, reason: PausedFor, until_ms: i64, writes_only: bool, now_ms: i64) {
+        let mut holds = self.holds.lock();
+        if let Some(hold) = holds.get_mut(reason as usize) {
+            if hold.until_ms <= now_ms {
+                *hold = Hold {
+                    until_ms,
+                    writes_only,
+                };
+            } else {
+                hold.until_ms = hold.until_ms.max(until_ms);
+                hold.writes_only &= writes_only;
+            }
+        }
+        self.note(&holds[..]);
     }
 
-    pub fn end(&self) {
-        self.until_ms.store(0, Ordering::Release);
+    /// Ends this reason's pause.
+    pub fn end(&self, reason: PausedFor) {
+        let mut holds = self.holds.lock();
+        if let Some(hold) = holds.get_mut(reason as usize) {
+            *hold = Hold::default();
+        }
+        self.note(&holds[..]);
+        drop(holds);
         self.ended.notify_waiters();
     }
 
-    /// Ends a pause that has no end of its own: that of a shutdown which has failed.
-    pub fn end_endless(&self) {
-        if self.until_ms.load(Ordering::Acquire) == i64::MAX {
-            self.end();
-        }
+    fn note(&self, holds: &[Hold]) {
+        let longest = |holds: &mut dyn Iterator<Item = &Hold>| {
+            holds.map(|hold| hold.until_ms).max().unwrap_or(0)
+        };
+        let all_until_ms = longest(&mut holds.iter().filter(|hold| !hold.writes_only));
+        self.all_until_ms.store(all_until_ms, Ordering::Release);
+        let writes_until_ms = longest(&mut holds.iter());
+        self.writes_until_ms
+            .store(writes_until_ms, Ordering::Release);
     }
 
     /// Whether there is a pause, over or not.
     #[inline]
     pub fn is_set(&self) -> bool {
-        self.until_ms.load(Ordering::Acquire) != 0
+        self.writes_until_ms.load(Ordering::Acquire) != 0
     }
 
     #[inline]
     pub fn is_on(&self, now_ms: i64) -> bool {
-        let until_ms = self.until_ms.load(Ordering::Acquire);
-        until_ms != 0 && now_ms < until_ms
+        now_ms < self.writes_until_ms.load(Ordering::Acquire)
+    }
+
+    /// Whether somebody is held so long still.
+    pub fn lasts_until(&self, until_ms: i64) -> bool {
+        until_ms <= self.writes_until_ms.load(Ordering::Acquire)
     }
 
     /// Whether writes (`is_write`) or anything at all has to wait, and until when.
     #[inline]
     pub fn holds(&self, is_write: bool, now_ms: i64) -> Option<i64> {
-        let until_ms = self.until_ms.load(Ordering::Acquire);
-        if until_ms == 0 || now_ms >= until_ms {
-            return None;
-        }
-        (is_write || !self.writes_only.load(Ordering::Relaxed)).then_some(until_ms)
+        let until_ms = match is_write {
+            true => self.writes_until_ms.load(Ordering::Acquire),
+            false => self.all_until_ms.load(Ordering::Acquire),
+        };
+        (now_ms < until_ms).then_some(until_ms)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_of_different_reasons_do_not_end_each_other() {
+        let pause = Pause::default();
+        pause.begin(PausedFor::Failover, i64::MAX, true, 1000);
+        pause.begin(PausedFor::Client, 2000, false, 1000);
+        assert_eq!(pause.holds(false, 1000), Some(2000));
+        assert_eq!(pause.holds(true, 1000), Some(i64::MAX));
+        pause.end(PausedFor::Client);
+        assert_eq!(pause.holds(false, 1000), None);
+        assert!(pause.is_on(3000));
+        pause.end(PausedFor::Failover);
+        assert!(!pause.is_set());
+        assert!(!pause.lasts_until(2000));
+        // What is over leaves nothing behind.
+        pause.begin(PausedFor::Client, 2000, false, 1000);
+        pause.begin(PausedFor::Client, 4000, true, 2000);
+        assert_eq!(pause.holds(false, 2500), None);
+        assert_eq!(pause.holds(true, 2500), Some(4000));
+    }
 
     #[test]
     fn connections_on_their_way_count() {

@@ -25,6 +25,10 @@ mod expiry;
 
 mod replication;
 
+mod failover;
+
+mod wait;
+
 mod command;
 
 mod config;

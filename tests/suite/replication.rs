@@ -8,67 +8,6 @@ use std::time::Duration;
 
 use super::support::*;
 
-const SOON: Duration = Duration::from_secs(30);
-
-/// A leader does not wait for more followers in these tests.
-const AT_ONCE: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
-    Ours,
-    Redis,
-}
-
-/// Who leads whom. A follower of ours under a real leader and the other way around show
-/// that both halves speak the wire, which the first pair alone could not.
-const PAIRS: [(Kind, Kind); 3] = [
-    (Kind::Ours, Kind::Ours),
-    (Kind::Ours, Kind::Redis),
-    (Kind::Redis, Kind::Ours),
-];
-
-#[track_caller]
-fn start(kind: Kind, args: &[&str]) -> Option<Server> {
-    let args = [&AT_ONCE[..], args].concat();
-    match kind {
-        Kind::Ours => Some(Server::start(&args)),
-        Kind::Redis => Peer::start(&args),
-    }
-}
-
-#[track_caller]
-fn start_follower(kind: Kind, port: u16, args: &[&str]) -> Option<Server> {
-    let port = port.to_string();
-    start(kind, &[&["--replicaof", "127.0.0.1", &port], args].concat())
-}
-
-fn field(server: &Server, section: &str, name: &str) -> String {
-    let mut fields = server.client().info(section);
-    fields.remove(name).unwrap_or_default()
-}
-
-fn is_up(follower: &Server) -> bool {
-    field(follower, "replication", "master_link_status") == "up"
-}
-
-#[track_caller]
-fn wait_for_link(follower: &Server) {
-    wait_until(SOON, "the link is up", || is_up(follower));
-}
-
-/// Waits until the follower has applied all that the leader has logged.
-#[track_caller]
-fn wait_for_offset(leader: &Server, follower: &Server) {
-    wait_until(SOON, "the offsets are equal", || {
-        let offset = |server| field(server, "replication", "master_repl_offset");
-        is_up(follower) && offset(leader) == offset(follower)
-    });
-}
-
-fn stat(server: &Server, name: &str) -> i64 {
-    field(server, "stats", name).parse().unwrap_or(-1)
-}
-
 #[test]
 fn a_full_sync_in_both_framings() {
     for (leading, following) in PAIRS {

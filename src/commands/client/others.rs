@@ -5,7 +5,7 @@ use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::help;
-use crate::shared::clients::Unblock;
+use crate::shared::clients::{PausedFor, Unblock};
 
 pub fn pause(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if args.left() > 2 {
@@ -27,13 +27,14 @@ pub fn pause(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let Some(until_ms) = cx.now_ms().checked_add(timeout_ms) else {
         return Err(CmdError::text("ERR timeout is out of range"));
     };
-    cx.shared.pause.begin(until_ms, writes_only, cx.now_ms());
+    let pause = &cx.shared.pause;
+    pause.begin(PausedFor::Client, until_ms, writes_only, cx.now_ms());
     cx.reply.ok();
     Ok(Outcome::Done)
 }
 
 pub fn unpause(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
-    cx.shared.pause.end();
+    cx.shared.pause.end(PausedFor::Client);
     cx.reply.ok();
     Ok(Outcome::Done)
 }

@@ -323,4 +323,15 @@ pub const DOCS: &[Doc] = &[
         "Waits until replicas have this connection's writes.",
     )
     .arguments(&[integer("numreplicas"), integer("timeout")]),
+    Doc::new(
+        "waitaof",
+        "7.2.0",
+        "O(1)",
+        "Waits until append-only files, ours or replicas', have this connection's writes.",
+    )
+    .arguments(&[
+        integer("numlocal"),
+        integer("numreplicas"),
+        integer("timeout"),
+    ]),
 ];

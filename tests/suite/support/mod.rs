@@ -8,6 +8,9 @@ pub mod server;
 
 pub mod proxy;
 
+pub mod replicas;
+
 pub use client::{Client, check, check_all};
 pub use proxy::Proxy;
+pub use replicas::*;
 pub use server::{Peer, Server, free_port, wait_until};
