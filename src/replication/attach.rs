@@ -21,6 +21,7 @@ use crate::net::stream::{Moving, Stream};
 use crate::oplog::ReaderKind;
 use crate::shared::clients::{ClientFacts, client_flag};
 use crate::shared::followers::{Follower, FollowerPhase};
+use crate::shared::full_syncs::Reason;
 use crate::shared::introduction::FollowerFacts;
 use crate::shared::role::FailoverPhase;
 
@@ -208,25 +209,33 @@ impl Asked<'_> {
             self.name,
         );
         answer.log.iter().for_each(LogLine::log);
-        let partial_failed = match answer.verdict {
+        let reason = match answer.verdict {
             Verdict::Continue { after, reply } => {
                 match shared.oplog.reader_after(after, ReaderKind::Follower) {
                     Ok(reader) => {
+                        // It tells so by asking for what follows.
+                        self.follower.acked_offset.store(after, Ordering::Release);
                         self.follower.set_phase(FollowerPhase::Online);
                         shared.followers.add(self.follower.clone());
                         stats.sync_partial_ok.fetch_add(1, Ordering::Relaxed);
+                        self.desk.dropped.borrow_mut().remove(self.name);
                         return Answered::Begins(Source::Stream(reader), reply);
                     }
-                    Err(_) => true,
+                    Err(_) => Reason::BacklogMissed,
                 }
             }
-            Verdict::FullResync { partial_failed } => partial_failed,
+            Verdict::FullResync(reason) => reason,
         };
         shared.followers.add(self.follower.clone());
         drop(history);
-        if partial_failed {
+        if reason.follows_a_try() {
             stats.sync_partial_err.fetch_add(1, Ordering::Relaxed);
         }
+        let was_dropped = self.desk.dropped.borrow_mut().remove(self.name);
+        shared.followers.full_syncs.count(match was_dropped {
+            true => Reason::OutputLimit,
+            false => reason,
+        });
         stats.sync_full.fetch_add(1, Ordering::Relaxed);
         self.wait_for_snapshot()
     }

@@ -1,6 +1,7 @@
 //! What the tasks of the leader's thread share: they run one at a time on one thread.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -74,6 +75,9 @@ pub enum Piece {
     End,
 }
 
+/// So many dropped followers are remembered.
+const DROPPED_MAX: usize = 1000;
+
 pub struct Desk {
     pub engine: Arc<Engine>,
     pub locker: RefCell<Locker>,
@@ -82,6 +86,9 @@ pub struct Desk {
     pub arrived: Notify,
     /// To the follower's thread.
     pub roles: mpsc::UnboundedSender<RoleRequest>,
+    /// Followers, by their names, that were dropped for lagging beyond their limit and have
+    /// not come again.
+    pub dropped: RefCell<HashSet<String>>,
     /// Since when (`clock::monotonic_us`) nobody follows.
     pub alone_since_us: Cell<u64>,
 }
@@ -98,6 +105,7 @@ impl Desk {
             waiting: RefCell::default(),
             arrived: Notify::new(),
             roles,
+            dropped: RefCell::default(),
             alone_since_us: Cell::new(clock::monotonic_us()),
         }
     }
@@ -116,6 +124,23 @@ impl Desk {
         }
         drop(locked);
         shared.oplog.wake_readers();
+    }
+
+    /// Remembers that a follower was dropped for its lag: if it needs a full sync when it
+    /// comes again, that is why.
+    pub fn note_dropped(&self, name: &str) {
+        let mut dropped = self.dropped.borrow_mut();
+        if dropped.len() == DROPPED_MAX {
+            dropped.clear();
+        }
+        dropped.insert(name.to_owned());
+    }
+
+    /// The log ends where it ends now.
+    pub fn note_moment(&self) {
+        let shared = &self.engine.shared;
+        let end_offset = shared.oplog.end_offset();
+        shared.followers.moments.note(clock::unix_ms(), end_offset);
     }
 
     /// Holds writes back until `reason` ends. Returns the offset at which the log stands

@@ -36,6 +36,7 @@ use crate::resp::request::{Limits, Parsed, Parser};
 use crate::shared::clients::ClientFacts;
 use crate::shared::followers::{Follower, FollowerPhase};
 use crate::shared::introduction::{FollowerFacts, Replconf, replconf};
+use crate::shared::progress::Step;
 
 /// What goes out in one write at most.
 const WRITE_BYTES_MAX: usize = 256 << 10;
@@ -261,12 +262,18 @@ impl Feed {
             .fetch_add(len, Ordering::Relaxed);
         let stats = &self.desk.engine.shared.stats.rare;
         stats.repl_output_bytes.fetch_add(len, Ordering::Relaxed);
+        if matches!(self.source, Source::Snapshot { .. }) {
+            let sent = &self.follower.progress.sent_bytes;
+            sent.fetch_add(len, Ordering::Relaxed);
+        }
+        self.desk.note_moment();
     }
 
     // ---- the snapshot ----
 
     fn begin_snapshot(&mut self, mut cut: Cut) {
         self.out.append(&mut cut.greeting);
+        self.follower.progress.begin(clock::unix_ms());
         self.state.moved = Instant::now();
         self.source = Source::Snapshot {
             cut,
@@ -291,6 +298,7 @@ impl Feed {
         };
         if cut.starts_at_ack {
             self.follower.set_phase(FollowerPhase::SendBulk);
+            self.follower.progress.set_step(Step::Loading);
             let now_ms = clock::unix_ms();
             self.follower.last_ack_ms.store(now_ms, Ordering::Relaxed);
             LogLine::notice(format!(
@@ -393,6 +401,9 @@ impl Feed {
         known.acked_aof_offset.store(synced, Ordering::Release);
         let now_ms = clock::unix_ms();
         known.last_ack_ms.store(now_ms, Ordering::Relaxed);
+        self.desk.note_moment();
+        let followers = &self.desk.engine.shared.followers;
+        known.progress.note_ack(acked, &followers.moments, now_ms);
         self.facts.last_active_ms.store(now_ms, Ordering::Relaxed);
         if matches!(self.source, Source::AwaitsAck(_)) {
             let source = std::mem::replace(&mut self.source, Source::Done(Instant::now()));
@@ -416,6 +427,7 @@ impl Feed {
             self.state.newline = Instant::now();
             self.out.push(b'\n');
         }
+        self.desk.note_moment();
         self.check_time()?;
         self.check_limit()
     }
@@ -476,6 +488,7 @@ impl Feed {
         }
         let stats = &shared.stats.rare.output_limit_disconnections;
         stats.fetch_add(1, Ordering::Relaxed);
+        self.desk.note_dropped(&self.name);
         let facts = &self.facts;
         LogLine::warning(format!(
             "Client id={} addr={} (replica {}, {lag_bytes} bytes behind) scheduled to be closed \

@@ -11,6 +11,7 @@
 use super::line::LogLine;
 use crate::base::number::parse_i64;
 use crate::oplog::{BacklogRange, History, Mismatch, ReplId};
+use crate::shared::full_syncs::Reason;
 use crate::shared::introduction::FollowerFacts;
 
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
@@ -147,10 +148,7 @@ pub enum Verdict {
     /// follower knows the database from the stream it had before.
     Continue { after: u64, reply: Vec<u8> },
     /// Send a snapshot; `fullresync_reply` goes out when it is cut.
-    FullResync {
-        /// Whether it counts in `sync_partial_err`: asking for `?` was no try.
-        partial_failed: bool,
-    },
+    FullResync(Reason),
 }
 
 /// Decides between going on and starting over. To be called, and a reader opened at
@@ -164,20 +162,31 @@ pub fn answer(
     name: &str,
 ) -> Answer {
     let Request::Psync { id, offset, .. } = request else {
-        return full_resync(Vec::new(), false);
+        return full_resync(Vec::new(), Reason::SyncCommand);
     };
     let next = offset.unwrap_or(-1);
-    let partial_failed = id.first() != Some(&b'?');
     if let Err(mismatch) = history.can_continue(id, next) {
         let line = mismatch_line(mismatch, id, next, history, name);
-        return full_resync(vec![line], partial_failed);
+        let reason = match mismatch {
+            _ if id.first() == Some(&b'?') => Reason::First,
+            Mismatch::UnknownId => Reason::IdMismatch,
+            Mismatch::BeyondSecond => Reason::Diverged,
+        };
+        return full_resync(vec![line], reason);
     }
     let wanted = u64::try_from(next).ok();
     let held = backlog.zip(wanted).filter(|(range, next)| {
         (range.first_offset..=range.end_offset.saturating_add(1)).contains(next)
     });
     let Some((range, next)) = held else {
-        return full_resync(lack_lines(backlog, next, name), partial_failed);
+        let is_ahead = backlog
+            .zip(wanted)
+            .is_some_and(|(range, next)| next > range.end_offset);
+        let reason = match is_ahead {
+            true => Reason::OffsetAhead,
+            false => Reason::BacklogMissed,
+        };
+        return full_resync(lack_lines(backlog, next, name), reason);
     };
     let after = next.saturating_sub(1);
     let bytes = range.end_offset - after;
@@ -193,10 +202,10 @@ pub fn answer(
     }
 }
 
-fn full_resync(log: Vec<LogLine>, partial_failed: bool) -> Answer {
+fn full_resync(log: Vec<LogLine>, reason: Reason) -> Answer {
     Answer {
         log,
-        verdict: Verdict::FullResync { partial_failed },
+        verdict: Verdict::FullResync(reason),
     }
 }
 

@@ -7,6 +7,10 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+use super::full_syncs::FullSyncs;
+use super::moments::Moments;
+use super::progress::{Progress, Step};
+
 /// Where a follower stands, in the words of INFO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -35,6 +39,7 @@ pub struct Follower {
     pub acked_aof_offset: AtomicU64,
     pub last_ack_ms: AtomicI64,
     pub output_bytes: AtomicUsize,
+    pub progress: Progress,
 }
 
 impl Follower {
@@ -48,6 +53,7 @@ impl Follower {
             acked_aof_offset: AtomicU64::new(0),
             last_ack_ms: AtomicI64::new(now_ms),
             output_bytes: AtomicUsize::new(0),
+            progress: Progress::default(),
         }
     }
 
@@ -60,6 +66,9 @@ impl Follower {
     }
 
     pub fn set_phase(&self, phase: FollowerPhase) {
+        if phase == FollowerPhase::Online {
+            self.progress.set_step(Step::Streaming);
+        }
         self.phase.store(phase as u32, Ordering::Release);
     }
 
@@ -98,6 +107,9 @@ pub struct Followers {
     /// Somebody waits for acknowledgements who did not before.
     pub wants_ack: Notify,
     waiters: Mutex<Waiters>,
+    /// When the log was how long, as those noted who read it.
+    pub moments: Moments,
+    pub full_syncs: FullSyncs,
 }
 
 /// Clients that wait, by the offset that they wait for.

@@ -7,6 +7,15 @@ pub mod clients;
 /// What followers tell of themselves by REPLCONF.
 pub mod introduction;
 
+/// When the log was how long.
+pub mod moments;
+
+/// Why followers were given everything.
+pub mod full_syncs;
+
+/// How far a follower has come.
+pub mod progress;
+
 /// The followers of this server.
 pub mod followers;
 

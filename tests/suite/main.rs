@@ -29,6 +29,12 @@ mod failover;
 
 mod wait;
 
+mod lag;
+
+mod directives;
+
+mod histories;
+
 mod command;
 
 mod config;

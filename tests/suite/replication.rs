@@ -435,6 +435,9 @@ fn a_leader_alone_gives_up_its_backlog_and_its_history() {
     let mut follower = follower.expect("ours is always there");
     wait_for_link(&follower);
     let before = id(&leader);
+    wait_until(SOON, "the leader knows that it is ready", || {
+        field(&leader, "replication", "slave0").contains("state=online")
+    });
     let mut client = leader.client();
     check(&mut client, "SET a 1", "+OK");
     client.cmd(&few);

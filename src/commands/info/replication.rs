@@ -4,7 +4,10 @@ use std::sync::atomic::Ordering;
 
 use super::report::{Report, pace, percent};
 use crate::config::Param;
-use crate::shared::followers::FollowerPhase;
+use crate::shared::Shared;
+use crate::shared::followers::{Follower, FollowerPhase};
+use crate::shared::full_syncs::Reason;
+use crate::shared::progress::Step;
 use crate::shared::role::{LinkFacts, LinkPhase};
 
 pub fn replication(report: &mut Report) {
@@ -32,6 +35,7 @@ pub fn replication(report: &mut Report) {
     };
     report.line("repl_backlog_first_byte_offset", first);
     report.line("repl_backlog_histlen", held);
+    histories(report);
 }
 
 fn leader(report: &mut Report, link: &LinkFacts) {
@@ -99,13 +103,69 @@ fn followers(report: &mut Report) {
             FollowerPhase::Online => follower.lag_seconds(report.now_ms),
             _ => 0,
         };
+        let acked = follower.acked_offset.load(Ordering::Relaxed);
         let facts = format!(
-            "ip={},port={},state={},offset={},lag={lag_seconds}",
+            "ip={},port={},state={},offset={acked},lag={lag_seconds}{}",
             follower.ip,
             follower.port,
             phase.name(),
-            follower.acked_offset.load(Ordering::Relaxed),
+            progress(follower, shared, report.now_ms),
         );
         report.line(&format!("slave{number}"), facts);
     }
+}
+
+/// What is ours of a follower's line: how far behind it is in bytes and in time (-1 while
+/// that cannot be told), and how far its full sync has come.
+fn progress(follower: &Follower, shared: &Shared, now_ms: i64) -> String {
+    let progress = &follower.progress;
+    let step = progress.step();
+    if step == Step::Streaming {
+        let acked = follower.acked_offset.load(Ordering::Relaxed);
+        let end = shared.oplog.end_offset();
+        let lag_ms = progress.lag_ms(acked, end, &shared.followers.moments, now_ms);
+        let lag_bytes = end.saturating_sub(acked);
+        return format!(
+            ",lag_bytes={lag_bytes},lag_ms={lag_ms},sync={}",
+            step.name()
+        );
+    }
+    let unsent = follower.output_bytes.load(Ordering::Relaxed);
+    let facts = format!(",lag_bytes={unsent},lag_ms=-1,sync={}", step.name());
+    if step != Step::Snapshot {
+        return facts;
+    }
+    let sent = progress.sent_bytes.load(Ordering::Relaxed);
+    let total = progress.total_bytes.load(Ordering::Relaxed);
+    if total == 0 {
+        return format!("{facts},sync_perc=-1,sync_eta_seconds=-1");
+    }
+    // As long as the end is only estimated it may be passed.
+    let total = total.max(sent);
+    let elapsed_ms = now_ms - progress.began_ms.load(Ordering::Relaxed);
+    let (_, eta_seconds) = pace(sent, total, elapsed_ms);
+    let perc = percent(sent, total);
+    format!("{facts},sync_perc={perc:.2},sync_eta_seconds={eta_seconds}")
+}
+
+/// Why followers were given everything, and for how long one may be away and go on.
+fn histories(report: &mut Report) {
+    let shared = report.shared;
+    let syncs = &shared.followers.full_syncs;
+    let counts = syncs.counts();
+    let counts: Vec<String> = counts
+        .map(|(reason, n)| format!("{}={n}", reason.name()))
+        .collect();
+    report.line("sync_full_reasons", counts.join(","));
+    let last = syncs.last().map_or("none", Reason::name);
+    report.line("sync_full_last_reason", last);
+    let backlog = shared
+        .oplog
+        .backlog()
+        .filter(|range| range.history_bytes() > 0);
+    let age_ms = backlog.map_or(0, |range| {
+        let moments = &shared.followers.moments;
+        moments.age_ms(report.now_ms, range.first_offset)
+    });
+    report.line("repl_backlog_seconds", age_ms / 1000);
 }

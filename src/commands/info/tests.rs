@@ -108,7 +108,8 @@ fn followers_are_listed() {
     follower.acked_offset.store(42, Ordering::Relaxed);
     server.shared.followers.add(Arc::new(follower));
     server.advance_ms(2500);
-    let line = "slave0:ip=10.0.0.1,port=6380,state=online,offset=42,lag=2";
+    let line = "slave0:ip=10.0.0.1,port=6380,state=online,offset=42,lag=2,lag_bytes=0,lag_ms=0,\
+                sync=streaming";
     check_has(&mut server, "replication", &["connected_slaves:1", line]);
 }
 

@@ -239,8 +239,8 @@ fn answered(line: &str, backlog: Option<BacklogRange>) -> (String, Verdict) {
 }
 
 #[track_caller]
-fn starts_over(line: &str, backlog: Option<BacklogRange>, partial_failed: bool, log: &str) {
-    let verdict = Verdict::FullResync { partial_failed };
+fn starts_over(line: &str, backlog: Option<BacklogRange>, reason: Reason, log: &str) {
+    let verdict = Verdict::FullResync(reason);
     assert_eq!(answered(line, backlog), (log.to_owned(), verdict));
 }
 
@@ -269,29 +269,49 @@ fn what_the_backlog_holds_is_continued() {
 #[test]
 fn everything_else_starts_over() {
     let (a, b, c) = ("a".repeat(40), "b".repeat(40), "c".repeat(40));
-    starts_over("SYNC", Some(BACKLOG), false, "");
+    starts_over("SYNC", Some(BACKLOG), Reason::SyncCommand, "");
     let asked = "Full resync requested by replica f:1";
-    starts_over("PSYNC ? -1", Some(BACKLOG), false, asked);
+    starts_over("PSYNC ? -1", Some(BACKLOG), Reason::First, asked);
     let unknown = format!(
         "Partial resynchronization not accepted: Replication ID mismatch \
          (Replica asked for '{c}', my replication IDs are '{b}' and '{a}')"
     );
-    starts_over(&format!("PSYNC {c} 1"), Some(BACKLOG), true, &unknown);
+    starts_over(
+        &format!("PSYNC {c} 1"),
+        Some(BACKLOG),
+        Reason::IdMismatch,
+        &unknown,
+    );
     let beyond = "Partial resynchronization not accepted: \
                   Requested offset for second ID was 52, but I can reply up to 51";
-    starts_over(&format!("PSYNC {a} 52"), Some(BACKLOG), true, beyond);
+    starts_over(
+        &format!("PSYNC {a} 52"),
+        Some(BACKLOG),
+        Reason::Diverged,
+        beyond,
+    );
     for (next, backlog) in [(10, Some(BACKLOG)), (-5, Some(BACKLOG)), (60, None)] {
         let lack = format!(
             "Unable to partial resync with replica f:1 for lack of backlog \
              (Replica request was: {next})."
         );
-        starts_over(&format!("PSYNC {b} {next}"), backlog, true, &lack);
+        starts_over(
+            &format!("PSYNC {b} {next}"),
+            backlog,
+            Reason::BacklogMissed,
+            &lack,
+        );
     }
     let ahead = "Unable to partial resync with replica f:1 for lack of backlog \
                  (Replica request was: 102).\n\
                  Warning: replica f:1 tried to PSYNC with an offset that is greater than the \
                  master replication offset.";
-    starts_over(&format!("PSYNC {b} 102"), Some(BACKLOG), true, ahead);
+    starts_over(
+        &format!("PSYNC {b} 102"),
+        Some(BACKLOG),
+        Reason::OffsetAhead,
+        ahead,
+    );
 }
 
 #[test]

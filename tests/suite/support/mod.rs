@@ -8,9 +8,12 @@ pub mod server;
 
 pub mod proxy;
 
+pub mod delay;
+
 pub mod replicas;
 
 pub use client::{Client, check, check_all};
+pub use delay::Delay;
 pub use proxy::Proxy;
 pub use replicas::*;
 pub use server::{Peer, Server, free_port, wait_until};

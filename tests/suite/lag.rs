@@ -1,0 +1,166 @@
+//! What INFO tells beyond Redis: how far a follower is behind, in bytes and in time, and why
+//! one was given everything.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::support::*;
+
+/// A fact of the first follower's line.
+fn of_follower(leader: &Server, name: &str) -> i64 {
+    let line = field(leader, "replication", "slave0");
+    let facts = line.split(',').filter_map(|fact| fact.split_once('='));
+    let found = facts.clone().find(|(fact, _)| *fact == name);
+    let (_, value) = found.unwrap_or_else(|| panic!("no {name} in {line}"));
+    value.parse().expect("a number")
+}
+
+fn reasons(leader: &Server) -> String {
+    field(leader, "replication", "sync_full_reasons")
+}
+
+#[test]
+fn a_link_that_takes_its_time_is_told_and_one_that_is_idle_is_not() {
+    const LATE_MS: i64 = 250;
+    for following in [Kind::Ours, Kind::Redis] {
+        let Some(leader) = start(Kind::Ours, &[]) else {
+            continue;
+        };
+        let link = Delay::to(leader.port, Duration::from_millis(LATE_MS as u64));
+        let Some(follower) = start_follower(following, link.port, &[]) else {
+            continue;
+        };
+        wait_for_link(&follower);
+        let writes = AtomicBool::new(true);
+        let median = thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut writer = leader.client();
+                while writes.load(Ordering::Relaxed) {
+                    check(&mut writer, "INCR counter", ":...");
+                    thread::sleep(Duration::from_millis(2));
+                }
+            });
+            wait_until(SOON, "the lag is told", || {
+                of_follower(&leader, "lag_ms") > 0
+            });
+            let mut told: Vec<i64> = (0..30)
+                .map(|_| {
+                    thread::sleep(Duration::from_millis(100));
+                    of_follower(&leader, "lag_ms")
+                })
+                .collect();
+            writes.store(false, Ordering::Relaxed);
+            told.sort_unstable();
+            told[told.len() / 2]
+        });
+        let off_ms = (median - LATE_MS).abs();
+        assert!(off_ms <= LATE_MS / 5, "{following:?}: {median} ms");
+        wait_until(SOON, "an idle link is not late", || {
+            of_follower(&leader, "lag_bytes") == 0 && of_follower(&leader, "lag_ms") == 0
+        });
+    }
+}
+
+#[test]
+fn a_follower_that_stands_still_falls_behind() {
+    let Some(leader) = start(Kind::Ours, &[]) else {
+        return;
+    };
+    let Some(follower) = start_follower(Kind::Ours, leader.port, &[]) else {
+        return;
+    };
+    wait_for_link(&follower);
+    wait_for_offset(&leader, &follower);
+    wait_until(SOON, "it has everything", || {
+        of_follower(&leader, "lag_bytes") == 0
+    });
+    follower.signal("STOP");
+    let before = field(&leader, "replication", "master_repl_offset");
+    check(&mut leader.client(), "SET a 1", "+OK");
+    let after = field(&leader, "replication", "master_repl_offset");
+    let written = |text: &str| text.parse::<i64>().expect("a number");
+    assert_eq!(
+        of_follower(&leader, "lag_bytes"),
+        written(&after) - written(&before)
+    );
+    wait_until(SOON, "seconds pass", || {
+        of_follower(&leader, "lag_ms") >= 2000
+    });
+    let seconds = || field(&leader, "replication", "repl_backlog_seconds");
+    assert_ne!(seconds(), "0");
+    follower.signal("CONT");
+    wait_until(SOON, "it caught up", || of_follower(&leader, "lag_ms") == 0);
+}
+
+#[test]
+fn every_full_sync_has_its_reason() {
+    let Some(leader) = start(Kind::Ours, &["--repl-backlog-size", "16384"]) else {
+        return;
+    };
+    let link = Proxy::to(leader.port);
+    let follower = start_follower(Kind::Ours, link.port, &["--repl-timeout", "5"]);
+    let follower = follower.expect("ours is always there");
+    wait_for_link(&follower);
+    let expect = |counts: &str, last: &str| {
+        let context = leader.log();
+        assert_eq!(reasons(&leader), counts, "{context}");
+        assert_eq!(field(&leader, "replication", "sync_full_last_reason"), last);
+    };
+    let rest = "sync_command=0,id_mismatch=0,diverged=0";
+    expect(
+        &format!("first=1,{rest},backlog_missed=0,offset_ahead=0,output_limit=0"),
+        "first",
+    );
+    let filler = format!("SET filler {}", "x".repeat(40_000));
+    link.part();
+    for _ in 0..4 {
+        check(&mut leader.client(), &filler, "+OK");
+    }
+    link.heal();
+    wait_for_offset(&leader, &follower);
+    expect(
+        &format!("first=1,{rest},backlog_missed=1,offset_ahead=0,output_limit=0"),
+        "backlog_missed",
+    );
+    // One that stands still and is dropped for what waits for it.
+    let mut client = leader.client();
+    check(
+        &mut client,
+        "CONFIG SET client-output-buffer-limit 'replica 64kb 0 0'",
+        "+OK",
+    );
+    follower.signal("STOP");
+    let big = format!("SET big {}", "x".repeat(4_000_000));
+    wait_until(SOON, "it is dropped", || {
+        client.run(&big);
+        field(&leader, "replication", "connected_slaves") == "0"
+    });
+    follower.signal("CONT");
+    wait_for_offset(&leader, &follower);
+    expect(
+        &format!("first=1,{rest},backlog_missed=1,offset_ahead=0,output_limit=1"),
+        "output_limit",
+    );
+    // Another history.
+    let Some(other) = start(Kind::Ours, &[]) else {
+        return;
+    };
+    check(&mut other.client(), "SET other 1", "+OK");
+    let first = start_follower(Kind::Ours, other.port, &[]).expect("ours is always there");
+    wait_for_link(&first);
+    let command = format!("REPLICAOF 127.0.0.1 {}", leader.port);
+    check(&mut other.client(), &command, "+OK");
+    wait_for_offset(&leader, &other);
+    assert!(
+        reasons(&leader).contains("id_mismatch=1"),
+        "{}",
+        reasons(&leader)
+    );
+    check(&mut client, "CONFIG RESETSTAT", "+OK");
+    assert!(!reasons(&leader).contains('1'));
+    assert_eq!(
+        field(&leader, "replication", "sync_full_last_reason"),
+        "none"
+    );
+}
