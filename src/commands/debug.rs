@@ -17,6 +17,7 @@ use crate::oplog::ReplId;
 use crate::rdb::encode::Encoder;
 use crate::resp::request::Argv;
 use crate::store::entry::Entry;
+use crate::store::locked::Expiry;
 use crate::store::view::Ttl;
 
 const FLAGS: u32 = ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED;
@@ -202,23 +203,29 @@ fn digest_value(cx: &mut Cx, mut args: Args) {
 fn object(cx: &mut Cx, mut args: Args) -> Result<(), CmdError> {
     let key = args.key();
     let clock = cx.store.lru_clock();
+    // One that is due and was not deleted yet is an object too.
+    let expiry = std::mem::replace(&mut cx.store.expiry, Expiry::Ignore);
     let found = cx.store.peek(cx.session.db, key);
-    let entry = found.ok_or(CmdError::NoSuchKey)?;
+    let text = found.map(|entry| describe(&entry, clock));
+    cx.store.expiry = expiry;
+    cx.reply.simple(&text.ok_or(CmdError::NoSuchKey)?);
+    Ok(())
+}
+
+fn describe(entry: &Entry, clock: u32) -> String {
     let mut serialized = Vec::new();
     if let Some(text) = entry.string_bytes() {
         Encoder::new(true).put_string(&mut serialized, text);
     }
     let used = entry.access();
-    let text = format!(
+    format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{used} \
          lru_seconds_idle:{}",
         entry.key().as_ptr(),
         entry.encoding().name(),
         serialized.len(),
         clock.wrapping_sub(used) & 0xff_ffff,
-    );
-    cx.reply.simple(&text);
-    Ok(())
+    )
 }
 
 /// Adds keys `prefix:0`, `prefix:1`, ... that are not there yet. Followers are not told.

@@ -8,20 +8,23 @@ use super::error::CmdError;
 use super::spec::flag::{
     ADMIN, ALLOW_BUSY, BLOCKING, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, STALE,
 };
-use super::spec::{Spec, category};
+use super::spec::{Locks, Spec, category};
 use crate::base::number::parse_i64;
+use crate::config::Address;
 use crate::resp::reply::ReplyBuf;
+use crate::shared::Shared;
+use crate::shared::clients::{Unblock, client_flag};
 use crate::shared::followers::{FollowerPhase, Kept, Wanted};
 use crate::shared::introduction::{Replconf, replconf as introduce};
-use crate::shared::role::FailoverPhase;
+use crate::shared::role::{FailoverPhase, LinkFacts};
 
 const FOLLOW: u32 = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING;
 const SYNC: u32 = ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI;
 const REPLCONF: u32 = ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY;
 
 pub const COMMANDS: &[Spec] = &[
-    Spec::new("replicaof", 3, FOLLOW, 0, replicaof),
-    Spec::new("slaveof", 3, FOLLOW, 0, replicaof),
+    Spec::new("replicaof", 3, FOLLOW, 0, replicaof).locks(Locks::Everything),
+    Spec::new("slaveof", 3, FOLLOW, 0, replicaof).locks(Locks::Everything),
     Spec::new("failover", -1, ADMIN | NOSCRIPT | STALE, 0, failover),
     Spec::new("wait", 3, BLOCKING, category::CONNECTION, wait)
         .tips(&["request_policy:all_shards", "response_policy:agg_min"]),
@@ -45,7 +48,41 @@ fn replicaof(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let port = parse_i64(port).and_then(|port| u16::try_from(port).ok());
     let port = port.ok_or(CmdError::text("ERR Invalid master port"))?;
     let host = String::from_utf8_lossy(host).into_owned();
+    let role = &cx.shared.role;
+    let is_led_by = |link: &LinkFacts| link.port == port && link.host.eq_ignore_ascii_case(&host);
+    // From here on nobody is answered as by a leader, not even in the same transaction; who
+    // it is that we follow is for the replication thread to say, with the rest.
+    if !role.is_follower() || !is_led_by(&role.link.lock()) {
+        begin_to_follow(cx.shared, &host, port);
+    }
     Ok(Outcome::Ask(Job::ReplicaOf(Some((host, port)))))
+}
+
+/// Takes the role of a follower, or another leader than before. Everything is locked.
+pub fn begin_to_follow(shared: &Shared, host: &str, port: u16) {
+    let role = &shared.role;
+    if !role.is_follower() {
+        shared.oplog.activate_backlog();
+        role.set_follower(true);
+        unblock_all(shared);
+    }
+    role.set_link_up(false);
+    let host = host.to_owned();
+    *role.link.lock() = LinkFacts {
+        host: host.clone(),
+        port,
+        ..LinkFacts::default()
+    };
+    shared.config.set_leader(Some(Address { host, port }));
+}
+
+/// Who waits for something waited for the leader that this server was.
+fn unblock_all(shared: &Shared) {
+    for client in shared.clients.all() {
+        if client.has(client_flag::BLOCKED) {
+            client.unblock(Unblock::RoleChanged);
+        }
+    }
 }
 
 /// The options of FAILOVER.
@@ -263,6 +300,8 @@ mod tests {
         check_asks(&mut server, "REPLICAOF no ONE", Job::ReplicaOf(None));
         let leader = Job::ReplicaOf(Some(("host".to_owned(), 6379)));
         check_asks(&mut server, "SLAVEOF host 6379", leader);
+        assert!(server.shared.role.is_follower());
+        assert_eq!(server.shared.role.link.lock().port, 6379);
         for port in ["x", "65536", "-1", ""] {
             let line = format!("REPLICAOF host '{port}'");
             server.check(&line, "-ERR Invalid master port");

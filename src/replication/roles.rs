@@ -9,11 +9,11 @@ use super::link::Target;
 use super::psync::{backlog_created_line, shift_line};
 use crate::base::clock;
 use crate::base::rng::Rng;
-use crate::config::Address;
+use crate::commands::replication::begin_to_follow;
 use crate::oplog::{Audience, History, ReplId};
 use crate::persist::load::ReplFacts;
 use crate::shared::Shared;
-use crate::shared::clients::{PausedFor, Unblock, client_flag};
+use crate::shared::clients::PausedFor;
 use crate::shared::role::{FailoverPhase, LinkFacts};
 use crate::store::locked::{Locked, Locker};
 
@@ -45,15 +45,15 @@ pub fn restore(shared: &Shared, restored: ReplFacts) {
 
 /// Becomes a follower of `target`, or of another leader than before.
 pub fn follow(shared: &Shared, locker: &mut Locker, target: &Target) {
-    let everything = shared.keyspace.lock_everything(locker);
-    begin_to_follow(shared, &everything, target);
+    let _everything = shared.keyspace.lock_everything(locker);
+    begin_to_follow(shared, &target.host, target.port);
 }
 
 /// The same, of the follower that is to lead instead of us.
 pub fn hand_over(shared: &Shared, locker: &mut Locker, target: &Target) {
-    let everything = shared.keyspace.lock_everything(locker);
+    let _everything = shared.keyspace.lock_everything(locker);
     *shared.role.failover.lock() = FailoverPhase::InProgress;
-    begin_to_follow(shared, &everything, target);
+    begin_to_follow(shared, &target.host, target.port);
 }
 
 /// A failover begins: writes are held until it has ended.
@@ -82,25 +82,6 @@ pub fn end_failover(shared: &Shared, locker: &mut Locker) {
     let _everything = shared.keyspace.lock_everything(locker);
     *shared.role.failover.lock() = FailoverPhase::None;
     shared.pause.end(PausedFor::Failover);
-}
-
-fn begin_to_follow(shared: &Shared, _: &Locked, target: &Target) {
-    let role = &shared.role;
-    if !role.is_follower() {
-        shared.oplog.activate_backlog();
-        role.set_follower(true);
-        unblock_all(shared);
-    }
-    role.set_link_up(false);
-    *role.link.lock() = LinkFacts {
-        host: target.host.clone(),
-        port: target.port,
-        ..LinkFacts::default()
-    };
-    shared.config.set_leader(Some(Address {
-        host: target.host.clone(),
-        port: target.port,
-    }));
 }
 
 /// Becomes a leader: the history goes on under a new id, and followers come again to hear
@@ -202,15 +183,6 @@ pub fn drop_followers(shared: &Shared) {
 /// Notes what the stream has selected without adding to it.
 pub fn select(shared: &Shared, db: Option<u32>) {
     shared.oplog.append_verbatim(&[], Audience::All, db);
-}
-
-/// Who waits for something waited for the leader that this server was.
-fn unblock_all(shared: &Shared) {
-    for client in shared.clients.all() {
-        if client.has(client_flag::BLOCKED) {
-            client.unblock(Unblock::RoleChanged);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -78,8 +78,7 @@ impl Following {
 
     /// A leader that is about to follow asks its new leader to go on where it is itself.
     fn keep_own_history(&mut self) {
-        let shared = &self.engine.shared;
-        if shared.role.is_follower() {
+        if self.link.target().is_some() {
             return;
         }
         LogLine::notice(
@@ -88,7 +87,7 @@ impl Following {
              partial transfer.",
         )
         .log();
-        self.session.db = shared.oplog.selected_db().unwrap_or(0);
+        self.session.db = self.engine.shared.oplog.selected_db().unwrap_or(0);
         self.resumes = true;
     }
 
