@@ -4,13 +4,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sha1::{Digest as _, Sha1};
+
 use super::args::Args;
 use super::cx::{Cx, Job, Outcome};
 use super::error::CmdError;
 use super::help;
 use super::spec::flag::{ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE};
 use super::spec::{Locks, Spec};
-use crate::base::hash::KeyHasher;
 use crate::base::number::{parse_f64, parse_i64};
 use crate::base::rng::Rng;
 use crate::oplog::ReplId;
@@ -137,50 +138,53 @@ fn restart(crash: bool, mut args: Args) -> Result<Outcome, CmdError> {
     Ok(Outcome::Ask(Job::Restart { crash, delay_ms }))
 }
 
-/// 160 bits, of which each entry turns some over: the order does not matter, and the same
-/// data gives the same digest on every server.
+/// 160 bits that say what a dataset is, the same on every server that Redis's own digest is
+/// taken of: data in another order gives the same, in another database not.
 #[derive(Default)]
-struct Digest([u64; 3]);
+struct Digest([u8; 20]);
 
 impl Digest {
-    /// Takes in one entry's `description`.
-    fn mix(&mut self, description: &[u8]) {
-        const HASHERS: [KeyHasher; 3] = [
-            KeyHasher::seeded(1),
-            KeyHasher::seeded(2),
-            KeyHasher::seeded(3),
-        ];
-        for (word, hasher) in self.0.iter_mut().zip(&HASHERS) {
-            *word ^= hasher.hash(description);
+    /// Turns over what `bytes` says; twice the same, and nothing has happened.
+    fn toggle(&mut self, bytes: &[u8]) {
+        let hash: [u8; 20] = Sha1::digest(bytes).into();
+        for (byte, turned) in self.0.iter_mut().zip(hash) {
+            *byte ^= turned;
+        }
+    }
+
+    /// Takes in `bytes` so that their place among the others counts.
+    fn mix(&mut self, bytes: &[u8]) {
+        self.toggle(bytes);
+        self.0 = Sha1::digest(self.0).into();
+    }
+
+    fn mix_value(&mut self, entry: &Entry) {
+        const STRING: u32 = 0;
+        self.mix(&STRING.to_be_bytes());
+        if let Some(text) = entry.string_bytes() {
+            self.mix(text);
+        }
+        if entry.expire_at_ms().is_some() {
+            self.toggle(b"!!expire!!");
         }
     }
 
     fn hex(&self) -> String {
-        let [a, b, c] = self.0;
-        format!("{a:016x}{b:016x}{:08x}", c >> 32)
-    }
-}
-
-/// What a digest is made of, but for the key: all that must be the same on a follower.
-fn describe_value(entry: &Entry, out: &mut Vec<u8>) {
-    out.push(u8::from(entry.expire_at_ms().is_some()));
-    out.extend_from_slice(entry.kind().name().as_bytes());
-    if let Some(text) = entry.string_bytes() {
-        out.extend_from_slice(text);
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
 fn digest(cx: &mut Cx) {
     let mut digest = Digest::default();
-    let mut description = Vec::new();
     for db in 0..cx.store.keyspace.database_count() as u32 {
+        if cx.store.len(db) > 0 {
+            digest.mix(&db.to_be_bytes());
+        }
         cx.store.for_each(db, |entry| {
-            description.clear();
-            description.extend_from_slice(&db.to_le_bytes());
-            description.extend_from_slice(&entry.key().len().to_le_bytes());
-            description.extend_from_slice(entry.key());
-            describe_value(entry, &mut description);
-            digest.mix(&description);
+            let mut of_entry = Digest::default();
+            of_entry.mix(entry.key());
+            of_entry.mix_value(entry);
+            digest.toggle(&of_entry.0);
         });
     }
     cx.reply.simple(&digest.hex());
@@ -192,9 +196,7 @@ fn digest_value(cx: &mut Cx, mut args: Args) {
         let key = args.key();
         let mut digest = Digest::default();
         if let Some(entry) = cx.store.peek(cx.session.db, key) {
-            let mut description = Vec::new();
-            describe_value(&entry, &mut description);
-            digest.mix(&description);
+            digest.mix_value(&entry);
         }
         cx.reply.simple(&digest.hex());
     }

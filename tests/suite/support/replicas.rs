@@ -7,7 +7,12 @@ use super::{Peer, Server, wait_until};
 pub const SOON: Duration = Duration::from_secs(30);
 
 /// A leader does not wait for more followers in these tests.
-pub const AT_ONCE: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
+pub const AT_ONCE: [&str; 4] = [
+    "--repl-diskless-sync-delay",
+    "0",
+    "--enable-debug-command",
+    "yes",
+];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
