@@ -1,6 +1,8 @@
 //! The leader's stream, applied in order: in groups, a transaction as one group, and its
 //! bytes appended to our own log as they are, so that our followers see the same offsets.
 
+use std::sync::atomic::Ordering::{Relaxed, Release};
+
 use super::Engine;
 use super::commit::commit;
 use super::dispatch::prepare;
@@ -103,11 +105,9 @@ impl Applier {
             .oplog
             .append_verbatim(&input[..planned], Audience::All, db);
         applied.ack_offset = ack_at.map(|at| end - (planned - at) as u64);
-        shared
-            .role
-            .applied_offset
-            .store(end, std::sync::atomic::Ordering::Release);
+        shared.role.applied_offset.store(end, Release);
         applied.changed = locked.effects().group_dirty > 0;
+        note_facts(&self.plan, session, locked.now_ms);
         commit(engine, &mut locked, gate);
         drop(locked);
         shared.oplog.wake_readers();
@@ -232,6 +232,21 @@ fn run_one(step: &mut Step, id: CommandId, argv: Argv, first_key: FirstKey, appl
             .to_owned();
         applied.errors.push((name.to_owned(), text));
     }
+}
+
+/// Tells CLIENT LIST how the leader's session stands.
+fn note_facts(plan: &Plan, session: &Session, now_ms: i64) {
+    let facts = &session.facts;
+    let last = plan.requests.iter().rev();
+    let mut known = last.filter_map(|request| match request.verdict {
+        Verdict::Run(id) | Verdict::Queue(id) => Some(id),
+        Verdict::Reject(..) | Verdict::Abort(..) => None,
+    });
+    if let Some(id) = known.next() {
+        facts.last_command.store(u32::from(id) + 1, Relaxed);
+    }
+    facts.db.store(session.db, Relaxed);
+    facts.last_active_ms.store(now_ms, Relaxed);
 }
 
 /// Whether the input begins with an empty line.

@@ -363,6 +363,8 @@ impl Feed {
         };
         self.input = input;
         self.input.drain(..at);
+        let query_bytes = &self.facts.query_bytes;
+        query_bytes.store(self.input.len(), Ordering::Relaxed);
         let is_too_long = self.input.len() > INPUT_BYTES_MAX;
         result.and(if is_too_long { Err(End::Gone) } else { Ok(()) })
     }
@@ -373,6 +375,10 @@ impl Feed {
             return Ok(());
         }
         if name.eq_ignore_ascii_case(b"replconf") {
+            if let Some(id) = self.desk.engine.registry.find(name) {
+                let last_command = &self.facts.last_command;
+                last_command.store(u32::from(id) + 1, Ordering::Relaxed);
+            }
             let args: Vec<&[u8]> = argv.iter().skip(1).collect();
             match replconf(&mut self.introduction, &args, true) {
                 Replconf::Ack => {

@@ -6,7 +6,8 @@ use super::connection::Connection;
 use super::migrate;
 use super::services::Services;
 use super::shutdown::Refused;
-use crate::base::process;
+use crate::base::{clock, process};
+use crate::commands::client::described;
 use crate::commands::cx::{Asked, Failover, Job, Shutdown};
 use crate::commands::error::CmdError;
 use crate::config::Force;
@@ -143,7 +144,8 @@ async fn replica_of(
     leader: Option<(String, u16)>,
 ) -> Result<String, JobError> {
     let facts = &connection.session.facts;
-    let requested_by = format!("id={} addr={}", facts.id, facts.address);
+    let registry = &connection.worker.engine.registry;
+    let requested_by = described(registry, facts, clock::unix_ms());
     let asked = services.replication.replica_of(leader, &requested_by);
     match asked.await {
         Ok(answer) => answer,

@@ -199,7 +199,7 @@ fn announce(config: &Config) {
         env!("CARGO_PKG_VERSION"),
         std::process::id()
     );
-    if config.file().is_some() {
+    if std::env::args_os().len() > 1 {
         tracing::info!("Configuration loaded");
     } else {
         tracing::warn!("Warning: no config file specified, using the default config.");

@@ -115,7 +115,7 @@ impl Shutdown {
         if options.by_signal {
             self.wait_for_cron().await;
         } else {
-            tracing::warn!("User requested shutdown...");
+            tracing::info!("User requested shutdown...");
         }
         self.go_on()?;
         let config = &self.engine.shared.config;

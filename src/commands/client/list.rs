@@ -34,6 +34,22 @@ pub fn list(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     Ok(Outcome::Done)
 }
 
+/// How log lines name a client: its line, without the end.
+pub fn described(registry: &Registry, facts: &ClientFacts, now_ms: i64) -> String {
+    let lines = Lines {
+        registry,
+        now_ms,
+        asking: 0,
+        command: String::new(),
+        query_bytes: 0,
+        argument_bytes: 0,
+    };
+    let mut text = String::new();
+    lines.add(facts, &mut text);
+    text.truncate(text.trim_end().len());
+    text
+}
+
 fn wanted(cx: &Cx, args: &mut Args) -> Result<Vec<Arc<ClientFacts>>, CmdError> {
     let all = &cx.shared.clients;
     if args.is_empty() {

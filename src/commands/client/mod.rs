@@ -16,6 +16,8 @@ mod own;
 /// What one client does to the others: PAUSE, UNBLOCK.
 mod others;
 
+pub use list::described;
+
 const ANY: u32 = NOSCRIPT | LOADING | STALE;
 const POWER: u32 = ADMIN | ANY;
 const CONNECTION: u32 = category::CONNECTION;
