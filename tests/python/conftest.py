@@ -7,6 +7,7 @@ another one, which is how an expectation is proved to be Redis's own.
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from link import Link
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -37,34 +40,52 @@ def free_port():
                 pass
 
 
+def needed(program):
+    """The path of a program; without it the test is skipped, in CI it fails."""
+    path = shutil.which(program)
+    if not path:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is missing")
+    return path
+
+
 def wait_until(condition, what, seconds=20):
-    """Asks until `condition()` is true; returns what it returned."""
+    """Asks until `condition()` is true; returns what it returned. `what` may be a function."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.02)
     return value
 
 
 class Server:
-    """A running server; `args` are given after its port and its folder."""
+    """A server, once it is started; `args` are given after its port and its folder.
 
-    def __init__(self, folder, *args):
+    With `lines`, the lines of a configuration file, it is started with that file, which it
+    may then write itself.
+    """
+
+    def __init__(self, folder, *args, program=PROGRAM, lines=None):
         self.folder = pathlib.Path(folder)
         self.port = free_port()
-        self.args = [str(arg) for arg in args]
+        self.program = str(program)
+        self.args = ["--port", self.port, "--dir", self.folder]
+        if lines is not None:
+            self.file = self.folder / "server.conf"
+            own = [f"port {self.port}", f"dir {self.folder}"]
+            self.file.write_text("\n".join([*own, *lines]) + "\n")
+            self.args = [self.file]
+        self.args = [str(arg) for arg in (*self.args, *args)]
         self.process = None
-        self.start()
 
     def start(self):
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, "--port", str(self.port), "--dir", str(self.folder), *self.args],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_until(self.answers, f"{PROGRAM} answers; its log: {self.log()}", 60)
+                [self.program, *self.args], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_until(self.answers, lambda: f"{self.program} answers; its log: {self.log()}", 60)
 
     def answers(self):
-        assert self.process.poll() is None, f"{PROGRAM} has ended; its log: {self.log()}"
+        assert self.process.poll() is None, f"{self.program} has ended; its log: {self.log()}"
         try:
             with self.client(retry=NO_RETRY) as client:
                 return client.ping()
@@ -92,15 +113,28 @@ class Server:
             self.process.wait()
 
 
+def is_up(client):
+    try:
+        return client.info("replication").get("master_link_status") == "up"
+    except redis.ConnectionError:
+        return False
+
+
+def wait_for_link(follower):
+    with follower.client() as client:
+        wait_until(lambda: is_up(client), lambda: f"the link is up; log: {follower.log()}", 40)
+
+
 @pytest.fixture
 def start_server(tmp_path):
     """`start_server(*args)` starts one more server; all end with the test."""
     servers = []
 
-    def start(*args):
+    def start(*args, **options):
         folder = tmp_path / f"server-{len(servers)}"
         folder.mkdir()
-        servers.append(Server(folder, *args))
+        servers.append(Server(folder, *args, **options))
+        servers[-1].start()
         return servers[-1]
 
     yield start
@@ -118,3 +152,17 @@ def client(server, request):
     """A client that decodes replies, once for each protocol."""
     with server.client(protocol=request.param) as client:
         yield client
+
+
+@pytest.fixture
+def link():
+    """`link(port)` opens a proxy; all are closed with the test."""
+    links = []
+
+    def open_link(port):
+        links.append(Link(port))
+        return links[-1]
+
+    yield open_link
+    for each in links:
+        each.close()

@@ -2,13 +2,11 @@
 
 import re
 import signal
-import socket
-import threading
 
 import pytest
 import redis
 
-from conftest import wait_until
+from conftest import is_up, wait_for_link, wait_until
 
 FULL_SYNC_AT_ONCE = ("--repl-diskless-sync-delay", "0")
 
@@ -26,84 +24,6 @@ RESUMED = [
     r"Successful partial resynchronization with master\.",
     r"MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization\.",
 ]
-
-
-class Link:
-    """A TCP proxy to `port`, to be cut by the test; `allow` says if it lets anyone in."""
-
-    def __init__(self, port):
-        self.target = port
-        self.allow = True
-        self.pairs = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return  # closed
-            if not self.allow:
-                near.close()
-                continue
-            far = socket.create_connection(("127.0.0.1", self.target))
-            self.pairs.append((near, far))
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self.carry, args=(source, sink), daemon=True).start()
-
-    @staticmethod
-    def carry(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def cut(self):
-        for pair in self.pairs:
-            for end in pair:
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-        self.pairs.clear()
-
-    def close(self):
-        self.listener.close()
-        self.cut()
-
-
-@pytest.fixture
-def link():
-    """`link(port)` opens a proxy; all are closed with the test."""
-    links = []
-
-    def open_link(port):
-        links.append(Link(port))
-        return links[-1]
-
-    yield open_link
-    for each in links:
-        each.close()
-
-
-def is_up(client):
-    try:
-        return client.info("replication").get("master_link_status") == "up"
-    except redis.ConnectionError:
-        return False
-
-
-def wait_for_link(follower):
-    with follower.client() as client:
-        wait_until(lambda: is_up(client), f"the link is up; log: {follower.log()}", 40)
 
 
 def wait_for_value(client, key, value):
