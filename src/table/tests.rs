@@ -350,6 +350,9 @@ impl World {
         assert_eq!(due, expected.map(|(key, _)| *key).collect());
         due.into_iter().for_each(|key| self.remove(key));
         assert_eq!(self.table.due(0, now_ms), None);
+        let earliest_ms = self.model.values().filter_map(|(_, at_ms)| *at_ms).min();
+        let deadline_ms = self.table.deadline_ms();
+        assert!(now_ms < deadline_ms && deadline_ms <= earliest_ms.unwrap_or(i64::MAX));
     }
 
     fn check_whole(&mut self) {
