@@ -6,6 +6,7 @@ use super::Engine;
 use super::commit::commit;
 use crate::base::clock;
 use crate::commands::connection::unsubscribe_all;
+use crate::config::Param;
 use crate::shared::session::Session;
 use crate::store::locked::{Expiry, Locker};
 
@@ -46,7 +47,10 @@ impl ExpiryCursor {
         let mut locked = shared.keyspace.lock_shards(locker, &[self.shard as u16]);
         locked.now_ms = clock::unix_ms();
         // Whether keys may be deleted at all is decided under the lock, like any admission.
-        if shared.role.is_follower() || shared.pause.is_on(locked.now_ms) {
+        if shared.role.is_follower()
+            || shared.pause.is_on(locked.now_ms)
+            || shared.config.get_bool(Param::ImportMode)
+        {
             self.db = databases;
             return;
         }

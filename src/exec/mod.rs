@@ -20,6 +20,9 @@ pub mod commit;
 /// One command after another under one lock set.
 pub mod step;
 
+/// What is noted of a group that has run.
+pub mod account;
+
 /// The requests of one read, group by group.
 pub mod dispatch;
 

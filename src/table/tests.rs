@@ -1,12 +1,8 @@
 //! The table against a model: random operations over good and bad hashes, with scans,
 //! snapshots and deadlines going on meanwhile.
 //!
-//! Under AddressSanitizer (needs a nightly toolchain):
-//! ```text
-//! RUSTFLAGS=-Zsanitizer=address cargo +nightly test --lib \
-//!     --target x86_64-unknown-linux-gnu -- table:: store::entry
-//! ```
-//! or under valgrind: `valgrind target/debug/deps/lockstep-* table:: store::entry`.
+//! `tests/run sanitize` runs them under AddressSanitizer. Under valgrind:
+//! `valgrind target/debug/deps/lockstep-* table:: store::entry`.
 //! `LOCKSTEP_SEED` runs one seed, `LOCKSTEP_SEEDS` so many.
 
 use std::cell::Cell;
