@@ -319,8 +319,7 @@ params! {
             "There is one form of log lines."
         LogTimestampFormat "log-timestamp-format" = only("legacy", "log lines have one form");
             "There is one form of log lines."
-        HashSeed "hash-seed" = only("", "keys are hashed with a seed drawn at every start"),
-            IMMUTABLE;
+        HashSeed "hash-seed" = only("", "keys are hashed with a seed drawn at every start");
             "The seed of hashes is drawn at every start."
         AvailabilityZone "availability-zone" = OPTIONAL;
             "Kept and shown."
@@ -412,16 +411,16 @@ params! {
         CrashLogEnabled "crash-log-enabled" = bool(true); ""
         CrashMemcheckEnabled "crash-memcheck-enabled" = bool(true); ""
         IgnoreWarnings "ignore-warnings" = text(""); ""
-        ServerCpulist "server-cpulist" / "server_cpulist" = OPTIONAL, IMMUTABLE; ""
-        BioCpulist "bio-cpulist" / "bio_cpulist" = OPTIONAL, IMMUTABLE; ""
-        AofRewriteCpulist "aof-rewrite-cpulist" / "aof_rewrite_cpulist" = OPTIONAL, IMMUTABLE; ""
-        BgsaveCpulist "bgsave-cpulist" / "bgsave_cpulist" = OPTIONAL, IMMUTABLE; ""
+        ServerCpulist "server-cpulist" / "server_cpulist" = OPTIONAL; ""
+        BioCpulist "bio-cpulist" / "bio_cpulist" = OPTIONAL; ""
+        AofRewriteCpulist "aof-rewrite-cpulist" / "aof_rewrite_cpulist" = OPTIONAL; ""
+        BgsaveCpulist "bgsave-cpulist" / "bgsave_cpulist" = OPTIONAL; ""
         SocketMarkId "socket-mark-id" = only("0", "sockets are not marked"), IMMUTABLE; ""
         UnixSocketGroup "unixsocketgroup"
-            = only("", "the Unix socket belongs to the group of the process"), IMMUTABLE;
+            = only("", "the Unix socket belongs to the group of the process");
             ""
-        Mptcp "mptcp" = only("no", "connections use plain TCP"), IMMUTABLE; ""
-        ReplMptcp "repl-mptcp" = only("no", "connections use plain TCP"), IMMUTABLE; ""
+        Mptcp "mptcp" = only("no", "connections use plain TCP"); ""
+        ReplMptcp "repl-mptcp" = only("no", "connections use plain TCP"); ""
         SyslogEnabled "syslog-enabled"
             = only("no", "log lines go to `logfile` or the standard output"), IMMUTABLE;
             ""
@@ -465,7 +464,7 @@ params! {
         ClusterEnabled "cluster-enabled" = only("no", NO_CLUSTER), IMMUTABLE; ""
         ClusterConfigFile "cluster-config-file" = text("nodes.conf"), IMMUTABLE; ""
         ClusterPort "cluster-port" = int(0, 65535, 0), IMMUTABLE; ""
-        ClusterDatabases "cluster-databases" = int(1, INT_MAX, 1), IMMUTABLE; ""
+        ClusterDatabases "cluster-databases" = only("1", NO_CLUSTER); ""
         ClusterNodeTimeout "cluster-node-timeout" = int(0, LONG_MAX, 15000); ""
         ClusterReplicaValidityFactor "cluster-replica-validity-factor"
             / "cluster-slave-validity-factor" = int(0, INT_MAX, 10);

@@ -12,7 +12,7 @@ use crate::config::Param;
 use crate::resp::argv::Argv;
 use crate::resp::value::parse_value;
 use crate::shared::commandlog::{LoggedCommand, Reason, trimmed};
-use crate::shared::session::{ReplyMode, Session};
+use crate::shared::session::{Queued, ReplyMode, Session};
 use crate::shared::spikes::Event;
 
 /// Below this threshold of the slow log commands run one by one, to be timed one by one.
@@ -22,6 +22,33 @@ const SLOW_MICROSECONDS_ALONE: i64 = 1000;
 pub fn wants_single_times(engine: &Engine) -> bool {
     let threshold_us = engine.shared.config.get_int(Reason::Slow.threshold());
     (0..SLOW_MICROSECONDS_ALONE).contains(&threshold_us)
+}
+
+/// Notes a command of a transaction in the slow log if it was slow: EXEC itself is not there.
+pub fn note_if_slow(engine: &Engine, session: &Session, queued: &Queued, took_us: u64) {
+    if exceeds(engine, Reason::Slow, took_us)
+        && !engine.registry.get(queued.id).spec.has(flag::SKIP_SLOWLOG)
+    {
+        add(
+            engine,
+            session,
+            Reason::Slow,
+            queued.command.argv(),
+            took_us,
+        );
+    }
+}
+
+fn exceeds(engine: &Engine, reason: Reason, amount: u64) -> bool {
+    let threshold = engine.shared.config.get_int(reason.threshold());
+    threshold >= 0 && amount >= threshold as u64
+}
+
+#[cold]
+fn add(engine: &Engine, session: &Session, reason: Reason, argv: Argv, amount: u64) {
+    let entry = logged_command(session, argv, amount);
+    let len_max = engine.shared.config.get_int(reason.len_max()).max(0) as usize;
+    engine.shared.commandlog.of(reason).add(entry, len_max);
 }
 
 /// The requests of a group that ran.
@@ -83,13 +110,9 @@ impl Group<'_> {
             let last_command = &session.facts.last_command;
             last_command.store(u32::from(id) + 1, Ordering::Relaxed);
         }
-        let exceeds = |reason: Reason, amount: u64| {
-            let threshold = config.get_int(reason.threshold());
-            threshold >= 0 && amount >= threshold as u64
-        };
-        if exceeds(Reason::Slow, share)
-            || exceeds(Reason::LargeRequest, self.used as u64)
-            || exceeds(Reason::LargeReply, self.replies.len() as u64)
+        if exceeds(engine, Reason::Slow, share)
+            || exceeds(engine, Reason::LargeRequest, self.used as u64)
+            || exceeds(engine, Reason::LargeReply, self.replies.len() as u64)
         {
             self.log(engine, session, share);
         }
@@ -107,7 +130,6 @@ impl Group<'_> {
     /// slow; how large each one is is seen by its bytes.
     #[cold]
     fn log(&self, engine: &Engine, session: &Session, microseconds: u64) {
-        let config = &engine.shared.config;
         let mut replies = self.replies;
         for request in self.requests() {
             let reply_bytes = match session.reply_mode {
@@ -125,14 +147,10 @@ impl Group<'_> {
                 (Reason::LargeRequest, request.len_bytes() as u64),
                 (Reason::LargeReply, reply_bytes),
             ] {
-                let threshold = config.get_int(reason.threshold());
-                if threshold < 0 || amount < threshold as u64 {
-                    continue;
+                if exceeds(engine, reason, amount) {
+                    let argv = self.plan.argv(request, self.input);
+                    add(engine, session, reason, argv, amount);
                 }
-                let argv = self.plan.argv(request, self.input);
-                let entry = logged_command(session, argv, amount);
-                let len_max = config.get_int(reason.len_max()).max(0) as usize;
-                engine.shared.commandlog.of(reason).add(entry, len_max);
             }
         }
     }

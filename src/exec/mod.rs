@@ -17,11 +17,11 @@ pub mod plan;
 /// What the commands of a group leave behind is carried out.
 pub mod commit;
 
-/// One command after another under one lock set.
-pub mod step;
-
 /// What is noted of a group that has run.
 pub mod account;
+
+/// One command after another under one lock set.
+pub mod step;
 
 /// The requests of one read, group by group.
 pub mod dispatch;

@@ -134,6 +134,20 @@ fn slow_commands_are_kept() {
             ("CONFIG SET slowlog-log-slower-than -1", "+OK"),
         ],
     );
+    check_all(
+        &mut client,
+        &[
+            ("CONFIG SET slowlog-log-slower-than 10000", "+OK"),
+            ("MULTI", "+OK"),
+            ("PING", "+QUEUED"),
+            ("DEBUG SLEEP 0.02", "+QUEUED"),
+            ("EXEC", "[+PONG, +OK]"),
+            (
+                "SLOWLOG GET 1",
+                r#"[[:..., :..., :..., ["DEBUG", "SLEEP", "0.02"], "127.0.0.1:...", "me"]]"#,
+            ),
+        ],
+    );
     let kept = client.run("SLOWLOG GET").to_string();
     let hidden = r#"["CONFIG", "SET", "masterauth", "(redacted)"]"#;
     assert!(kept.contains(hidden) && !kept.contains("secret"), "{kept}");
