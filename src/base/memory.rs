@@ -8,6 +8,7 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 
 /// What mimalloc aligns to without being asked.
@@ -37,6 +38,31 @@ pub fn allow_huge_pages_if_due(coming_bytes: u64) -> bool {
         let _ = rustix::thread::disable_transparent_huge_pages(false);
     }
     due
+}
+
+/// Has the allocator give back to the system what it keeps for later, as far as this
+/// thread may ask for it.
+pub fn give_back() {
+    // SAFETY: it may be called at any time; it touches nothing that is in use.
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
+/// What the allocator tells of itself, for people.
+pub fn report() -> String {
+    let mut text = String::new();
+    // SAFETY: `text` outlives the call, which is the only one that uses it meanwhile.
+    unsafe { libmimalloc_sys::mi_stats_print_out(Some(append), (&raw mut text).cast()) };
+    text
+}
+
+/// # Safety
+/// `line` ends with a zero, and `text` points to a `String` that nobody else uses.
+unsafe extern "C" fn append(line: *const c_char, text: *mut c_void) {
+    // SAFETY: by the caller's contract.
+    unsafe {
+        let line = CStr::from_ptr(line).to_string_lossy();
+        (*text.cast::<String>()).push_str(&line);
+    }
 }
 
 /// Bytes allocated and not freed, by the sizes asked for; 0 where `Allocator` is not the

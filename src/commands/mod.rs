@@ -65,7 +65,16 @@ pub mod config;
 /// INFO.
 pub mod info;
 
-/// The server as such: TIME, SAVE, SHUTDOWN, ROLE, SLOWLOG and so on.
+/// MEMORY.
+pub mod memory;
+
+/// LATENCY.
+pub mod latency;
+
+/// SLOWLOG and COMMANDLOG.
+pub mod commandlog;
+
+/// The server as such: TIME, SAVE, SHUTDOWN, ROLE and so on.
 pub mod server;
 
 /// Leading and following: REPLICAOF, FAILOVER, WAIT, PSYNC.
@@ -94,6 +103,9 @@ pub const FAMILIES: &[&[Spec]] = &[
     monitor::COMMANDS,
     config::COMMANDS,
     info::COMMANDS,
+    memory::COMMANDS,
+    latency::COMMANDS,
+    commandlog::COMMANDS,
     server::COMMANDS,
     replication::COMMANDS,
     debug::COMMANDS,

@@ -1,12 +1,10 @@
-//! The server as such: its clock, saving, ending, its role, slow commands and latencies.
+//! The server as such: its clock, saving, ending, its role.
 
 use std::sync::atomic::Ordering;
 
 use super::args::Args;
 use super::cx::{Cx, Job, Outcome, Shutdown};
 use super::error::CmdError;
-use super::help;
-use super::registry::CommandId;
 use super::spec::flag::{
     ADMIN, ALLOW_BUSY, FAST, LOADING, NO_ASYNC_LOADING, NO_MULTI, NOSCRIPT, READONLY, STALE,
 };
@@ -15,8 +13,6 @@ use crate::base::clock;
 use crate::shared::followers::FollowerPhase;
 
 const SAVE: u32 = ADMIN | NOSCRIPT | NO_ASYNC_LOADING;
-const ASK: u32 = ADMIN | LOADING | STALE;
-const HELP: u32 = LOADING | STALE;
 const NONDETERMINISTIC: &[&str] = &["nondeterministic_output"];
 
 pub const COMMANDS: &[Spec] = &[
@@ -45,31 +41,7 @@ pub const COMMANDS: &[Spec] = &[
         category::ADMIN | category::DANGEROUS,
         role,
     ),
-    Spec::new("slowlog", -2, 0, 0, help::no_subcommand).subcommands(SLOWLOG),
-    Spec::new("latency", -2, 0, 0, help::no_subcommand).subcommands(LATENCY),
     Spec::new("lolwut", -1, READONLY | FAST, 0, lolwut),
-];
-
-const SLOWLOG: &[Spec] = &[
-    Spec::new("get", -2, ASK, 0, slowlog_get)
-        .tips(&["request_policy:all_nodes", "nondeterministic_output"]),
-    Spec::new("len", 2, ASK, 0, slowlog_len).tips(&[
-        "request_policy:all_nodes",
-        "response_policy:agg_sum",
-        "nondeterministic_output",
-    ]),
-    Spec::new("reset", 2, ASK, 0, slowlog_reset)
-        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
-    Spec::new("help", 2, HELP, 0, slowlog_help),
-];
-
-const LATENCY: &[Spec] = &[
-    Spec::new("histogram", -2, ASK | NOSCRIPT, 0, latency_histogram).tips(&[
-        "nondeterministic_output",
-        "request_policy:all_nodes",
-        "response_policy:special",
-    ]),
-    Spec::new("help", 2, HELP, 0, latency_help),
 ];
 
 fn time(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
@@ -172,112 +144,6 @@ fn role(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
     Ok(Outcome::Done)
 }
 
-/// So many slow commands are shown unless another number is asked for.
-const SLOWLOG_SHOWN: usize = 10;
-
-fn slowlog_get(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
-    if args.left() > 1 {
-        return Err(help::wrong_shape(&args, "SLOWLOG"));
-    }
-    let mut count = SLOWLOG_SHOWN;
-    if !args.is_empty() {
-        let wrong = CmdError::text("ERR count should be greater than or equal to -1");
-        let asked = args.i64_or(wrong.clone());
-        args.finish()?;
-        count = match asked {
-            -1 => usize::MAX,
-            _ => usize::try_from(asked).map_err(|_| wrong)?,
-        };
-    }
-    let entries = cx.shared.slowlog.latest(count);
-    cx.reply.array(entries.len());
-    for entry in entries {
-        cx.reply.array(6);
-        cx.reply.integer(entry.id as i64);
-        cx.reply.integer(entry.unix_seconds);
-        cx.reply.integer(entry.microseconds as i64);
-        cx.reply.array(entry.args.len());
-        entry.args.iter().for_each(|arg| cx.reply.bulk(arg));
-        cx.reply.bulk(entry.client_address.as_bytes());
-        cx.reply.bulk(entry.client_name.as_bytes());
-    }
-    Ok(Outcome::Done)
-}
-
-fn slowlog_len(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
-    cx.reply.integer(cx.shared.slowlog.len() as i64);
-    Ok(Outcome::Done)
-}
-
-fn slowlog_reset(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
-    cx.shared.slowlog.clear();
-    cx.reply.ok();
-    Ok(Outcome::Done)
-}
-
-fn slowlog_help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
-    let lines = [
-        "GET [<count>]",
-        "    Show the latest slow commands, newest first: 10, or <count>, or all for -1. Each",
-        "    has an id, the time it ran, how many microseconds it took, its arguments, and the",
-        "    address and the name of its client.",
-        "LEN",
-        "    Say how many slow commands are kept.",
-        "RESET",
-        "    Forget them.",
-    ];
-    help::reply(cx, "SLOWLOG", &lines)
-}
-
-/// LATENCY HISTOGRAM: of the named commands, or of all that were called.
-fn latency_histogram(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
-    let registry = cx.registry;
-    let mut ids: Vec<CommandId> = Vec::new();
-    if args.is_empty() {
-        ids.extend(0..registry.len() as CommandId);
-    }
-    while let Some(name) = args.next() {
-        let Some(id) = registry.find_full(name) else {
-            continue;
-        };
-        // A container stands for its subcommands.
-        let all = 0..registry.len() as CommandId;
-        let own = all.filter(|&sub| sub == id || registry.get(sub).container == Some(id));
-        ids.extend(own);
-    }
-    let map = cx.reply.map_deferred();
-    let mut shown = 0;
-    for id in ids {
-        let spread = cx.shared.stats.latencies(usize::from(id));
-        if spread.total() == 0 {
-            continue;
-        }
-        shown += 1;
-        cx.reply.bulk(registry.full_name(id).as_bytes());
-        cx.reply.map(2);
-        cx.reply.bulk(b"calls");
-        cx.reply.integer(spread.total() as i64);
-        cx.reply.bulk(b"histogram_usec");
-        let steps = spread.cumulative();
-        cx.reply.map(steps.len());
-        for (microseconds, calls) in steps {
-            cx.reply.integer(microseconds as i64);
-            cx.reply.integer(calls as i64);
-        }
-    }
-    cx.reply.finish_map(map, shown);
-    Ok(Outcome::Done)
-}
-
-fn latency_help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
-    let lines = [
-        "HISTOGRAM [<command> ...]",
-        "    Show for 1, 2, 4, ... microseconds how many calls of a command took less: of the",
-        "    named commands, or of all that were called.",
-    ];
-    help::reply(cx, "LATENCY", &lines)
-}
-
 /// Those who walk in lockstep leave the same prints.
 fn lolwut(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     const STEPS: usize = 12;
@@ -307,7 +173,6 @@ mod tests {
     use super::super::testing::{START_MS, TestServer};
     use super::*;
     use crate::shared::followers::Follower;
-    use crate::shared::slowlog::SlowCommand;
 
     #[track_caller]
     fn check_asks(server: &mut TestServer, line: &str, expect: Job) {
@@ -380,50 +245,6 @@ mod tests {
         server.check("ROLE", r#"["slave", "", :0, "none", :-1]"#);
         server.shared.role.set_link_up(true);
         server.check("ROLE", r#"["slave", "", :0, "none", :0]"#);
-    }
-
-    #[test]
-    fn slow_commands_newest_first() {
-        let mut server = TestServer::new();
-        server.check("SLOWLOG GET", "[]");
-        for microseconds in 0..12 {
-            let slow = SlowCommand {
-                id: 0,
-                unix_seconds: 9,
-                microseconds,
-                args: vec![b"GET"[..].into(), b"a"[..].into()],
-                client_address: "1.2.3.4:5".to_owned(),
-                client_name: "me".to_owned(),
-            };
-            server.shared.slowlog.add(slow, 128);
-        }
-        let newest = r#"[:11, :9, :11, ["GET", "a"], "1.2.3.4:5", "me"]"#;
-        server.check("SLOWLOG GET 1", &format!("[{newest}]"));
-        server.check("SLOWLOG LEN", ":12");
-        let count = |reply: String| reply.matches("1.2.3.4").count();
-        assert_eq!(count(server.run("SLOWLOG GET")), 10);
-        assert_eq!(count(server.run("SLOWLOG GET -1")), 12);
-        for wrong in ["-2", "x"] {
-            let line = format!("SLOWLOG GET {wrong}");
-            server.check(&line, "-ERR count should be greater than or equal to -1");
-        }
-        server.check("SLOWLOG RESET", "+OK");
-        server.check("SLOWLOG LEN", ":0");
-    }
-
-    #[test]
-    fn histograms_of_what_was_called() {
-        let mut server = TestServer::resp3();
-        server.check("LATENCY HISTOGRAM", "{}");
-        let id = usize::from(server.registry.find_full(b"config|get").unwrap());
-        for microseconds in [0, 3, 3] {
-            server.shared.stats.thread(0).costs[id].track(microseconds, 1);
-        }
-        let expect = r#"{"config|get": {"calls": :3, "histogram_usec": {:1: :1, :4: :3}}}"#;
-        server.check("LATENCY HISTOGRAM", expect);
-        server.check("LATENCY HISTOGRAM config", expect);
-        server.check("LATENCY HISTOGRAM none CONFIG|GET", expect);
-        server.check("LATENCY HISTOGRAM config|set", "{}");
     }
 
     #[test]

@@ -107,9 +107,56 @@ choices! {
         No = "no",
     }
 
-    /// A feature that is not built: off is all it can be.
-    Off {
+    /// What a client must show of itself in a TLS handshake.
+    TlsClients {
         No = "no",
+        Yes = "yes",
+        Optional = "optional",
+    }
+
+    /// Whose user a client's certificate makes it.
+    TlsUser {
+        CommonName = "CN",
+        Uri = "URI",
+        Off = "off",
+    }
+
+    /// Which channels new users may use.
+    NewUsers {
+        AllChannels = "allchannels",
+        ResetChannels = "resetchannels",
+    }
+
+    /// How nodes of a cluster are told to clients.
+    Endpoint {
+        Ip = "ip",
+        Hostname = "hostname",
+        Unknown = "unknown-endpoint",
+    }
+
+    /// What happens when a cluster's file cannot be saved.
+    ClusterSave {
+        Sync = "sync",
+        BestEffort = "best-effort",
+    }
+
+    /// How the system's log sorts lines.
+    Facility {
+        User = "user",
+        Local0 = "local0",
+        Local1 = "local1",
+        Local2 = "local2",
+        Local3 = "local3",
+        Local4 = "local4",
+        Local5 = "local5",
+        Local6 = "local6",
+        Local7 = "local7",
+    }
+
+    /// Whether snapshots of other versions are tried.
+    RdbVersions {
+        Strict = "strict",
+        Relaxed = "relaxed",
     }
 }
 

@@ -6,6 +6,7 @@ use super::value::Value;
 use std::fmt::Write as _;
 
 const WIDTH: usize = 78;
+const MB: i64 = 1 << 20;
 
 const HEAD: &str = "\
 # The configuration of a Lockstep server, with every directive it knows at its default.
@@ -27,7 +28,8 @@ const RENAMES: &str = "
 # rename-command FLUSHALL \"\"
 ";
 
-const GROUPS: [(Group, &str); 8] = [
+/// The groups with their titles; those whose directives have no effect say why.
+const GROUPS: [(Group, &str); 16] = [
     (Group::Network, "Network"),
     (Group::General, "General"),
     (Group::Snapshots, "Snapshots"),
@@ -39,17 +41,53 @@ const GROUPS: [(Group, &str); 8] = [
         Group::Compatibility,
         "Accepted for compatibility, without effect",
     ),
+    (
+        Group::Types,
+        "Without effect: the limits of small lists, hashes and so on, which are not there yet",
+    ),
+    (
+        Group::AppendOnlyFile,
+        "Without effect: the append-only file, which is not there yet",
+    ),
+    (
+        Group::Eviction,
+        "Without effect: eviction. `maxmemory` refuses commands, it makes no room",
+    ),
+    (
+        Group::Freeing,
+        "Without effect: large things are always freed by a thread of its own",
+    ),
+    (
+        Group::Machine,
+        "Without effect: what depends on the machine, or on how Redis is built",
+    ),
+    (
+        Group::Users,
+        "Without effect: users. There is `requirepass`",
+    ),
+    (
+        Group::Tls,
+        "Without effect: encryption, which is not there yet",
+    ),
+    (Group::Cluster, "Without effect: the cluster"),
 ];
 
 /// The whole text of `redis.conf.example`.
 pub fn example() -> String {
     let mut text = String::from(HEAD);
     for (group, title) in GROUPS {
-        let _ = write!(text, "\n{}\n# {title}\n", "#".repeat(WIDTH));
+        let _ = writeln!(text, "\n{}", "#".repeat(WIDTH));
+        append_wrapped(&mut text, title);
+        let mut in_block = false;
         for param in Param::ALL {
             let spec = param.spec();
             if spec.group == group {
-                text.push('\n');
+                // Those of which there is nothing to say stand in one block.
+                let is_silent = spec.summary.is_empty();
+                if !(in_block && is_silent) {
+                    text.push('\n');
+                }
+                in_block = is_silent;
                 append_directive(&mut text, *param);
             }
         }
@@ -62,19 +100,25 @@ pub fn example() -> String {
 
 fn append_directive(text: &mut String, param: Param) {
     let spec = param.spec();
-    append_wrapped(text, spec.summary);
-    if let Some(alias) = spec.alias {
-        let _ = writeln!(text, "# Its older name is {alias}.");
-    }
-    if let Kind::Choice { names, .. } = &spec.kind {
-        let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-        let _ = writeln!(text, "# One of: {}", names.join(", "));
+    if !spec.summary.is_empty() {
+        append_description(text, spec);
     }
     for values in default_lines(param, spec) {
         let _ = writeln!(text, "{} {values}", spec.name);
     }
     if let Some(values) = unset_example(param) {
         let _ = writeln!(text, "# {} {values}", spec.name);
+    }
+}
+
+fn append_description(text: &mut String, spec: &Spec) {
+    append_wrapped(text, spec.summary);
+    if let Some(alias) = spec.alias {
+        let _ = writeln!(text, "# It is also called {alias}.");
+    }
+    if let Kind::Choice { names, .. } = &spec.kind {
+        let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        let _ = writeln!(text, "# One of: {}", names.join(", "));
     }
 }
 
@@ -108,7 +152,11 @@ fn default_lines(param: Param, spec: &Spec) -> Vec<String> {
         ],
         _ if unset_example(param).is_some() => Vec::new(),
         Value::Number(bytes) if matches!(spec.kind, Kind::Memory { .. }) => {
-            vec![format!("{}mb", bytes >> 20)]
+            let is_whole = *bytes != 0 && bytes % MB == 0;
+            vec![match is_whole {
+                true => format!("{}mb", bytes / MB),
+                false => bytes.to_string(),
+            }]
         }
         _ => {
             let shown = String::from_utf8_lossy(&default.show(&spec.kind)).into_owned();

@@ -12,7 +12,7 @@ pub struct Spec {
     /// A union of the bits in [`flag`].
     pub flags: u8,
     pub group: Group,
-    /// For people; printed into `redis.conf.example`.
+    /// For people; printed into `redis.conf.example`. Empty where the group's says enough.
     pub summary: &'static str,
 }
 
@@ -44,6 +44,32 @@ pub enum Group {
     Events,
     Testing,
     Compatibility,
+    Types,
+    AppendOnlyFile,
+    Eviction,
+    Freeing,
+    Machine,
+    Users,
+    Tls,
+    Cluster,
+}
+
+impl Group {
+    /// Whether directives of the group are kept and shown and have no effect.
+    pub const fn is_idle(self) -> bool {
+        matches!(
+            self,
+            Group::Compatibility
+                | Group::Types
+                | Group::AppendOnlyFile
+                | Group::Eviction
+                | Group::Freeing
+                | Group::Machine
+                | Group::Users
+                | Group::Tls
+                | Group::Cluster
+        )
+    }
 }
 
 /// What values a directive takes, and its default.
@@ -63,6 +89,11 @@ pub enum Kind {
     Choice { names: Names, default: i64 },
     /// Any of some names; the numbers are bits.
     Options { names: Names },
+    /// What would need something that is not there: this value, and no other.
+    Only {
+        value: &'static str,
+        why: &'static str,
+    },
     /// A string that may be empty.
     Text { default: &'static str },
     /// A string that is unset, and absent from the file, when it is empty.
@@ -114,6 +145,10 @@ pub(super) const fn memory(min: i64, max: i64, default: i64) -> Kind {
 
 pub(super) const fn text(default: &'static str) -> Kind {
     Kind::Text { default }
+}
+
+pub(super) const fn only(value: &'static str, why: &'static str) -> Kind {
+    Kind::Only { value, why }
 }
 
 pub(super) const fn choice<C: Choice>(default: i64) -> Kind {

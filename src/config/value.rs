@@ -113,6 +113,7 @@ impl Value {
             | Kind::Choice { default, .. } => Value::Number(*default),
             Kind::Threads { max } => Value::Number(cores().min(*max)),
             Kind::Options { .. } | Kind::NotifyEvents => Value::Number(0),
+            Kind::Only { value, .. } => Value::Text(value.as_bytes().into()),
             Kind::Text { default } => Value::Text(default.as_bytes().into()),
             Kind::OptionalText => Value::Text([].into()),
             Kind::Directory => {
@@ -236,6 +237,10 @@ fn parse_word(kind: &Kind, word: &[u8], current: &Value) -> Result<Value, String
             .map(Value::Number)
             .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into()),
         Kind::Directory => parse_directory(word, current),
+        Kind::Only { value, why } => match word.eq_ignore_ascii_case(value.as_bytes()) {
+            true => Ok(Value::Text(value.as_bytes().into())),
+            false => Err(format!("it can only be '{value}': {why}")),
+        },
         _ => Ok(Value::Text(word.into())),
     }
 }

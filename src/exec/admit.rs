@@ -9,6 +9,7 @@ use crate::commands::error::CmdError;
 use crate::commands::registry::{CommandId, Known};
 use crate::commands::spec::flag;
 use crate::config::{Param, ProtectedAction};
+use crate::shared::clients::client_flag;
 use crate::shared::session::{Origin, Session};
 
 /// Why a command does not run now.
@@ -85,6 +86,13 @@ fn check_all(
     }
     let role = &shared.role;
     if role.is_follower() {
+        let facts = &session.facts;
+        let reads = has(flag::READONLY) && !facts.has(client_flag::READONLY);
+        if (writes || reads) && facts.has(client_flag::CAN_BE_REDIRECTED) {
+            let link = role.link.lock();
+            let text = format!("REDIRECT {}:{}", link.host, link.port);
+            return Err(Refusal::Error(CmdError::Text(text.into())));
+        }
         if writes && config.get_bool(Param::ReplicaReadOnly) {
             return Err(Refusal::Error(CmdError::ReadOnly));
         }

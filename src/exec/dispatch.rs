@@ -1,29 +1,21 @@
 //! The requests of one read, group by group.
 
-use std::sync::atomic::Ordering;
-
 use super::Engine;
+use super::account::{Group, wants_single_times};
 use super::commit::commit_for;
-use super::plan::{Joined, Plan, Planner, Verdict};
+use super::plan::{Joined, Plan, Planner};
 use super::step::{Halt, Step};
 use crate::base::clock;
 use crate::commands::args::FirstKey;
 use crate::commands::cx::Outcome;
-use crate::commands::registry::CommandId;
-use crate::commands::spec::flag;
 use crate::config::Param;
-use crate::resp::argv::Argv;
 use crate::resp::reply::ReplyBuf;
 use crate::resp::request::{Limits, Parsed, Parser, ProtocolError};
 use crate::shared::session::{Origin, Session};
-use crate::shared::slowlog::{SlowCommand, trimmed};
 use crate::store::locked::{Expiry, Locked, Locker};
 
 /// Replies are sent before more commands run once they take this much.
 const REPLY_BYTES_MAX: usize = 1 << 20;
-
-/// Below this threshold of the slow log commands run one by one, to be timed one by one.
-const SLOW_MICROSECONDS_ALONE: i64 = 1000;
 
 /// Why `dispatch` returned.
 #[derive(Debug)]
@@ -121,7 +113,7 @@ impl Executor {
             authenticated: session.may_enter(config),
             ..Limits::default()
         };
-        let alone = slow_threshold(engine).is_some_and(|us| us < SLOW_MICROSECONDS_ALONE);
+        let alone = wants_single_times(engine);
         let planner = Planner::new(engine, session);
         let mut at = 0;
         loop {
@@ -166,6 +158,7 @@ impl Executor {
     ) -> (usize, Option<Stop>) {
         let shared = &engine.shared;
         let gate = self.locker.gate();
+        let replies_from = reply.len_bytes();
         let Ok(mut locked) = shared.keyspace.try_lock(&mut self.locker, self.plan.want()) else {
             return (0, Some(Stop::Contended));
         };
@@ -197,81 +190,18 @@ impl Executor {
             Some(request) => request.start(),
             None => planned_bytes,
         };
-        self.account(engine, session, input, ran, begun_us);
-        (used, stop)
-    }
-
-    /// Shares out the time that the group took, and notes what was slow.
-    fn account(&self, engine: &Engine, session: &Session, input: &[u8], ran: usize, begun_us: i64) {
-        if ran == 0 {
-            return;
-        }
-        let took_us = (clock::unix_us() - begun_us).max(0) as u64;
-        let stats = engine.shared.stats.thread(self.locker.gate());
-        stats.commands.add(ran as u64);
-        let tracks = engine.shared.config.get_bool(Param::LatencyTracking);
-        let (share, rest) = (took_us / ran as u64, took_us % ran as u64);
-        let count = |id: CommandId, calls: u64, more_us: u64| {
-            let cost = &stats.costs[id as usize];
-            cost.microseconds.add(share * calls + more_us);
-            if tracks {
-                cost.track(share, calls);
-            }
-        };
-        // Neighbours are mostly calls of one command: they are counted together.
-        let (mut id, mut calls) = (0, 0);
-        for request in &self.plan.requests[..ran] {
-            match request.verdict {
-                Verdict::Run(same) if same == id => calls += 1,
-                Verdict::Run(next) => {
-                    if calls > 0 {
-                        count(id, calls, 0);
-                    }
-                    (id, calls) = (next, 1);
-                }
-                Verdict::Queue(_) | Verdict::Reject(..) | Verdict::Abort(..) => {}
-            }
-        }
-        if calls > 0 {
-            count(id, calls, rest);
-        }
-        let known = self.plan.requests[..ran].iter().rev();
-        let last = known
-            .map(|request| &request.verdict)
-            .find_map(|verdict| match verdict {
-                Verdict::Run(id) | Verdict::Queue(id) => Some(*id),
-                Verdict::Reject(..) | Verdict::Abort(..) => None,
-            });
-        if let Some(id) = last {
-            let last_command = &session.facts.last_command;
-            last_command.store(u32::from(id) + 1, Ordering::Relaxed);
-        }
-        if slow_threshold(engine).is_some_and(|limit_us| share as i64 >= limit_us) {
-            self.note_slow(engine, session, input, ran, share);
-        }
-    }
-
-    #[cold]
-    fn note_slow(
-        &self,
-        engine: &Engine,
-        session: &Session,
-        input: &[u8],
-        ran: usize,
-        microseconds: u64,
-    ) {
-        for request in &self.plan.requests[..ran] {
-            let Verdict::Run(id) = request.verdict else {
-                continue;
+        if ran > 0 {
+            let group = Group {
+                plan: &self.plan,
+                input,
+                ran,
+                used,
+                gate,
+                replies: reply.bytes().get(replies_from..).unwrap_or_default(),
             };
-            if engine.registry.get(id).spec.has(flag::SKIP_SLOWLOG) {
-                continue;
-            }
-            let argv = self.plan.argv(request, input);
-            let entry = slow_command(session, argv, microseconds);
-            let len_max = engine.shared.config.get_int(Param::SlowlogMaxLen).max(0) as usize;
-            engine.shared.slowlog.add(entry, len_max);
+            group.account(engine, session, begun_us);
         }
+        (used, stop)
     }
 }
 
@@ -285,27 +215,6 @@ fn is_incomplete(stop: Option<&Stop>) -> bool {
     matches!(stop, Some(Stop::Outcome(Ask(_) | AskAll { .. })))
 }
 
-fn slow_threshold(engine: &Engine) -> Option<i64> {
-    let microseconds = engine.shared.config.get_int(Param::SlowlogLogSlowerThan);
-    (microseconds >= 0).then_some(microseconds)
-}
-
-fn slow_command(session: &Session, argv: Argv, microseconds: u64) -> SlowCommand {
-    let sensitive = crate::commands::monitor::redacted(argv);
-    let args: Vec<&[u8]> = match &sensitive {
-        Some(args) => args.iter().map(|arg| &arg[..]).collect(),
-        None => argv.iter().collect(),
-    };
-    SlowCommand {
-        id: 0,
-        unix_seconds: clock::unix_ms() / 1000,
-        microseconds,
-        args: trimmed(args.into_iter()),
-        client_address: session.facts.address.clone(),
-        client_name: session.facts.text.lock().name.clone(),
-    }
-}
-
 /// Sets what a group needs to know of its moment; returns the time in microseconds.
 #[inline]
 pub fn prepare(engine: &Engine, session: &Session, locked: &mut Locked) -> i64 {
@@ -316,6 +225,12 @@ pub fn prepare(engine: &Engine, session: &Session, locked: &mut Locked) -> i64 {
         Origin::Leader => Expiry::Ignore,
         Origin::Client if shared.role.is_follower() => Expiry::Hide,
         Origin::Client if shared.pause.is_on(locked.now_ms) => Expiry::Hide,
+        Origin::Client if shared.config.get_bool(Param::ImportMode) => {
+            match session.import_source {
+                true => Expiry::Ignore,
+                false => Expiry::Hide,
+            }
+        }
         Origin::Client => Expiry::Delete,
     };
     locked.touch_access = !session.no_touch;

@@ -6,6 +6,7 @@ use super::Engine;
 use super::commit::commit;
 use crate::base::clock;
 use crate::commands::connection::unsubscribe_all;
+use crate::config::Param;
 use crate::shared::session::Session;
 use crate::store::locked::{Expiry, Locker};
 
@@ -13,16 +14,16 @@ use crate::store::locked::{Expiry, Locker};
 /// long does it go on before it pauses.
 const ROUND: Duration = Duration::from_millis(1);
 
-/// The expiry task's place in the keyspace.
+/// The expiry task's place in the keyspace; within a database the tables know it.
 #[derive(Default)]
 pub struct ExpiryCursor {
     db: u32,
     shard: usize,
-    order: u64,
 }
 
 impl ExpiryCursor {
-    /// Goes on through the keyspace for `ROUND` at most. True at the end of a whole pass.
+    /// Goes on through the keyspace for `ROUND` at most, where there is something due. True
+    /// at the end of a whole pass.
     pub fn round(&mut self, engine: &Engine, locker: &mut Locker) -> bool {
         let keyspace = &engine.shared.keyspace;
         let started = Instant::now();
@@ -38,36 +39,41 @@ impl ExpiryCursor {
         }
     }
 
-    /// One segment of one shard.
+    /// One segment of one shard, after databases without anything due.
     fn step(&mut self, engine: &Engine, locker: &mut Locker) {
         let shared = &engine.shared;
+        let databases = shared.keyspace.database_count() as u32;
         let gate = locker.gate();
         let mut locked = shared.keyspace.lock_shards(locker, &[self.shard as u16]);
-        if !locked.has_expiring(self.db) {
-            (self.db, self.shard, self.order) = (self.db + 1, 0, 0);
+        locked.now_ms = clock::unix_ms();
+        // Whether keys may be deleted at all is decided under the lock, like any admission.
+        if shared.role.is_follower()
+            || shared.pause.is_on(locked.now_ms)
+            || shared.config.get_bool(Param::ImportMode)
+        {
+            self.db = databases;
             return;
         }
-        locked.now_ms = clock::unix_ms();
+        let due_from = |db| Some((db, locked.due_shard(db)?));
+        let Some((db, shard)) = (self.db..databases).find_map(due_from) else {
+            self.db = databases;
+            return;
+        };
+        let is_held = locked.holds(shard);
+        (self.db, self.shard) = (db, shard);
+        if !is_held {
+            return;
+        }
         locked.expiry = Expiry::Delete;
         let effects = locked.effects();
         effects.logging = shared.oplog.is_active();
         effects.notify = shared.config.notify_events() as u32;
-        // Whether keys may be deleted at all is decided under the lock, like any admission.
-        let may = !shared.role.is_follower() && !shared.pause.is_on(locked.now_ms);
-        let next = match may {
-            true => locked.expire_round(self.db, self.shard, self.order),
-            false => None,
-        };
+        if locked.expire_round(db) {
+            self.db += 1;
+        }
         commit(engine, &mut locked, gate);
         drop(locked);
         shared.oplog.wake_readers();
-        match next {
-            Some(order) => self.order = order,
-            None => (self.shard, self.order) = (self.shard + 1, 0),
-        }
-        if self.shard == shared.keyspace.shard_count() {
-            (self.db, self.shard, self.order) = (self.db + 1, 0, 0);
-        }
     }
 }
 

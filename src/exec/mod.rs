@@ -17,6 +17,9 @@ pub mod plan;
 /// What the commands of a group leave behind is carried out.
 pub mod commit;
 
+/// What is noted of a group that has run.
+pub mod account;
+
 /// One command after another under one lock set.
 pub mod step;
 

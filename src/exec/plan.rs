@@ -37,6 +37,11 @@ impl Planned {
     pub fn start(&self) -> usize {
         self.frame.0
     }
+
+    /// How many bytes of the input it takes.
+    pub fn len_bytes(&self) -> usize {
+        self.frame.1 - self.frame.0
+    }
 }
 
 /// What the checks of the connection say.

@@ -1,6 +1,7 @@
 //! One command after another under one lock set.
 
 use super::Engine;
+use super::account::note_if_slow;
 use super::admit::{Refusal, admit, is_calm};
 use super::plan::{Planned, Verdict};
 use crate::base::clock;
@@ -213,6 +214,7 @@ impl<'a, 'k> Step<'a, 'k> {
         let start = self.reply.len_bytes();
         self.reply.array(commands.len());
         let (mut first, mut asked) = (Vec::new(), Vec::<Asked>::new());
+        let mut begun_us = clock::unix_us();
         for queued in &commands {
             let before = self.reply.len_bytes();
             match self.call(queued.id, queued.command.argv(), FirstKey::default(), true) {
@@ -233,6 +235,10 @@ impl<'a, 'k> Step<'a, 'k> {
                     CmdError::err(refusal).write(self.reply);
                 }
             }
+            let ended_us = clock::unix_us();
+            let took_us = (ended_us - begun_us).max(0) as u64;
+            note_if_slow(self.engine, self.session, queued, took_us);
+            begun_us = ended_us;
         }
         self.session.transaction = None;
         let last = asked.last_mut()?;

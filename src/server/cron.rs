@@ -13,6 +13,7 @@ use crate::config::Param;
 use crate::exec::Engine;
 use crate::exec::maintain::ExpiryCursor;
 use crate::shared::clients::client_flag;
+use crate::shared::spikes::Event;
 use crate::store::locked::Locker;
 
 /// What a pass of the expiry task may take of each tick at most, in percent: this much with
@@ -36,6 +37,7 @@ pub fn start(engine: Arc<Engine>, gate: usize, oom: Arc<OomScore>) -> io::Result
                 expiry: ExpiryCursor::default(),
                 sampled: Instant::now(),
                 before: [0; 5],
+                snapshots: 0,
                 huge_pages: false,
             };
             loop {
@@ -53,6 +55,8 @@ struct Cron {
     sampled: Instant,
     /// The totals at the last sample.
     before: [u64; 5],
+    /// Snapshots that had begun by then.
+    snapshots: u64,
     /// Whether huge pages are allowed already.
     huge_pages: bool,
 }
@@ -99,12 +103,22 @@ impl Cron {
             }
         }
         let spent_us = begun.elapsed().as_micros() as u64;
+        self.note_spike(Event::ExpireCycle, spent_us);
         self.engine
             .shared
             .stats
             .rare
             .expire_cycle_us
             .fetch_add(spent_us, Ordering::Relaxed);
+    }
+
+    fn note_spike(&self, event: Event, microseconds: u64) {
+        let shared = &self.engine.shared;
+        let threshold_ms = shared.config.get_int(Param::LatencyMonitorThreshold);
+        let seconds = clock::unix_ms() / 1000;
+        shared
+            .spikes
+            .note(event, seconds, microseconds, threshold_ms);
     }
 
     fn sample(&mut self, elapsed: Duration) {
@@ -130,6 +144,11 @@ impl Cron {
             place.store(per_second as u64, Ordering::Relaxed);
         }
         self.before = now;
+        let snapshots = rare.total_forks.load(Ordering::Relaxed);
+        if snapshots != self.snapshots {
+            self.snapshots = snapshots;
+            self.note_spike(Event::Fork, rare.latest_cut_us.load(Ordering::Relaxed));
+        }
         rare.peak_memory_bytes
             .fetch_max(memory::used_bytes() as u64, Ordering::Relaxed);
     }

@@ -28,6 +28,10 @@ pub mod client_flag {
     pub const NO_EVICT: u32 = 1 << 11;
     pub const NO_TOUCH: u32 = 1 << 12;
     pub const TRACKING: u32 = 1 << 13;
+    /// It reads keys whose time has come, in `import-mode`.
+    pub const IMPORT_SOURCE: u32 = 1 << 14;
+    /// It understands that it is sent to the leader (CLIENT CAPA).
+    pub const CAN_BE_REDIRECTED: u32 = 1 << 15;
 
     /// Those that follow from the session's state (see `Session::note_facts`).
     pub const OF_SESSION: u32 = MULTI | DIRTY_CAS | PUBSUB | MONITOR | CLOSE_AFTER_REPLY | NO_TOUCH;
@@ -48,6 +52,7 @@ pub mod client_flag {
         (READONLY, 'r'),
         (NO_EVICT, 'e'),
         (NO_TOUCH, 'T'),
+        (IMPORT_SOURCE, 'I'),
     ];
 }
 

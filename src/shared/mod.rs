@@ -31,8 +31,11 @@ pub mod latency;
 /// Counters for INFO.
 pub mod stats;
 
-/// Slow commands.
-pub mod slowlog;
+/// Slow commands, and large ones.
+pub mod commandlog;
+
+/// What took long, by kind of event.
+pub mod spikes;
 
 /// Leader or follower, and of whom.
 pub mod role;
@@ -62,7 +65,8 @@ pub struct Shared {
     pub clients: clients::Clients,
     pub pubsub: pubsub::PubSub,
     pub stats: stats::Stats,
-    pub slowlog: slowlog::Slowlog,
+    pub commandlog: commandlog::CommandLog,
+    pub spikes: spikes::Spikes,
     pub role: role::Role,
     pub followers: followers::Followers,
     pub jobs: jobs::Jobs,
@@ -105,7 +109,8 @@ impl Shared {
             clients: clients::Clients::default(),
             pubsub: pubsub::PubSub::new(hasher),
             stats: stats::Stats::new(size.gates, size.commands),
-            slowlog: slowlog::Slowlog::default(),
+            commandlog: commandlog::CommandLog::default(),
+            spikes: spikes::Spikes::default(),
             role: role::Role::default(),
             followers: followers::Followers::default(),
             jobs: jobs::Jobs::default(),

@@ -84,6 +84,8 @@ pub struct Session {
     pub patterns: BTreeSet<Box<[u8]>>,
     pub shard_channels: BTreeSet<Box<[u8]>>,
     pub no_touch: bool,
+    /// In `import-mode` it sees keys whose time has come.
+    pub import_source: bool,
     pub monitor: bool,
     /// What REPLCONF told of the other side.
     pub follower: FollowerFacts,
@@ -108,6 +110,7 @@ impl Session {
             patterns: BTreeSet::new(),
             shard_channels: BTreeSet::new(),
             no_touch: false,
+            import_source: false,
             monitor: false,
             follower: Default::default(),
             closing: false,

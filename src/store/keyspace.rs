@@ -6,7 +6,7 @@
 
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::entry::Entry;
@@ -66,17 +66,30 @@ pub struct Tables {
     pub(super) born: u32,
     /// Under which number the database went when each open snapshot was cut.
     db_at_cut: [AtomicU32; 2],
-    /// By gate: what that thread put in less what it took out. Together they are the numbers
-    /// of keys and of expiring keys, without a look at thousands of shards.
+    /// By gate: how many keys that thread put in less what it took out, and the earliest
+    /// expiry it gave one. Together they tell without a look at thousands of shards.
     tallies: Box<[Tally]>,
+    /// Where the expiry task goes on, shard and order as in a SCAN cursor; 0 between two of
+    /// its passes. It moves with the tables when databases are exchanged.
+    expiry_at: AtomicU64,
 }
 
 /// Written by the holder of one gate, on a cache line of its own.
-#[derive(Default)]
 #[repr(align(64))]
 struct Tally {
     keys: AtomicI64,
-    expiring: AtomicI64,
+    /// No key that this thread gave an expiry has an earlier one, but for keys in shards
+    /// that the expiry task has still to visit in its pass.
+    deadline_ms: AtomicI64,
+}
+
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally {
+            keys: AtomicI64::new(0),
+            deadline_ms: AtomicI64::new(i64::MAX),
+        }
+    }
 }
 
 // SAFETY: `shard` is the only way to the tables, and its callers hold the shard's lock.
@@ -176,6 +189,7 @@ impl Keyspace {
             born: self.snapshots.last_number(),
             db_at_cut: [AtomicU32::new(db), AtomicU32::new(db)],
             tallies: self.gates.iter().map(|_| Tally::default()).collect(),
+            expiry_at: AtomicU64::new(0),
         })
     }
 }
@@ -207,11 +221,25 @@ impl Tables {
         u64::try_from(keys).unwrap_or(0)
     }
 
-    /// Whether a key may have an expiry.
-    pub fn has_expiring(&self) -> bool {
-        let tallies = self.tallies.iter();
-        let expiring = tallies.map(|tally| tally.expiring.load(Ordering::Relaxed));
-        expiring.sum::<i64>() != 0
+    /// Where the expiry task has something to do: where it goes on in its pass, or at the
+    /// beginning if something may be due.
+    pub(super) fn expiry_at(&self, now_ms: i64) -> Option<u64> {
+        let at = self.expiry_at.load(Ordering::Relaxed);
+        let is_due = |tally: &Tally| tally.deadline_ms.load(Ordering::Relaxed) < now_ms;
+        (at != 0 || self.tallies.iter().any(is_due)).then_some(at)
+    }
+
+    /// Notes where the expiry task goes on.
+    pub(super) fn set_expiry_at(&self, at: u64) {
+        self.expiry_at.store(at, Ordering::Relaxed);
+    }
+
+    /// The expiry task begins a pass. It will come by every shard, and there it finds what
+    /// is forgotten here; what is put into a shard after that is noted anew.
+    pub(super) fn forget_deadlines(&self) {
+        for tally in &self.tallies {
+            tally.deadline_ms.store(i64::MAX, Ordering::Relaxed);
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -224,11 +252,12 @@ impl Tables {
         add(&self.tallies[gate].keys, change);
     }
 
-    /// Counts an expiry in (`sign` 1) or out (-1), as `tally` counts keys.
+    /// Says that something expires at `at_ms`.
     #[inline]
-    pub(super) fn tally_expiry(&self, gate: usize, expire_at_ms: Option<i64>, sign: i64) {
-        if expire_at_ms.is_some() {
-            add(&self.tallies[gate].expiring, sign);
+    pub(super) fn lower_deadline(&self, gate: usize, at_ms: i64) {
+        let deadline_ms = &self.tallies[gate].deadline_ms;
+        if at_ms < deadline_ms.load(Ordering::Relaxed) {
+            deadline_ms.fetch_min(at_ms, Ordering::Relaxed);
         }
     }
 
@@ -240,7 +269,7 @@ impl Tables {
         self.tallies = (0..gates).map(|_| Tally::default()).collect();
         for tally in old {
             add(&self.tallies[0].keys, tally.keys.into_inner());
-            add(&self.tallies[0].expiring, tally.expiring.into_inner());
+            self.lower_deadline(0, tally.deadline_ms.into_inner());
         }
         self.db_at_cut = [AtomicU32::new(db), AtomicU32::new(db)];
     }

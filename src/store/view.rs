@@ -164,7 +164,7 @@ impl<'k> Locked<'k> {
         });
         if let Some((old, new)) = overwritten {
             if old != new {
-                self.forget_expiry(table, writing.tables, old);
+                table.count_expiry(old, -1);
                 self.note_expiry(table, writing.tables, key.hash, new);
             }
         } else {
@@ -238,7 +238,7 @@ impl<'k> Locked<'k> {
         let entry = table
             .table
             .remove(key.hash, &keyspace.hasher, &mut writing, eq)?;
-        self.forget_expiry(table, writing.tables, entry.expire_at_ms());
+        table.count_expiry(entry.expire_at_ms(), -1);
         writing.tables.tally(self.locker.gate, -1);
         Some(entry)
     }
@@ -263,7 +263,7 @@ impl<'k> Locked<'k> {
         let old = entry.expire_at_ms();
         entry.update(|entry| entry.set_expire(expire_at_ms));
         drop(entry);
-        self.forget_expiry(table, writing.tables, old);
+        table.count_expiry(old, -1);
         self.note_expiry(table, writing.tables, key.hash, expire_at_ms);
         self.touch(db, key);
         true
@@ -380,14 +380,8 @@ impl<'k> Locked<'k> {
     ) {
         if let Some(at_ms) = expire_at_ms {
             table.count_expiry(expire_at_ms, 1);
-            tables.tally_expiry(self.locker.gate, expire_at_ms, 1);
+            tables.lower_deadline(self.locker.gate, at_ms);
             table.table.lower_deadline(hash, at_ms);
         }
-    }
-
-    #[inline]
-    fn forget_expiry(&self, table: &mut ShardTable, tables: &Tables, expire_at_ms: Option<i64>) {
-        table.count_expiry(expire_at_ms, -1);
-        tables.tally_expiry(self.locker.gate, expire_at_ms, -1);
     }
 }

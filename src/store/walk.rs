@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::entry::Entry;
 use super::keyspace::{Key, Tables};
-use super::locked::{Expiry, Locked};
+use super::locked::{Expiry, Held, Locked};
 use super::watch::Presence;
 use crate::base::rng::Rng;
 use crate::table::{ORDER_BITS, SlotRef, Table};
@@ -35,11 +35,6 @@ impl Locked<'_> {
             sum_ms += held.table.expire_sum_ms;
         }
         (keys, expires, sum_ms)
-    }
-
-    /// Whether a key of the database may have an expiry. Any lock will do.
-    pub fn has_expiring(&self, db: u32) -> bool {
-        self.tables(db).is_some_and(Tables::has_expiring)
     }
 
     /// Bytes that a database's tables take, without the entries.
@@ -174,30 +169,54 @@ impl Locked<'_> {
         }
     }
 
-    /// One round of the expiry task in one shard of one database, which is held: deletes
-    /// what is due in the first segment that may have such, from `order` on. Returns where
-    /// the next round begins, `None` when the shard is done.
-    pub fn expire_round(&mut self, db: u32, shard: usize, order: u64) -> Option<u64> {
+    /// The shard in which the expiry task goes on with a database, `None` if nothing in
+    /// there is due. Any lock will do.
+    pub fn due_shard(&self, db: u32) -> Option<usize> {
+        let at = self.tables(db)?.expiry_at(self.now_ms)?;
+        Some((at >> ORDER_BITS) as usize)
+    }
+
+    /// One round of the expiry task in the shard that `due_shard` told, which is held:
+    /// deletes what is due in the first segment that may have such. True at the end of a
+    /// pass through the database.
+    pub fn expire_round(&mut self, db: u32) -> bool {
         let now_ms = self.now_ms;
-        let held = self.table(db, shard)?;
-        if held.table.expires == 0 {
-            return None;
+        let Some(at) = self.tables(db).and_then(|tables| tables.expiry_at(now_ms)) else {
+            return true;
+        };
+        let shard = (at >> ORDER_BITS) as usize;
+        let Some(Held { table, writing }) = self.table(db, shard) else {
+            return true;
+        };
+        let tables = writing.tables;
+        if at == 0 {
+            tables.forget_deadlines();
         }
-        let from = held.table.table.due(order, now_ms)?;
         let mut due: Vec<Box<[u8]>> = Vec::new();
-        let next = held.table.table.sweep(from, |entry| {
-            if entry.is_expired(now_ms) {
-                due.push(entry.key().into());
-                return None;
-            }
-            entry.expire_at_ms()
+        let from = table.table.due(at & ((1 << ORDER_BITS) - 1), now_ms);
+        let next = from.and_then(|from| {
+            table.table.sweep(from, |entry| {
+                if entry.is_expired(now_ms) {
+                    due.push(entry.key().into());
+                    return None;
+                }
+                entry.expire_at_ms()
+            })
         });
+        let next = match next {
+            Some(order) => (shard as u64) << ORDER_BITS | order,
+            None => {
+                tables.lower_deadline(self.locker.gate, table.table.deadline_ms());
+                ((shard + 1) as u64 % self.keyspace.shard_count() as u64) << ORDER_BITS
+            }
+        };
+        tables.set_expiry_at(next);
         for key in due {
             let key = self.keyspace.key(&key);
             self.expire(db, Key { ..key });
             self.effects().end_loose_unit();
         }
-        next
+        next == 0
     }
 
     /// Empties a database; the old tables are returned, to be freed elsewhere. Watchers of
@@ -243,5 +262,133 @@ impl Locked<'_> {
                 *self.watch_table(shard) = Some(watch);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::hash::KeyHasher;
+    use crate::store::keyspace::Keyspace;
+    use crate::store::locked::Locker;
+    use crate::store::view::Ttl;
+    use std::collections::HashMap;
+
+    const DATABASES: u32 = 3;
+
+    /// The expiry task's rounds among writes, exchanges and flushes, at any moment.
+    struct Rounds {
+        keyspace: Keyspace,
+        lockers: [Locker; 2],
+        model: [HashMap<u64, i64>; DATABASES as usize],
+        now_ms: i64,
+    }
+
+    impl Rounds {
+        fn new() -> Rounds {
+            let keyspace = Keyspace::new(DATABASES as usize, 8, 2, KeyHasher::seeded(3));
+            let lockers = [0, 1].map(|gate| Locker::new(&keyspace, gate));
+            let (model, now_ms) = (Default::default(), 0);
+            Rounds {
+                keyspace,
+                lockers,
+                model,
+                now_ms,
+            }
+        }
+
+        fn with<R>(&mut self, gate: usize, run: impl FnOnce(&mut Locked) -> R) -> R {
+            let mut locked = self.keyspace.lock_everything(&mut self.lockers[gate]);
+            locked.now_ms = self.now_ms;
+            let result = run(&mut locked);
+            drop(std::mem::take(locked.effects()));
+            result
+        }
+
+        fn set(&mut self, db: u32, key: u64, expire_at_ms: i64) {
+            self.with(0, |locked| {
+                let bytes = key.to_string();
+                let hashed = locked.keyspace.key(bytes.as_bytes());
+                locked.set_string(db, hashed, b"x", Ttl::Set(Some(expire_at_ms)));
+            });
+            self.model[db as usize].insert(key, expire_at_ms);
+        }
+
+        /// One round of the task in each database that has something to do.
+        fn round(&mut self) -> bool {
+            let mut worked = false;
+            for db in 0..DATABASES {
+                worked |= self.with(1, |locked| {
+                    let due = locked.due_shard(db).is_some();
+                    if due {
+                        locked.expire_round(db);
+                    }
+                    due
+                });
+            }
+            worked
+        }
+
+        /// As many rounds as it takes: then nothing is left that is due.
+        fn settle(&mut self) {
+            // A pass or two, in rounds of a segment each.
+            let most = 100 * self.keyspace.shard_count();
+            assert!((0..most).any(|_| !self.round()), "it comes to an end");
+            for db in 0..DATABASES {
+                let left = self.with(1, |locked| locked.len(db));
+                let now_ms = self.now_ms;
+                let model = &mut self.model[db as usize];
+                model.retain(|_, at_ms| *at_ms >= now_ms);
+                assert_eq!(left, model.len() as u64, "database {db} at {now_ms}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_happens_between_rounds_all_that_is_due_goes() {
+        let mut rng = Rng::seeded(11);
+        let mut rounds = Rounds::new();
+        for _ in 0..60_000 {
+            match rng.below(40) {
+                0 => rounds.settle(),
+                1..4 => rounds.now_ms += rng.below(30) as i64,
+                4..16 => {
+                    rounds.round();
+                }
+                16 => {
+                    let (a, b) = (rng.below(3) as u32, rng.below(3) as u32);
+                    rounds.with(0, |locked| locked.swap(a, b));
+                    rounds.model.swap(a as usize, b as usize);
+                }
+                17 if rng.below(10) == 0 => {
+                    let db = rng.below(3) as u32;
+                    drop(rounds.with(0, |locked| locked.flush(db)));
+                    rounds.model[db as usize].clear();
+                }
+                _ => {
+                    let at_ms = rounds.now_ms + rng.below(1000) as i64;
+                    rounds.set(rng.below(3) as u32, rng.below(5000), at_ms);
+                }
+            }
+        }
+        rounds.settle();
+    }
+
+    #[test]
+    fn keys_that_are_not_due_yet_cost_one_pass() {
+        let mut rounds = Rounds::new();
+        rounds.now_ms = 1;
+        rounds.set(1, 7, 100);
+        rounds.set(1, 8, 50);
+        assert!(!rounds.round(), "nothing is due");
+        rounds.now_ms = 51;
+        rounds.settle();
+        for now_ms in [52, 100] {
+            rounds.now_ms = now_ms;
+            assert!(!rounds.round(), "nothing is due at {now_ms}");
+        }
+        rounds.now_ms = 101;
+        assert!(rounds.round());
+        rounds.settle();
     }
 }

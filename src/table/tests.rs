@@ -1,12 +1,8 @@
 //! The table against a model: random operations over good and bad hashes, with scans,
 //! snapshots and deadlines going on meanwhile.
 //!
-//! Under AddressSanitizer (needs a nightly toolchain):
-//! ```text
-//! RUSTFLAGS=-Zsanitizer=address cargo +nightly test --lib \
-//!     --target x86_64-unknown-linux-gnu -- table:: store::entry
-//! ```
-//! or under valgrind: `valgrind target/debug/deps/lockstep-* table:: store::entry`.
+//! `tests/run sanitize` runs them under AddressSanitizer. Under valgrind:
+//! `valgrind target/debug/deps/lockstep-* table:: store::entry`.
 //! `LOCKSTEP_SEED` runs one seed, `LOCKSTEP_SEEDS` so many.
 
 use std::cell::Cell;
@@ -350,6 +346,9 @@ impl World {
         assert_eq!(due, expected.map(|(key, _)| *key).collect());
         due.into_iter().for_each(|key| self.remove(key));
         assert_eq!(self.table.due(0, now_ms), None);
+        let earliest_ms = self.model.values().filter_map(|(_, at_ms)| *at_ms).min();
+        let deadline_ms = self.table.deadline_ms();
+        assert!(now_ms < deadline_ms && deadline_ms <= earliest_ms.unwrap_or(i64::MAX));
     }
 
     fn check_whole(&mut self) {

@@ -86,6 +86,15 @@ impl<S: Slot> Table<S> {
         }
     }
 
+    /// Nothing in the table expires before.
+    pub fn deadline_ms(&self) -> i64 {
+        let mut earliest_ms = i64::MAX;
+        self.for_each_segment(|segment| {
+            earliest_ms = earliest_ms.min(segment.head().deadline_ms);
+        });
+        earliest_ms
+    }
+
     /// The first order not below `order` in a segment that may hold something due at
     /// `now_ms`; other segments are passed over unread but for one line each.
     pub fn due(&self, mut order: u64, now_ms: i64) -> Option<u64> {

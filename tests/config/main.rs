@@ -8,3 +8,5 @@ mod peer;
 mod own;
 
 mod compared;
+
+mod stock;

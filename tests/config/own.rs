@@ -1,7 +1,7 @@
 //! What can be said without a peer.
 
 use super::support::{get, load, load_text, set, try_load};
-use lockstep::config::{self, Config, Force, Group, LoadError, Param, SetContext, flag};
+use lockstep::config::{self, Config, Force, LoadError, Param, SetContext, flag};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,7 +64,7 @@ fn every_directive_has_a_reader() {
             _ => &[],
         };
         let named = format!("Param::{param:?}");
-        param.spec().group != Group::Compatibility
+        !param.spec().group.is_idle()
             && !source.contains(&named)
             && !readers.iter().any(|reader| source.contains(reader))
     };

@@ -1,8 +1,9 @@
 //! A real redis-server to compare with: `PEER_SERVER`, or the one in the path.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -68,10 +69,26 @@ pub fn complaint(dir: &Path, args: &[&str], stdin: &str) -> String {
 
 impl Peer {
     pub fn start(dir: &Path, args: &[&str]) -> Peer {
+        Peer::start_program(&program(), dir, args)
+    }
+
+    /// Another peer: the one that this variable names, or this file in the user's cache of
+    /// peers. `None`, after a word about it, where there is none.
+    pub fn cached(dir: &Path, variable: &str, name: &str) -> Option<Peer> {
+        let named = std::env::var_os(variable).map(PathBuf::from);
+        let cached = || Some(std::env::home_dir()?.join(".cache/peers/bin").join(name));
+        let found = named.or_else(cached).filter(|program| program.exists());
+        if found.is_none() {
+            eprintln!("skipped: {variable} names no server");
+        }
+        found.map(|program| Peer::start_program(program.as_os_str(), dir, &[]))
+    }
+
+    fn start_program(program: &OsStr, dir: &Path, args: &[&str]) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let child = Command::new(program())
+        let child = Command::new(program)
             .args(args)
             .args(["--port", &port.to_string()])
             .current_dir(dir)

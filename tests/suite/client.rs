@@ -63,6 +63,62 @@ fn lists_what_clients_are_at() {
 }
 
 #[test]
+fn a_follower_sends_those_away_who_understand_it() {
+    let leader = Server::start(&["--repl-diskless-sync-delay", "0"]);
+    check(&mut leader.client(), "SET a 1", "+OK");
+    let port = leader.port.to_string();
+    let follower = Server::start(&["--replicaof", "127.0.0.1", &port]);
+    let mut plain = follower.client();
+    wait_until(Duration::from_secs(60), "the follower follows", || {
+        plain.run("GET a").to_string() == "\"1\""
+    });
+    let mut client = follower.client();
+    let redirect = format!("-REDIRECT 127.0.0.1:{port}");
+    let here = "-READONLY You can't write against a read only replica.";
+    check(&mut client, "SET a 2", here);
+    check_all(
+        &mut client,
+        &[
+            ("CLIENT CAPA redirect", "+OK"),
+            ("SET a 2", &redirect),
+            ("GET a", &redirect),
+            ("PING", "+PONG"),
+            ("MULTI", "+OK"),
+            ("GET a", &redirect),
+            (
+                "EXEC",
+                "-EXECABORT Transaction discarded because of previous errors.",
+            ),
+            ("READONLY", "+OK"),
+            ("GET a", "\"1\""),
+            ("SET a 2", &redirect),
+            ("READWRITE", "+OK"),
+            ("GET a", &redirect),
+            ("REPLICAOF NO ONE", "+OK"),
+            ("GET a", "\"1\""),
+        ],
+    );
+}
+
+#[test]
+fn imports_keep_keys_whose_time_has_come() {
+    let server = Server::start(&["--import-mode", "yes"]);
+    let (mut importer, mut client) = (server.client(), server.client());
+    check(&mut importer, "CLIENT IMPORT-SOURCE ON", "+OK");
+    check(&mut importer, "SET a 1 PX 1", "+OK");
+    wait_until(Duration::from_secs(10), "its time has come", || {
+        client.run("GET a").to_string() == "nil"
+    });
+    check(&mut importer, "GET a", "\"1\"");
+    check(&mut client, "DBSIZE", ":1");
+    check(&mut client, "CONFIG SET import-mode no", "+OK");
+    check(&mut client, "GET a", "nil");
+    wait_until(Duration::from_secs(10), "it is deleted", || {
+        client.run("DBSIZE").integer() == 0
+    });
+}
+
+#[test]
 fn kills_others_and_itself() {
     let server = Server::start(&[]);
     let (mut one, mut two) = (named(&server, "one"), named(&server, "two"));

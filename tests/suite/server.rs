@@ -134,9 +134,87 @@ fn slow_commands_are_kept() {
             ("CONFIG SET slowlog-log-slower-than -1", "+OK"),
         ],
     );
+    check_all(
+        &mut client,
+        &[
+            ("CONFIG SET slowlog-log-slower-than 10000", "+OK"),
+            ("MULTI", "+OK"),
+            ("PING", "+QUEUED"),
+            ("DEBUG SLEEP 0.02", "+QUEUED"),
+            ("EXEC", "[+PONG, +OK]"),
+            (
+                "SLOWLOG GET 1",
+                r#"[[:..., :..., :..., ["DEBUG", "SLEEP", "0.02"], "127.0.0.1:...", "me"]]"#,
+            ),
+        ],
+    );
     let kept = client.run("SLOWLOG GET").to_string();
     let hidden = r#"["CONFIG", "SET", "masterauth", "(redacted)"]"#;
     assert!(kept.contains(hidden) && !kept.contains("secret"), "{kept}");
+}
+
+#[test]
+fn large_commands_are_kept() {
+    let args = ["--commandlog-request-larger-than", "1000"];
+    let server = Server::start(&args);
+    let mut client = server.client();
+    check(
+        &mut client,
+        "CONFIG SET commandlog-reply-larger-than 900",
+        "+OK",
+    );
+    let long = "x".repeat(900);
+    // One batch: of its requests one is large, and of its replies another.
+    client.send(
+        format!("SET small 1\r\nSET large {long}\r\nAPPEND large {long}\r\nGET small\r\n")
+            .as_bytes(),
+    );
+    for answer in ["+OK", "+OK", ":1800", "\"1\""] {
+        assert_eq!(client.recv().to_string(), answer);
+    }
+    check(&mut client, "COMMANDLOG LEN large-request", ":0");
+    client.send(format!("GET small\r\nSET larger {long}{long}\r\nGET large\r\n").as_bytes());
+    for answer in ["\"1\"", "+OK"] {
+        assert_eq!(client.recv().to_string(), answer);
+    }
+    assert_eq!(client.recv().text().len(), 1800);
+    check(
+        &mut client,
+        "COMMANDLOG GET -1 large-request",
+        r#"[[:0, :..., :1813, ["SET", "larger", "x... (1672 more bytes)"], "127.0...", ""]]"#,
+    );
+    check(
+        &mut client,
+        "COMMANDLOG GET -1 large-reply",
+        r#"[[:0, :..., :1809, ["GET", "large"], "127.0.0.1:...", ""]]"#,
+    );
+    check(&mut client, "SLOWLOG LEN", ":0");
+}
+
+#[test]
+fn what_takes_long_is_noted() {
+    let args = [
+        "--latency-monitor-threshold",
+        "50",
+        "--enable-debug-command",
+        "yes",
+    ];
+    let server = Server::start(&args);
+    let mut client = server.client();
+    check(&mut client, "DEBUG SLEEP 0.06", "+OK");
+    check(&mut client, "DEBUG SLEEP 0.001", "+OK");
+    check(
+        &mut client,
+        "LATENCY LATEST",
+        r#"[["command", :..., :..., :...]]"#,
+    );
+    let history = client.run("LATENCY HISTORY command");
+    let milliseconds = history.items()[0].items()[1].integer();
+    assert!((60..10_000).contains(&milliseconds), "{history}");
+    check(&mut client, "LATENCY RESET", ":1");
+    check(&mut client, "CONFIG SET latency-monitor-threshold 0", "+OK");
+    check(&mut client, "DEBUG SLEEP 0.06", "+OK");
+    check(&mut client, "LATENCY LATEST", "[]");
 }
 
 #[test]

@@ -1,28 +1,29 @@
 //! CLIENT KILL: by address, as it once was, or by any number of conditions.
 
-use super::list::Type;
+use super::filter::Filter;
 use crate::base::number::parse_i64;
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
-use crate::shared::clients::ClientFacts;
 
 pub fn kill(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if args.left() == 1 {
-        let filter = Filter {
-            address: Some(args.bytes()),
-            ..Filter::default()
-        };
+        let filter = Filter::address(args.bytes());
         if kill_all(cx, &filter) == 0 {
             return Err(CmdError::text("ERR No such client"));
         }
         cx.reply.ok();
         return Ok(Outcome::Done);
     }
-    let filter = Filter::parse(&mut args)?;
+    let filter = Filter::parse(&mut args, cx.shared, true, id)?;
     let killed = kill_all(cx, &filter);
     cx.reply.integer(killed);
     Ok(Outcome::Done)
+}
+
+fn id(text: &[u8]) -> Result<i64, CmdError> {
+    let id = parse_i64(text).filter(|id| *id > 0);
+    id.ok_or(CmdError::text("ERR client-id should be greater than 0"))
 }
 
 /// Returns how many. The asking connection is closed when it has been answered.
@@ -44,106 +45,13 @@ fn kill_all(cx: &mut Cx, filter: &Filter) -> i64 {
     killed
 }
 
-/// Conditions; those that were not given hold for everybody.
-#[derive(Default)]
-struct Filter<'a> {
-    id: Option<u64>,
-    address: Option<&'a [u8]>,
-    local_address: Option<&'a [u8]>,
-    kind: Option<Type>,
-    user: Option<&'a [u8]>,
-    age_seconds_min: Option<i64>,
-    skips_me: bool,
-}
-
-impl<'a> Filter<'a> {
-    fn parse(args: &mut Args<'a>) -> Result<Filter<'a>, CmdError> {
-        let mut filter = Filter {
-            skips_me: true,
-            ..Filter::default()
-        };
-        while !args.is_empty() {
-            if args.left() == 1 {
-                return Err(CmdError::Syntax);
-            }
-            if args.take("ID") {
-                let id = parse_i64(args.bytes()).filter(|id| *id > 0);
-                filter.id = Some(
-                    id.map(i64::unsigned_abs)
-                        .ok_or(CmdError::text("ERR client-id should be greater than 0"))?,
-                );
-            } else if args.take("ADDR") {
-                filter.address = Some(args.bytes());
-            } else if args.take("LADDR") {
-                filter.local_address = Some(args.bytes());
-            } else if args.take("TYPE") {
-                filter.kind = Some(Type::named(args.bytes())?);
-            } else if args.take("USER") {
-                filter.user = Some(user(args.bytes())?);
-            } else if args.take("MAXAGE") {
-                filter.age_seconds_min = Some(age(args.bytes())?);
-            } else if args.take("SKIPME") {
-                filter.skips_me = yes_or_no(args)?;
-            } else {
-                return Err(CmdError::Syntax);
-            }
-        }
-        Ok(filter)
-    }
-
-    fn matches(&self, facts: &ClientFacts, asking: u64, now_ms: i64) -> bool {
-        let age_seconds = now_ms / 1000 - facts.created_ms / 1000;
-        self.id.is_none_or(|id| id == facts.id)
-            && self
-                .address
-                .is_none_or(|wanted| wanted == facts.address.as_bytes())
-            && self
-                .local_address
-                .is_none_or(|wanted| wanted == facts.local_address.as_bytes())
-            && self.kind.is_none_or(|kind| kind == Type::of(facts))
-            && self
-                .user
-                .is_none_or(|wanted| wanted == facts.text.lock().user.as_bytes())
-            && self.age_seconds_min.is_none_or(|min| age_seconds >= min)
-            && !(self.skips_me && facts.id == asking)
-    }
-}
-
-fn user(name: &[u8]) -> Result<&[u8], CmdError> {
-    if name == b"default" {
-        return Ok(name);
-    }
-    let name = String::from_utf8_lossy(name).into_owned();
-    Err(CmdError::err(format!("No such user '{name}'")))
-}
-
-fn age(seconds: &[u8]) -> Result<i64, CmdError> {
-    match parse_i64(seconds) {
-        Some(seconds @ 1..) => Ok(seconds),
-        Some(_) => Err(CmdError::text("ERR maxage should be greater than 0")),
-        None => Err(CmdError::text(
-            "ERR maxage is not an integer or out of range",
-        )),
-    }
-}
-
-fn yes_or_no(args: &mut Args) -> Result<bool, CmdError> {
-    if args.take("YES") {
-        Ok(true)
-    } else if args.take("NO") {
-        Ok(false)
-    } else {
-        Err(CmdError::Syntax)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
-    use super::*;
     use crate::commands::testing::TestServer;
-    use crate::shared::clients::client_flag;
+    use crate::shared::clients::{ClientFacts, client_flag};
 
     /// A server with clients 2 to 5 of different kinds; the asking one is 1.
     fn server() -> (TestServer, Vec<Arc<ClientFacts>>) {
@@ -159,6 +67,18 @@ mod tests {
             let (from, to) = (format!("1.1.1.1:{at}"), "2.2.2.2:1".to_owned());
             let facts = Arc::new(ClientFacts::new(2 + at as u64, from, to, created_ms));
             facts.set(flags, true);
+            facts.last_active_ms.store(created_ms, Ordering::Relaxed);
+            let mut text = facts.text.lock();
+            match at {
+                1 => text.name = "me".to_owned(),
+                2 => {
+                    facts.db.store(1, Ordering::Relaxed);
+                    text.library_name = "jedis".to_owned();
+                }
+                3 => facts.set(client_flag::CAN_BE_REDIRECTED, true),
+                _ => {}
+            }
+            drop(text);
             server.shared.clients.add(facts.clone());
             facts
         };
@@ -198,6 +118,24 @@ mod tests {
         check("MAXAGE 15 LADDR 2.2.2.2:1", ":2", &[4, 5]);
         check("LADDR 2.2.2.2:1 TYPE REPLICA ID 4", ":1", &[4]);
         check("ID 2 ID 3", ":1", &[3]);
+        check("ID 2 3 99 SKIPME no", ":2", &[2, 3]);
+        check("IP 1.1.1.1", ":4", &[2, 3, 4, 5]);
+        check("IP 1.1.1.1 NOT-ID 2 4", ":2", &[3, 5]);
+        check("NAME me", ":1", &[3]);
+        check("NOT-NAME me", ":3", &[2, 4, 5]);
+        check("NAME \"\" NOT-TYPE master not-type REPLICA", ":2", &[2, 5]);
+        check("FLAGS N", ":1", &[2]);
+        check("FLAGS P", ":1", &[3]);
+        check("NOT-FLAGS N", ":3", &[3, 4, 5]);
+        check("NOT-FLAGS PS", ":4", &[2, 3, 4, 5]);
+        check("CAPA r", ":1", &[5]);
+        check("NOT-CAPA r", ":3", &[2, 3, 4]);
+        check("DB 1", ":1", &[4]);
+        check("NOT-DB 1 NOT-ADDR 1.1.1.1:0", ":2", &[3, 5]);
+        check("IDLE 25", ":1", &[5]);
+        check("NOT-USER default", ":0", &[]);
+        check("LIB-NAME jedis NOT-LIB-VER 1", ":1", &[4]);
+        check("NOT-LADDR 2.2.2.2:1", ":0", &[]);
     }
 
     #[test]
@@ -209,7 +147,23 @@ mod tests {
             ("ID 0", id),
             ("ID -5", id),
             ("ID 1 FOO", syntax),
-            ("ID 2 3", syntax),
+            ("ID 2 x", syntax),
+            ("NOT-ID 0", id),
+            ("NOT-MAXAGE 5", syntax),
+            ("NOT-SKIPME yes", syntax),
+            ("NAME", "-ERR No such client"),
+            (
+                "FLAGS Z",
+                "-ERR Unknown flags found in the provided filter: Z",
+            ),
+            (
+                "NOT-CAPA z",
+                "-ERR Unknown capa found in the NOT-CAPA filter: z",
+            ),
+            ("DB x", "-ERR DB is not an integer or out of range"),
+            ("DB 16", "-ERR DB number should be between 0 and 15"),
+            ("IDLE 0", "-ERR idle should be greater than 0"),
+            ("IDLE x", "-ERR idle is not an integer or out of range"),
             ("FOO x", syntax),
             ("SKIPME maybe", syntax),
             ("TYPE foo", "-ERR Unknown client type 'foo'"),

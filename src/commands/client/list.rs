@@ -3,9 +3,9 @@
 //! Others' facts are as of their last batch; the asking connection's are fresh.
 
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::filter::{CAPA_REDIRECT, Filter, letters};
 use crate::base::number::parse_i64;
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
@@ -24,11 +24,13 @@ pub fn info(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
 
 pub fn list(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let argv = args.argv();
-    let clients = wanted(cx, &mut args)?;
+    let filter = Filter::parse(&mut args, cx.shared, false, id)?;
     let lines = Lines::new(cx, argv);
     let mut text = String::new();
-    for facts in &clients {
-        lines.add(facts, &mut text);
+    for facts in cx.shared.clients.listed() {
+        if filter.matches(&facts, lines.asking, lines.now_ms) {
+            lines.add(&facts, &mut text);
+        }
     }
     cx.reply.verbatim("txt", text.as_bytes());
     Ok(Outcome::Done)
@@ -50,65 +52,9 @@ pub fn described(registry: &Registry, facts: &ClientFacts, now_ms: i64) -> Strin
     text
 }
 
-fn wanted(cx: &Cx, args: &mut Args) -> Result<Vec<Arc<ClientFacts>>, CmdError> {
-    let all = &cx.shared.clients;
-    if args.is_empty() {
-        return Ok(all.listed());
-    }
-    if args.left() == 2 && args.take("TYPE") {
-        let wanted = Type::named(args.bytes())?;
-        let mut clients = all.listed();
-        clients.retain(|facts| Type::of(facts) == wanted);
-        return Ok(clients);
-    }
-    if args.left() == 1 || !args.take("ID") {
-        return Err(CmdError::Syntax);
-    }
-    let mut clients = Vec::new();
-    while let Some(id) = args.next() {
-        let id = parse_i64(id).ok_or(CmdError::text("ERR Invalid client ID"))?;
-        clients.extend(u64::try_from(id).ok().and_then(|id| all.get(id)));
-    }
-    Ok(clients)
-}
-
-/// What CLIENT LIST and KILL call the type of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    Normal,
-    Master,
-    Replica,
-    PubSub,
-}
-
-impl Type {
-    pub fn named(name: &[u8]) -> Result<Type, CmdError> {
-        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
-        if is("normal") {
-            Ok(Type::Normal)
-        } else if is("master") {
-            Ok(Type::Master)
-        } else if is("replica") || is("slave") {
-            Ok(Type::Replica)
-        } else if is("pubsub") {
-            Ok(Type::PubSub)
-        } else {
-            let name = String::from_utf8_lossy(name).into_owned();
-            Err(CmdError::err(format!("Unknown client type '{name}'")))
-        }
-    }
-
-    pub fn of(facts: &ClientFacts) -> Type {
-        if facts.has(client_flag::LEADER) {
-            Type::Master
-        } else if facts.has(client_flag::FOLLOWER) {
-            Type::Replica
-        } else if facts.has(client_flag::PUBSUB) {
-            Type::PubSub
-        } else {
-            Type::Normal
-        }
-    }
+/// Nobody has an id below 1, but it may be asked for.
+fn id(text: &[u8]) -> Result<i64, CmdError> {
+    parse_i64(text).ok_or(CmdError::text("ERR Invalid client ID"))
 }
 
 /// What the lines of one call have in common.
@@ -168,7 +114,7 @@ impl<'a> Lines<'a> {
              ssub={} multi={} watch={} qbuf={query} qbuf-free={query_free} \
              argv-mem={arguments} multi-mem={queued} rbs=0 rbp=0 obl=0 oll={} omem={output} \
              tot-mem={total} events=r cmd={command} user={} redir=-1 resp={} lib-name={} \
-             lib-ver={} io-thread=0",
+             lib-ver={} io-thread=0{}",
             facts.id,
             facts.address,
             facts.local_address,
@@ -193,6 +139,10 @@ impl<'a> Lines<'a> {
             facts.resp.load(Ordering::Relaxed).max(2),
             text.library_name,
             text.library_version,
+            match facts.has(client_flag::CAN_BE_REDIRECTED) {
+                true => format!(" capa={CAPA_REDIRECT}"),
+                false => String::new(),
+            },
         );
     }
 }
@@ -202,18 +152,6 @@ const NO_COMMAND: &str = "NULL";
 
 /// What a connection costs without its buffers, roughly.
 const FIXED_BYTES: usize = size_of::<ClientFacts>() + size_of::<Session>();
-
-fn letters(facts: &ClientFacts) -> String {
-    let letters = client_flag::LETTERS.iter();
-    let letters: String = letters
-        .filter(|(flag, _)| facts.has(*flag))
-        .map(|(_, letter)| letter)
-        .collect();
-    match letters.is_empty() {
-        true => "N".to_owned(),
-        false => letters,
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -272,12 +210,18 @@ mod tests {
         let mut server = TestServer::new();
         assert!(server.run("CLIENT LIST TYPE normal").contains("id=1 "));
         assert!(server.run("CLIENT LIST ID 7 1").contains("id=1 "));
+        assert!(
+            server
+                .run("CLIENT LIST ID 7 1 TYPE normal")
+                .contains("id=1 ")
+        );
+        server.check("CLIENT LIST ID 1 SKIPME yes", "\"\"");
         for none in ["TYPE pubsub", "TYPE MASTER", "TYPE slave", "ID 7", "ID -1"] {
             server.check(&format!("CLIENT LIST {none}"), "\"\"");
         }
         server.check("CLIENT LIST TYPE foo", "-ERR Unknown client type 'foo'");
         server.check("CLIENT LIST ID x", "-ERR Invalid client ID");
-        for wrong in ["TYPE", "ID", "TYPE normal foo", "FOO", "USER default"] {
+        for wrong in ["TYPE", "ID", "TYPE normal foo", "FOO", "NOT-IDLE 5"] {
             server.check(&format!("CLIENT LIST {wrong}"), "-ERR syntax error");
         }
         let mut server = TestServer::resp3();

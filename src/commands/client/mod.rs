@@ -1,8 +1,11 @@
 //! CLIENT: what connections know of each other and may do to each other.
 
 use super::help;
-use super::spec::flag::{ADMIN, LOADING, NOSCRIPT, STALE};
+use super::spec::flag::{ADMIN, ALLOW_BUSY, LOADING, NOSCRIPT, STALE};
 use super::spec::{Locks, Spec, category};
+
+/// Whom LIST and KILL mean.
+mod filter;
 
 /// The lines of CLIENT LIST.
 mod list;
@@ -29,9 +32,11 @@ pub const COMMANDS: &[Spec] =
     &[Spec::new("client", -2, 0, 0, help::no_subcommand).subcommands(SUBCOMMANDS)];
 
 const SUBCOMMANDS: &[Spec] = &[
+    Spec::new("capa", -3, ANY | ALLOW_BUSY, CONNECTION, own::capabilities),
     Spec::new("getname", 2, ANY, CONNECTION, own::getname),
     Spec::new("help", 2, LOADING | STALE, CONNECTION, own::help),
     Spec::new("id", 2, ANY, CONNECTION, own::id),
+    Spec::new("import-source", 3, ANY, CONNECTION, own::import_source),
     Spec::new("info", 2, ANY, CONNECTION, list::info).tips(CHANGING),
     Spec::new("kill", -3, POWER, CONNECTION, kill::kill),
     Spec::new("list", -2, POWER, CONNECTION, list::list).tips(CHANGING),

@@ -5,6 +5,7 @@ use crate::commands::connection::{client_name, printable_word};
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::help as container;
+use crate::config::Param;
 use crate::shared::clients::client_flag;
 use crate::shared::session::ReplyMode;
 
@@ -80,6 +81,31 @@ pub fn no_touch(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     Ok(Outcome::Done)
 }
 
+/// What this client can do. What is not known here is nothing that matters here.
+pub fn capabilities(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    while !args.is_empty() {
+        if args.take("redirect") {
+            cx.session.facts.set(client_flag::CAN_BE_REDIRECTED, true);
+        } else {
+            args.skip(1);
+        }
+    }
+    cx.reply.ok();
+    Ok(Outcome::Done)
+}
+
+pub fn import_source(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let off = args.take("OFF");
+    if !off && !cx.shared.config.get_bool(Param::ImportMode) {
+        return Err(CmdError::text("ERR Server is not in import mode"));
+    }
+    let on = !off && on_or_off(&mut args)?;
+    cx.session.facts.set(client_flag::IMPORT_SOURCE, on);
+    cx.session.import_source = on;
+    cx.reply.ok();
+    Ok(Outcome::Done)
+}
+
 fn on_or_off(args: &mut Args) -> Result<bool, CmdError> {
     if args.take("ON") {
         Ok(true)
@@ -95,10 +121,15 @@ pub fn help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
         cx,
         "CLIENT",
         &[
+            "CAPA <capability> [<capability> ...]",
+            "    Say what this client can do:",
+            "    * REDIRECT: it goes to the leader when a follower sends it there.",
             "GETNAME",
             "    Tell the name of this connection.",
             "ID",
             "    Tell the id of this connection.",
+            "IMPORT-SOURCE (ON|OFF)",
+            "    In import mode, let this connection see keys whose time has come.",
             "INFO",
             "    Describe this connection.",
             "KILL <ip:port>",
@@ -106,15 +137,23 @@ pub fn help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
             "KILL <option> <value> [<option> <value> [...]]",
             "    Close the connections that meet all conditions:",
             "    * ADDR (<ip:port>|<unixsocket>:0): they come from there.",
+            "    * CAPA <letters>: they have these capabilities.",
+            "    * DB <number>: they have selected this database.",
+            "    * FLAGS <letters>: they have all of these flags.",
+            "    * ID <client-id> [<client-id> ...]: they have one of these ids.",
+            "    * IDLE <seconds>: they have been idle at least so long.",
+            "    * IP <ip>: they come from this machine.",
             "    * LADDR (<ip:port>|<unixsocket>:0): they came in there.",
+            "    * LIB-NAME <name>, LIB-VER <version>: they use this library.",
+            "    * MAXAGE <seconds>: they are at least so old.",
+            "    * NAME <name>: they have this name.",
             "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB): they are of this type.",
             "    * USER <username>: they logged in by this name.",
-            "    * ID <client-id>: it has this id.",
-            "    * MAXAGE <seconds>: they are at least so old.",
+            "    * NOT-<option>: all but those, of any option but IDLE and MAXAGE.",
             "    * SKIPME (YES|NO): this connection is left out (default: yes).",
-            "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)]",
-            "LIST ID <client-id> [<client-id> ...]",
-            "    Describe the connections, all or these.",
+            "LIST [<option> <value> [<option> <value> [...]]]",
+            "    Describe all connections, or those that meet the same conditions as in KILL",
+            "    (default of SKIPME: no).",
             "NO-EVICT (ON|OFF)",
             "    Spare this connection when memory for clients runs out.",
             "NO-TOUCH (ON|OFF)",
@@ -171,6 +210,17 @@ mod tests {
         server.check("CLIENT NO-EVICT maybe", "-ERR syntax error");
         server.check("CLIENT NO-TOUCH maybe", "-ERR syntax error");
         server.check("CLIENT NO-TOUCH ON", "+OK");
+        server.check("CLIENT CAPA foo REDIRECT", "+OK");
+        assert!(server.run("CLIENT INFO").contains(" capa=r\\n"));
+        server.check(
+            "CLIENT IMPORT-SOURCE ON",
+            "-ERR Server is not in import mode",
+        );
+        server.check("CLIENT IMPORT-SOURCE OFF", "+OK");
+        server.run("CONFIG SET import-mode yes");
+        server.check("CLIENT IMPORT-SOURCE maybe", "-ERR syntax error");
+        server.check("CLIENT IMPORT-SOURCE ON", "+OK");
+        assert!(server.run("CLIENT INFO").contains(" flags=TI "));
         assert!(server.session.no_touch);
         server.check("CLIENT REPLY maybe", "-ERR syntax error");
         server.check("CLIENT REPLY SKIP", "");

@@ -22,9 +22,18 @@ pub const DOCS: &[Doc] = &[
         "Looks at connections and changes them.",
     )
     .subcommands(&[
+        Doc::new("capa", "8.0.0", "O(1)", "Says what this client can do.")
+            .arguments(&[string("capability").multiple()]),
         Doc::new("getname", "2.6.9", "O(1)", "Tells this connection's name."),
         Doc::new("help", "5.0.0", "O(1)", "Lists the subcommands."),
         Doc::new("id", "5.0.0", "O(1)", "Tells this connection's number."),
+        Doc::new(
+            "import-source",
+            "8.1.0",
+            "O(1)",
+            "Shows this connection keys whose time has come, in import mode.",
+        )
+        .arguments(&[one_of("enabled", &[token("on", "ON"), token("off", "OFF")])]),
         Doc::new("info", "6.2.0", "O(1)", "Describes this connection."),
         Doc::new(
             "kill",

@@ -25,6 +25,9 @@ pub mod pubsub;
 /// Transactions.
 pub mod transactions;
 
+/// Clients of several servers.
+pub mod cluster;
+
 use arg::Arg;
 
 /// The groups with their commands, each in the order of the alphabet.
@@ -35,6 +38,7 @@ pub const GROUPS: &[(&str, &[Doc])] = &[
     ("server", server::DOCS),
     ("pubsub", pubsub::DOCS),
     ("transactions", transactions::DOCS),
+    ("cluster", cluster::DOCS),
 ];
 
 /// A command's or subcommand's documentation.

@@ -1,7 +1,17 @@
 //! The server itself, its data as a whole, and replication.
 
 use super::Doc;
-use super::arg::{block, integer, key, one_of, pattern, string, token};
+use super::arg::{Arg, block, integer, key, one_of, pattern, string, token};
+
+/// The logs of COMMANDLOG.
+const LOGS: Arg = one_of(
+    "type",
+    &[
+        token("slow", "SLOW"),
+        token("large-request", "LARGE-REQUEST"),
+        token("large-reply", "LARGE-REPLY"),
+    ],
+);
 
 pub const DOCS: &[Doc] = &[
     Doc::new(
@@ -66,6 +76,24 @@ pub const DOCS: &[Doc] = &[
         )
         .token("FILTERBY")
         .optional()]),
+    ]),
+    Doc::new(
+        "commandlog",
+        "8.1.0",
+        "By subcommand",
+        "Looks at commands that took long, or were large.",
+    )
+    .subcommands(&[
+        Doc::new(
+            "get",
+            "8.1.0",
+            "O(N), N: entries returned",
+            "Gives the last commands of a log.",
+        )
+        .arguments(&[integer("count"), LOGS]),
+        Doc::new("help", "8.1.0", "O(1)", "Lists the subcommands."),
+        Doc::new("len", "8.1.0", "O(1)", "Counts the commands of a log.").arguments(&[LOGS]),
+        Doc::new("reset", "8.1.0", "O(N), N: entries", "Empties a log.").arguments(&[LOGS]),
     ]),
     Doc::new(
         "config",
@@ -188,6 +216,19 @@ pub const DOCS: &[Doc] = &[
         "Looks for what makes the server slow.",
     )
     .subcommands(&[
+        Doc::new(
+            "doctor",
+            "2.8.13",
+            "O(1)",
+            "Says for people what took long, and what to look at.",
+        ),
+        Doc::new(
+            "graph",
+            "2.8.13",
+            "O(1)",
+            "Draws when an event took long, and how long.",
+        )
+        .arguments(&[string("event")]),
         Doc::new("help", "2.8.13", "O(1)", "Lists the subcommands."),
         Doc::new(
             "histogram",
@@ -196,6 +237,24 @@ pub const DOCS: &[Doc] = &[
             "Gives the distribution of run times by command.",
         )
         .arguments(&[string("command").optional().multiple()]),
+        Doc::new(
+            "history",
+            "2.8.13",
+            "O(1)",
+            "Gives when an event took long, and how long.",
+        )
+        .arguments(&[string("event")]),
+        Doc::new(
+            "latest",
+            "2.8.13",
+            "O(1)",
+            "Gives for every event when it last took long.",
+        ),
+        Doc::new("reset", "2.8.13", "O(1)", "Forgets what took long.").arguments(&[string(
+            "event",
+        )
+        .optional()
+        .multiple()]),
     ]),
     Doc::new(
         "lolwut",
@@ -211,7 +270,31 @@ pub const DOCS: &[Doc] = &[
         "Looks at what memory is used for.",
     )
     .subcommands(&[
+        Doc::new(
+            "doctor",
+            "4.0.0",
+            "O(1)",
+            "Says for people what is wrong about the use of memory.",
+        ),
         Doc::new("help", "4.0.0", "O(1)", "Lists the subcommands."),
+        Doc::new(
+            "malloc-stats",
+            "4.0.0",
+            "Depends on the allocator",
+            "Gives what the allocator tells of itself.",
+        ),
+        Doc::new(
+            "purge",
+            "4.0.0",
+            "Depends on the allocator",
+            "Has the allocator give memory back.",
+        ),
+        Doc::new(
+            "stats",
+            "4.0.0",
+            "O(N), N: shards",
+            "Gives what memory is used for.",
+        ),
         Doc::new(
             "usage",
             "4.0.0",

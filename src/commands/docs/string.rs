@@ -126,6 +126,28 @@ pub const DOCS: &[Doc] = &[
     )
     .arguments(&[block("data", &[key("key", 0), string("value")]).multiple()]),
     Doc::new(
+        "msetex",
+        "9.1.0",
+        "O(N), N: keys",
+        "Sets strings together, on a condition and with an expiry for all of them.",
+    )
+    .arguments(&[
+        integer("numkeys"),
+        block("data", &[key("key", 0), string("value")]).multiple(),
+        one_of("condition", &[token("nx", "NX"), token("xx", "XX")]).optional(),
+        one_of(
+            "expiration",
+            &[
+                integer("seconds").token("EX"),
+                integer("milliseconds").token("PX"),
+                unix_time("unix-time-seconds").token("EXAT"),
+                unix_time("unix-time-milliseconds").token("PXAT"),
+                token("keepttl", "KEEPTTL"),
+            ],
+        )
+        .optional(),
+    ]),
+    Doc::new(
         "msetnx",
         "1.0.1",
         "O(N), N: keys",

@@ -6,39 +6,96 @@ use std::sync::atomic::Ordering;
 use super::report::{Report, human, percent};
 use crate::base::{memory as allocator, process};
 use crate::config::Param;
+use crate::shared::Shared;
 use crate::shared::clients::client_flag;
+use crate::store::locked::Locked;
 
 static SYSTEM_BYTES: LazyLock<u64> = LazyLock::new(process::system_memory_bytes);
 
+/// What memory is used for, in bytes.
+#[derive(Default)]
+pub struct Figures {
+    pub used: u64,
+    /// The most that was ever in use.
+    pub peak: u64,
+    /// In use before there was any data.
+    pub startup: u64,
+    /// What the process takes of the machine.
+    pub resident: u64,
+    /// The write log.
+    pub log: u64,
+    /// What waits for followers.
+    pub followers: u64,
+    /// What the other connections have buffered.
+    pub clients: u64,
+    /// The tables of each database that has keys, without the entries.
+    pub tables: Vec<(u32, u64)>,
+}
+
+impl Figures {
+    /// Everything is locked: tables are measured while they stand still.
+    pub fn measure(shared: &Shared, store: &Locked) -> Figures {
+        let rare = &shared.stats.rare;
+        let used = allocator::used_bytes() as u64;
+        let peak = &rare.peak_memory_bytes;
+        let (followers, clients) = client_bytes(shared);
+        let databases = 0..shared.keyspace.database_count() as u32;
+        let tables = databases
+            .map(|db| (db, store.table_bytes(db) as u64))
+            .filter(|(db, _)| store.len(*db) > 0);
+        Figures {
+            used,
+            peak: peak.fetch_max(used, Ordering::Relaxed).max(used),
+            startup: rare.startup_memory_bytes.load(Ordering::Relaxed),
+            resident: process::resident_bytes(),
+            log: shared.oplog.stats().memory_bytes,
+            followers,
+            clients,
+            tables: tables.collect(),
+        }
+    }
+
+    pub fn table_bytes(&self) -> u64 {
+        self.tables.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// All that is not data.
+    pub fn overhead(&self) -> u64 {
+        self.startup + self.log + self.followers + self.clients + self.table_bytes()
+    }
+
+    pub fn dataset(&self) -> u64 {
+        self.used.saturating_sub(self.overhead())
+    }
+
+    /// How much more the process takes than is in use.
+    pub fn fragmentation(&self) -> f64 {
+        self.resident as f64 / self.used.max(1) as f64
+    }
+
+    pub fn fragmentation_bytes(&self) -> i64 {
+        self.resident as i64 - self.used as i64
+    }
+}
+
 pub fn memory(report: &mut Report) {
-    let rare = &report.shared.stats.rare;
-    let used = allocator::used_bytes() as u64;
-    let resident = process::resident_bytes();
-    let peak = rare
-        .peak_memory_bytes
-        .fetch_max(used, Ordering::Relaxed)
-        .max(used);
-    let startup = rare.startup_memory_bytes.load(Ordering::Relaxed);
-    let log = report.shared.oplog.stats().memory_bytes;
-    let clients = client_bytes(report);
-    let tables: u64 = (0..report.shared.keyspace.database_count() as u32)
-        .map(|db| report.store.table_bytes(db) as u64)
-        .sum();
-    let overhead = startup + log + clients.followers + clients.normal + tables;
-    let dataset = used.saturating_sub(overhead);
-    report.bytes("used_memory", used);
-    report.bytes("used_memory_rss", resident);
-    report.bytes("used_memory_peak", peak);
+    let figures = Figures::measure(report.shared, report.store);
+    report.bytes("used_memory", figures.used);
+    report.bytes("used_memory_rss", figures.resident);
+    report.bytes("used_memory_peak", figures.peak);
     report.line(
         "used_memory_peak_perc",
-        format!("{:.2}%", percent(used, peak)),
+        format!("{:.2}%", percent(figures.used, figures.peak)),
     );
-    report.line("used_memory_overhead", overhead);
-    report.line("used_memory_startup", startup);
-    report.line("used_memory_dataset", dataset);
-    let of_net = percent(dataset, used.saturating_sub(startup));
+    report.line("used_memory_overhead", figures.overhead());
+    report.line("used_memory_startup", figures.startup);
+    report.line("used_memory_dataset", figures.dataset());
+    let of_net = percent(
+        figures.dataset(),
+        figures.used.saturating_sub(figures.startup),
+    );
     report.line("used_memory_dataset_perc", format!("{of_net:.2}%"));
-    report.line("allocator_allocated", used);
+    report.line("allocator_allocated", figures.used);
     report.bytes("total_system_memory", *SYSTEM_BYTES);
     report.line("used_memory_lua", 0);
     report.line("used_memory_lua_human", human(0));
@@ -51,32 +108,29 @@ pub fn memory(report: &mut Report) {
         report.shared.config.get_bytes(Param::MaxMemory),
     );
     report.line("maxmemory_policy", "noeviction");
-    let ratio = resident as f64 / used.max(1) as f64;
+    let ratio = figures.fragmentation();
     report.line("mem_fragmentation_ratio", format!("{ratio:.2}"));
-    report.line("mem_fragmentation_bytes", resident as i64 - used as i64);
+    report.line("mem_fragmentation_bytes", figures.fragmentation_bytes());
     report.line("mem_not_counted_for_evict", 0);
-    report.line("mem_replication_backlog", log);
-    report.line("mem_total_replication_buffers", log + clients.followers);
+    report.line("mem_replication_backlog", figures.log);
+    report.line(
+        "mem_total_replication_buffers",
+        figures.log + figures.followers,
+    );
     report.line("mem_replica_full_sync_buffer", 0);
-    report.line("mem_clients_slaves", clients.followers);
-    report.line("mem_clients_normal", clients.normal);
+    report.line("mem_clients_slaves", figures.followers);
+    report.line("mem_clients_normal", figures.clients);
     report.line("mem_cluster_links", 0);
     report.line("mem_aof_buffer", 0);
     report.line("mem_allocator", "mimalloc");
     report.line("active_defrag_running", 0);
-    let pending = &report.shared.stats.rare.lazyfree_pending_objects;
-    report.counter("lazyfree_pending_objects", pending);
+    let rare = &report.shared.stats.rare;
+    report.counter("lazyfree_pending_objects", &rare.lazyfree_pending_objects);
     report.counter("lazyfreed_objects", &rare.lazyfreed_objects);
 }
 
-struct ClientBytes {
-    followers: u64,
-    normal: u64,
-}
-
-/// What connections have buffered.
-fn client_bytes(report: &Report) -> ClientBytes {
-    let shared = report.shared;
+/// What waits for followers, and what other connections have buffered.
+fn client_bytes(shared: &Shared) -> (u64, u64) {
     let output = |follower: &std::sync::Arc<crate::shared::followers::Follower>| {
         follower.output_bytes.load(Ordering::Relaxed) as u64
     };
@@ -95,5 +149,5 @@ fn client_bytes(report: &Report) -> ClientBytes {
         let load = |bytes: &std::sync::atomic::AtomicUsize| bytes.load(Ordering::Relaxed) as u64;
         normal += buffers.map(load).iter().sum::<u64>();
     }
-    ClientBytes { followers, normal }
+    (followers, normal)
 }

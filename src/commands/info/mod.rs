@@ -9,13 +9,13 @@
 //! Nothing is locked for it but the keyspace's counts and the size of its tables.
 
 /// The text as it grows, and what the sections read.
-mod report;
+pub mod report;
 
 /// Server, Clients, CPU.
 mod server;
 
 /// Memory.
-mod memory;
+pub mod memory;
 
 /// Persistence.
 mod persistence;

@@ -21,6 +21,8 @@ mod dump;
 /// MIGRATE.
 pub mod migrate;
 
+pub use object::memory_usage;
+
 use super::help;
 use super::spec::category::{CONNECTION, DANGEROUS, KEYSPACE};
 use super::spec::flag::{ASKING, DENYOOM, FAST, LOADING, MOVABLE_KEYS, READONLY, STALE, WRITE};
@@ -125,7 +127,6 @@ pub const COMMANDS: &[Spec] = &[
         KeySpec::at(2, access::OW | access::UPDATE),
     ]),
     Spec::new("object", -2, 0, 0, help::no_subcommand).subcommands(OBJECT),
-    Spec::new("memory", -2, 0, 0, help::no_subcommand).subcommands(MEMORY),
     Spec::new("dump", 2, READONLY, KEYSPACE, dump::dump)
         .keys(&[KeySpec::at(1, access::RO | access::ACCESS)])
         .tips(NONDETERMINISTIC),
@@ -171,9 +172,4 @@ const OBJECT: &[Spec] = &[
         .keys(ASKED_BY_SUBCOMMAND)
         .tips(NONDETERMINISTIC),
     Spec::new("help", 2, LOADING | STALE, KEYSPACE, object::object_help),
-];
-
-const MEMORY: &[Spec] = &[
-    Spec::new("usage", -3, READONLY, 0, object::memory_usage).keys(ASKED_BY_SUBCOMMAND),
-    Spec::new("help", 2, LOADING | STALE, 0, object::memory_help),
 ];

@@ -119,15 +119,6 @@ pub fn object_help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
     help::reply(cx, "OBJECT", &lines)
 }
 
-pub fn memory_help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
-    let lines = [
-        "USAGE <key> [SAMPLES <count>]",
-        "    Bytes of memory that <key> takes with its value. <count> is accepted and has no",
-        "    effect: all of the value is counted.",
-    ];
-    help::reply(cx, "MEMORY", &lines)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

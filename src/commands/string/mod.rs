@@ -10,6 +10,9 @@ mod options;
 /// SET and its relatives: whole values, with a time to live.
 mod whole;
 
+/// Several values at once: MGET, MSET, MSETNX, MSETEX.
+mod many;
+
 /// Parts of a value: APPEND, SETRANGE, GETRANGE.
 mod part;
 
@@ -19,8 +22,8 @@ mod count;
 /// LCS: what two values have in common.
 mod lcs;
 
-use super::spec::flag::{DENYOOM, FAST, READONLY, WRITE};
-use super::spec::{KeySpec, Spec, access, category};
+use super::spec::flag::{DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE};
+use super::spec::{Begin, Find, KeySpec, Spec, access, category};
 
 const READ_KEY: &[KeySpec] = &[KeySpec::at(1, access::RO | access::ACCESS)];
 const SIZE_KEY: &[KeySpec] = &[KeySpec::at(1, access::RO)];
@@ -52,18 +55,35 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("getdel", 2, WRITE | FAST, S, whole::getdel).keys(TAKEN_KEY),
     Spec::new("getex", -2, WRITE | FAST, S, whole::getex).keys(COUNTED_KEY),
     Spec::new("delifeq", 3, WRITE | FAST, S, whole::delifeq).keys(REMOVED_KEY),
-    Spec::new("mget", -2, READONLY | FAST, S, whole::mget)
+    Spec::new("mget", -2, READONLY | FAST, S, many::mget)
         .keys(&[KeySpec::range(1, -1, 1, access::RO | access::ACCESS)])
         .tips(&[MULTI_SHARD]),
-    Spec::new("mset", -3, WRITE | DENYOOM, S, whole::mset)
+    Spec::new("mset", -3, WRITE | DENYOOM, S, many::mset)
         .keys(&[KeySpec::range(1, -1, 2, access::OW | access::UPDATE)])
         .tips(&[MULTI_SHARD, "response_policy:all_succeeded"]),
-    Spec::new("msetnx", -3, WRITE | DENYOOM, S, whole::msetnx).keys(&[KeySpec::range(
+    Spec::new("msetnx", -3, WRITE | DENYOOM, S, many::msetnx).keys(&[KeySpec::range(
         1,
         -1,
         2,
         access::OW | access::INSERT,
     )]),
+    Spec::new(
+        "msetex",
+        -4,
+        WRITE | DENYOOM | MOVABLE_KEYS,
+        S,
+        many::msetex,
+    )
+    .keys(&[KeySpec {
+        access: access::OW | access::UPDATE,
+        begin: Begin::Index(1),
+        find: Find::KeyNum {
+            count_at: 0,
+            first: 1,
+            step: 2,
+        },
+    }])
+    .tips(&[MULTI_SHARD, "response_policy:all_succeeded"]),
     Spec::new("strlen", 2, READONLY | FAST, S, part::strlen).keys(SIZE_KEY),
     Spec::new("append", 3, WRITE | DENYOOM | FAST, S, part::append).keys(GROWN_KEY),
     Spec::new("setrange", 4, WRITE | DENYOOM, S, part::setrange).keys(CHANGED_KEY),

@@ -159,57 +159,9 @@ pub fn delifeq(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     Ok(Outcome::Done)
 }
 
-pub fn mget(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
-    cx.reply.array(args.left());
-    while !args.is_empty() {
-        let entry = cx.store.read(cx.session.db, args.key());
-        match entry.and_then(|entry| entry.string_bytes()) {
-            Some(bytes) => cx.reply.bulk(bytes),
-            None => cx.reply.null(),
-        }
-    }
-    Ok(Outcome::Done)
-}
-
-pub fn mset(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
-    check_pairs(&args, "mset")?;
-    store_pairs(cx, args);
-    cx.reply.ok();
-    Ok(Outcome::Done)
-}
-
-pub fn msetnx(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
-    check_pairs(&args, "msetnx")?;
-    let mut keys = args.clone();
-    let mut absent = true;
-    while absent && !keys.is_empty() {
-        absent = !cx.store.exists(cx.session.db, keys.key());
-        keys.skip(1);
-    }
-    if absent {
-        store_pairs(cx, args);
-    }
-    cx.reply.integer(absent.into());
-    Ok(Outcome::Done)
-}
-
-fn check_pairs(args: &Args, command: &str) -> Result<(), CmdError> {
-    match args.left().is_multiple_of(2) {
-        true => Ok(()),
-        false => Err(CmdError::WrongArity(command.to_owned())),
-    }
-}
-
-fn store_pairs(cx: &mut Cx, mut args: Args) {
-    while !args.is_empty() {
-        let (key, value) = (args.key(), args.bytes());
-        store(cx, key, value, Ttl::Set(None));
-    }
-}
-
 /// What every command does that sets a whole value.
 #[inline]
-fn store(cx: &mut Cx, key: Key, value: &[u8], ttl: Ttl) {
+pub fn store(cx: &mut Cx, key: Key, value: &[u8], ttl: Ttl) {
     cx.store.set_string(cx.session.db, key, value, ttl);
     cx.dirty(1);
     cx.event(STRING, "set", key);
@@ -241,7 +193,7 @@ fn is_mortal(cx: &mut Cx, key: Key) -> bool {
     entry.is_some_and(|entry| entry.expire_at_ms().is_some())
 }
 
-fn log_deadline(cx: &mut Cx, key: Key, value: &[u8], at_ms: i64) {
+pub fn log_deadline(cx: &mut Cx, key: Key, value: &[u8], at_ms: i64) {
     cx.log_instead(&[b"SET", key.bytes, value, b"PXAT", digits().of(at_ms)]);
 }
 
@@ -540,26 +492,5 @@ mod tests {
         server.check("GET a", "nil");
         server.expiry = Expiry::Ignore;
         server.check("GET a", "\"2\"");
-    }
-
-    #[test]
-    fn many_at_once() {
-        check(&[
-            (
-                "MSET a 1 b",
-                "-ERR wrong number of arguments for 'mset' command",
-            ),
-            ("MSET a 1 b 2", "+OK"),
-            ("MSET a 3 a 4", "+OK"),
-            ("MGET a x b", "[\"4\", nil, \"2\"]"),
-            ("MSETNX a 1 c 1", ":0"),
-            ("MSETNX c 1 a 1", ":0"),
-            ("MSETNX c 1 d 1", ":1"),
-            (
-                "MSETNX c",
-                "-ERR wrong number of arguments for 'msetnx' command",
-            ),
-            ("MGET c d", "[\"1\", \"1\"]"),
-        ]);
     }
 }

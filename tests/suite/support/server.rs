@@ -221,11 +221,22 @@ impl Peer {
     /// about it, where there is none.
     #[track_caller]
     pub fn start_8(args: &[&str]) -> Option<Server> {
-        let named = std::env::var_os("PEER_REDIS_8").map(PathBuf::from);
-        let cached = || Some(std::env::home_dir()?.join(".cache/peers/bin/redis-server-8"));
+        Peer::start_cached("PEER_REDIS_8", "redis-server-8", args)
+    }
+
+    /// A Valkey 9: `PEER_VALKEY`, or one in the user's cache of peers, as above.
+    #[track_caller]
+    pub fn start_valkey(args: &[&str]) -> Option<Server> {
+        Peer::start_cached("PEER_VALKEY", "valkey-server", args)
+    }
+
+    #[track_caller]
+    fn start_cached(variable: &str, name: &str, args: &[&str]) -> Option<Server> {
+        let named = std::env::var_os(variable).map(PathBuf::from);
+        let cached = || Some(std::env::home_dir()?.join(".cache/peers/bin").join(name));
         let program = named.or_else(cached).filter(|program| program.exists());
         if program.is_none() {
-            eprintln!("skipped: PEER_REDIS_8 names no redis-server");
+            eprintln!("skipped: {variable} names no server");
         }
         program.map(|program| Server::start_program(program, None, args))
     }
