@@ -200,6 +200,10 @@ params! {
             "Whether a follower loads straight from the socket: `disabled` (through a file), \
              `on-empty-db` (only when there is nothing to lose), `swapdb` (beside the old data, \
              which stays until the new data is complete)."
+        ReplicaFullSyncBufferLimit "replica-full-sync-buffer-limit"
+            = memory(0, LONG_MAX, 0);
+            "Drop a follower that lags this many bytes behind during a full sync. 0: none; what \
+             it has not taken is on the disk."
         ReplPingReplicaPeriod "repl-ping-replica-period" / "repl-ping-slave-period"
             = int(1, INT_MAX, 10);
             "How often a leader pings its followers, in seconds."

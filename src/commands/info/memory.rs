@@ -19,12 +19,12 @@ pub fn memory(report: &mut Report) {
         .fetch_max(used, Ordering::Relaxed)
         .max(used);
     let startup = rare.startup_memory_bytes.load(Ordering::Relaxed);
-    let log = report.shared.oplog.stats().memory_bytes;
-    let clients = client_bytes(report);
+    let log = LogBytes::of(report);
+    let clients_bytes = client_bytes(report);
     let tables: u64 = (0..report.shared.keyspace.database_count() as u32)
         .map(|db| report.store.table_bytes(db) as u64)
         .sum();
-    let overhead = startup + log + clients.followers + clients.normal + tables;
+    let overhead = startup + log.backlog + log.followers + clients_bytes + tables;
     let dataset = used.saturating_sub(overhead);
     report.bytes("used_memory", used);
     report.bytes("used_memory_rss", resident);
@@ -55,11 +55,12 @@ pub fn memory(report: &mut Report) {
     report.line("mem_fragmentation_ratio", format!("{ratio:.2}"));
     report.line("mem_fragmentation_bytes", resident as i64 - used as i64);
     report.line("mem_not_counted_for_evict", 0);
-    report.line("mem_replication_backlog", log);
-    report.line("mem_total_replication_buffers", log + clients.followers);
+    report.line("mem_replication_backlog", log.backlog);
+    let buffers = log.backlog + log.followers;
+    report.line("mem_total_replication_buffers", buffers);
     report.line("mem_replica_full_sync_buffer", 0);
-    report.line("mem_clients_slaves", clients.followers);
-    report.line("mem_clients_normal", clients.normal);
+    report.line("mem_clients_slaves", log.followers);
+    report.line("mem_clients_normal", clients_bytes);
     report.line("mem_cluster_links", 0);
     report.line("mem_aof_buffer", 0);
     report.line("mem_allocator", "mimalloc");
@@ -69,20 +70,31 @@ pub fn memory(report: &mut Report) {
     report.counter("lazyfreed_objects", &rare.lazyfreed_objects);
 }
 
-struct ClientBytes {
+/// The memory of the write log.
+struct LogBytes {
+    /// What the backlog may take of it.
+    backlog: u64,
+    /// What is kept beyond that for followers that lag behind. What they need of the log is
+    /// all that they take memory for.
     followers: u64,
-    normal: u64,
 }
 
-/// What connections have buffered.
-fn client_bytes(report: &Report) -> ClientBytes {
-    let shared = report.shared;
-    let output = |follower: &std::sync::Arc<crate::shared::followers::Follower>| {
-        follower.output_bytes.load(Ordering::Relaxed) as u64
-    };
-    let followers = shared.followers.all().iter().map(output).sum();
-    let mut normal = 0;
-    for client in shared.clients.all() {
+impl LogBytes {
+    fn of(report: &Report) -> LogBytes {
+        let log = report.shared.oplog.stats();
+        let size_bytes = log.backlog.map_or(0, |_| log.backlog_size_bytes);
+        let backlog = log.memory_bytes.min(size_bytes);
+        LogBytes {
+            backlog,
+            followers: log.memory_bytes - backlog,
+        }
+    }
+}
+
+/// What the connections of clients have buffered.
+fn client_bytes(report: &Report) -> u64 {
+    let mut sum = 0;
+    for client in report.shared.clients.all() {
         if client.has(client_flag::FOLLOWER) {
             continue;
         }
@@ -93,7 +105,7 @@ fn client_bytes(report: &Report) -> ClientBytes {
             &client.output_bytes,
         ];
         let load = |bytes: &std::sync::atomic::AtomicUsize| bytes.load(Ordering::Relaxed) as u64;
-        normal += buffers.map(load).iter().sum::<u64>();
+        sum += buffers.map(load).iter().sum::<u64>();
     }
-    ClientBytes { followers, normal }
+    sum
 }
