@@ -7,6 +7,7 @@ import time
 
 from . import host
 from .servers import LOAD_CORE, Refused, Server
+from .throttled import throttled_sync, throttled_sync_big
 
 KEYS_SMALL = 1_000_000
 KEYS_BIG = 5_000_000
@@ -397,4 +398,6 @@ TESTS = {
     "full-sync": full_sync,
     "apply": apply,
     "leader-feed": leader_feed,
+    "throttled-sync": throttled_sync,
+    "throttled-sync-big": throttled_sync_big,
 }

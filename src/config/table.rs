@@ -222,6 +222,10 @@ params! {
         ImportMode "import-mode" = bool(false);
             "While data is brought over from elsewhere: a leader deletes no keys whose time has \
              come, and shows them only to connections that said CLIENT IMPORT-SOURCE ON."
+        ReplicaFullSyncBufferLimit "replica-full-sync-buffer-limit"
+            = memory(0, LONG_MAX, 0);
+            "Drop a follower that lags this many bytes behind during a full sync. 0: none; what \
+             it has not taken is on the disk."
         ReplPingReplicaPeriod "repl-ping-replica-period" / "repl-ping-slave-period"
             = int(1, INT_MAX, 10);
             "How often a leader pings its followers, in seconds."

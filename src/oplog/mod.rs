@@ -15,6 +15,10 @@
 //! group of commands, and waking costs nothing unless somebody sleeps. Memory comes from
 //! a pool of segments that the log drops and fills again.
 //!
+//! **Memory.** The backlog stays in memory. What a slow reader keeps beyond it goes to a
+//! shelf (a file, which the log does not know of) as soon as it is more than the spiller's
+//! bound, and is read back in order; it is dropped when no reader needs it any more.
+//!
 //! **SELECT.** The log remembers which database it selected last and puts a SELECT before
 //! records of another one. Whoever starts a reader somewhere without telling it the
 //! database (a snapshot's cut), and whoever changes the role, calls `forget_selected_db`.
@@ -29,19 +33,25 @@ mod record;
 
 mod segment;
 
+mod shelf;
+
 mod state;
 
 mod reader;
 
+mod spiller;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 pub use history::{History, Mismatch, REPL_ID_BYTES, ReplId};
 pub use reader::{Missed, Reader, ReaderWatch};
 pub use record::{Audience, Records};
 pub use segment::ReaderKind;
+pub use shelf::{Place, Shelf, Volume};
+pub use spiller::Spiller;
 pub use state::BACKLOG_SIZE_BYTES_MIN;
 
 use segment::SEGMENT_BYTES;
@@ -65,6 +75,8 @@ struct Shared {
     end: AtomicU64,
     /// Followers see nothing beyond this end offset.
     held_at: AtomicU64,
+    /// The shelf did not take what was too much for memory.
+    spill_fails: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -95,6 +107,8 @@ pub struct OplogStats {
     pub backlog_size_bytes: u64,
     /// Memory of all segments, those kept for slow readers and the pool included.
     pub memory_bytes: u64,
+    /// What is kept for slow readers on a shelf.
+    pub shelved_bytes: u64,
     pub readers: usize,
 }
 
@@ -109,6 +123,7 @@ impl Oplog {
                 asleep: AtomicBool::new(false),
                 end: AtomicU64::new(0),
                 held_at: AtomicU64::new(u64::MAX),
+                spill_fails: AtomicBool::new(false),
                 state: Mutex::new(State::new(backlog_size_bytes)),
             }),
         }
@@ -150,7 +165,7 @@ impl Oplog {
             }
         }
         let end = self.shared.publish(&state);
-        drop(state);
+        self.shared.let_go(state);
         records.clear();
         end
     }
@@ -171,7 +186,9 @@ impl Oplog {
             let end = state.end() + bytes.len() as u64;
             state.reset_to(end);
         }
-        self.shared.publish(&state)
+        let end = self.shared.publish(&state);
+        self.shared.let_go(state);
+        end
     }
 
     /// Wakes the readers that sleep and can go on. Costs one load when nobody sleeps. To
@@ -240,6 +257,7 @@ impl Oplog {
             backlog: backlog_range(&state),
             backlog_size_bytes: state.backlog_size_bytes(),
             memory_bytes: state.memory_bytes(),
+            shelved_bytes: state.shelved_bytes(),
             readers: state.readers(),
         }
     }
@@ -293,6 +311,19 @@ impl Oplog {
         wake_all(wakers);
     }
 
+    /// Whoever keeps the log's memory within bounds: beyond the backlog at most
+    /// `memory_bytes_max`, and a few segments more.
+    #[must_use]
+    pub fn spiller(&self, memory_bytes_max: u64) -> Spiller {
+        Spiller::new(Arc::clone(&self.shared), memory_bytes_max)
+    }
+
+    /// Whether what is too much for memory stays there, because the shelf does not take it.
+    #[must_use]
+    pub fn cannot_spill(&self) -> bool {
+        self.shared.spill_fails.load(Ordering::Relaxed)
+    }
+
     /// Frees what the log dropped. Readers do it as they go; for a log without readers
     /// this is to be called now and then, by a thread that serves no clients.
     pub fn collect_garbage(&self) {
@@ -313,6 +344,16 @@ impl Shared {
         self.end.store(end, Ordering::Release);
         self.active.store(state.is_active(), Ordering::Relaxed);
         end
+    }
+
+    /// Unlocks after an append; wakes the spiller if that has become too much for memory.
+    #[inline]
+    fn let_go(&self, mut state: MutexGuard<'_, State>) {
+        let spiller = state.take_spiller();
+        drop(state);
+        if let Some(spiller) = spiller {
+            spiller.wake();
+        }
     }
 
     /// The end offset up to which a reader may look, given where the log ends.

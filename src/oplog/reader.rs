@@ -3,7 +3,8 @@
 //! `fill` shows the next bytes, `consume` says how many of them are done with. Full
 //! segments are shown as they lie in the log, without the lock; only what stands in the
 //! segment that is being written is copied, in bounded pieces, so that those who append
-//! wait for at most one such copy. A reader that has caught up sleeps until the log wakes
+//! wait for at most one such copy; what lies on a shelf is read from there, without the lock,
+//! by the reader's own thread. A reader that has caught up sleeps until the log wakes
 //! it. As long as it lives, the log keeps everything behind its offset; who cannot afford
 //! that `cut`s it.
 
@@ -17,11 +18,15 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use super::Shared;
-use super::segment::{ReaderKind, Segment};
+use super::segment::{Piece, ReaderKind, Segment};
+use super::shelf::Shelved;
 use super::state::{Found, Seat};
 
 /// Largest copy made under the log's lock: about a microsecond.
 const COPY_BYTES_MAX: usize = 16 * 1024;
+
+/// What is read back from a shelf at once.
+const SHELF_READ_BYTES_MAX: usize = 256 * 1024;
 
 /// The log does not hold what was asked for: dropped, not yet written, or given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -177,6 +182,11 @@ impl Reader {
         let limit = shared.limit(kind, state.end());
         let offset = match state.find(self.offset, limit, kind) {
             None => return Err(self.missed()),
+            Some(Found::Shelved(shelved, piece)) => {
+                drop(state);
+                drop(graveyard);
+                return self.read_shelved(&shelved, &piece);
+            }
             Some(Found::Sealed(segment, piece)) => {
                 self.source = Source::Sealed(segment);
                 self.ready = piece.range;
@@ -199,12 +209,32 @@ impl Reader {
 
     fn keep_copy(&mut self, bytes: &[u8]) {
         self.ready = 0..bytes.len();
+        let copy = self.copy_buffer();
+        copy.clear();
+        copy.extend_from_slice(bytes);
+    }
+
+    fn read_shelved(&mut self, shelved: &Shelved, piece: &Piece) -> Result<bool, Missed> {
+        let from = piece.range.start;
+        let to = piece.range.end.min(from + SHELF_READ_BYTES_MAX);
+        if shelved.read(from..to, self.copy_buffer()).is_err() {
+            self.ready = 0..0;
+            self.shared.lose_shelved(shelved.end());
+            return Err(self.missed());
+        }
+        self.ready = 0..to - from;
+        let moved = piece.offset > self.offset || !self.ready.is_empty();
+        self.move_to(piece.offset);
+        Ok(moved)
+    }
+
+    fn copy_buffer(&mut self) -> &mut Vec<u8> {
+        if matches!(self.source, Source::Sealed(_)) {
+            self.source = Source::Copied(Vec::new());
+        }
         match &mut self.source {
-            Source::Copied(copy) => {
-                copy.clear();
-                copy.extend_from_slice(bytes);
-            }
-            Source::Sealed(_) => self.source = Source::Copied(bytes.to_vec()),
+            Source::Copied(copy) => copy,
+            Source::Sealed(_) => unreachable!("it was replaced above"),
         }
     }
 
@@ -246,7 +276,7 @@ impl ReaderWatch {
 }
 
 /// Wakes a thread that sleeps in `wait_blocking`.
-struct Unpark(Thread);
+pub(super) struct Unpark(pub(super) Thread);
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {

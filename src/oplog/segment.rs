@@ -27,9 +27,13 @@ pub enum ReaderKind {
 pub(super) struct Segment {
     start: u64,
     bytes: Vec<u8>,
-    /// Positions in `bytes` that are for followers only: ascending, apart from each other.
-    followers_only: Vec<Range<usize>>,
+    marks: Marks,
 }
+
+/// Positions in a stretch of bytes that are for followers only: ascending, apart from each
+/// other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Marks(Vec<Range<usize>>);
 
 /// What a reader at some offset can have of a segment.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ impl Segment {
         Segment {
             start,
             bytes: buffer,
-            followers_only: Vec::new(),
+            marks: Marks::default(),
         }
     }
 
@@ -62,9 +66,9 @@ impl Segment {
         let mut segment = Segment {
             start,
             bytes,
-            followers_only: Vec::new(),
+            marks: Marks::default(),
         };
-        segment.note_audience(0, audience);
+        segment.marks.note(0..segment.bytes.len(), audience);
         segment
     }
 
@@ -99,31 +103,61 @@ impl Segment {
         let (now, rest) = bytes.split_at(bytes.len().min(room));
         let from = self.bytes.len();
         self.bytes.extend_from_slice(now);
-        self.note_audience(from, audience);
+        self.marks.note(from..self.bytes.len(), audience);
         rest
     }
 
-    #[inline]
-    fn note_audience(&mut self, from: usize, audience: Audience) {
-        if audience == Audience::All || from == self.bytes.len() {
-            return;
-        }
-        let end = self.bytes.len();
-        match self.followers_only.last_mut() {
-            Some(last) if last.end == from => last.end = end,
-            _ => self.followers_only.push(from..end),
-        }
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// What a reader of this kind gets from `offset` on, up to the end offset `limit`.
     /// `offset` must lie in the segment.
     pub(super) fn piece(&self, offset: u64, limit: u64, kind: ReaderKind) -> Piece {
-        let mut from = self.position(offset);
-        let mut to = self.position(limit).max(from);
+        let stretch = self.start..self.end();
+        self.marks.piece(stretch, offset, limit, kind)
+    }
+}
+
+impl Marks {
+    #[inline]
+    fn note(&mut self, range: Range<usize>, audience: Audience) {
+        if audience == Audience::All || range.is_empty() {
+            return;
+        }
+        match self.0.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => self.0.push(range),
+        }
+    }
+
+    /// Takes those of the stretch that follows, whose first byte stands at `distance`.
+    pub(super) fn join(&mut self, following: &Marks, distance: usize) {
+        for range in &following.0 {
+            let range = range.start + distance..range.end + distance;
+            self.note(range, Audience::FollowersOnly);
+        }
+    }
+
+    /// What a reader gets of a `stretch` of the log with these marks.
+    pub(super) fn piece(
+        &self,
+        stretch: Range<u64>,
+        offset: u64,
+        limit: u64,
+        kind: ReaderKind,
+    ) -> Piece {
+        let position = |offset: u64| {
+            let inside = offset.clamp(stretch.start, stretch.end);
+            // A stretch is in memory, or is read into it: its length fits.
+            usize::try_from(inside - stretch.start).unwrap_or(usize::MAX)
+        };
+        let mut from = position(offset);
+        let mut to = position(limit).max(from);
         if kind == ReaderKind::Aof {
             // Neighbouring ranges are kept as one, so at most one is to be stepped over.
-            let next = self.followers_only.partition_point(|left| left.end <= from);
-            let mut following = self.followers_only.iter().skip(next);
+            let next = self.0.partition_point(|left| left.end <= from);
+            let mut following = self.0.iter().skip(next);
             let mut left = following.next();
             if let Some(here) = left.filter(|left| left.start <= from) {
                 from = here.end.min(to);
@@ -132,14 +166,9 @@ impl Segment {
             to = left.map_or(to, |left| left.start.min(to));
         }
         Piece {
-            offset: self.start + from as u64,
+            offset: stretch.start + from as u64,
             range: from..to,
         }
-    }
-
-    fn position(&self, offset: u64) -> usize {
-        let distance = offset.saturating_sub(self.start);
-        usize::try_from(distance).map_or(self.bytes.len(), |at| at.min(self.bytes.len()))
     }
 }
 

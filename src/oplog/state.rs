@@ -1,16 +1,17 @@
 //! What the log's lock protects: the segments, who reads them, and what is kept for whom.
 //!
 //! ```text
-//!   first kept                                            end
-//!      |   sealed      sealed      sealed    |    tail     |
-//!      [===========][===========][===========][======......]
+//!   first kept                                                         end
+//!      |  shelved  |   sealed      sealed      sealed    |    tail     |
+//!      [===========][===========][===========][==========][======......]
 //!           ^ slowest reader          ^ backlog size back from the end
 //! ```
 //!
 //! A sealed segment goes when the backlog does not need it (what is left is still the
 //! backlog's size) and no live reader has to read it. It goes to the pool of buffers, or
 //! to the graveyard: freeing memory can take long, and the one who appends holds the
-//! locks of its keys.
+//! locks of its keys. What has to stay but is too much for memory is put on a shelf by the
+//! spiller, from the front on.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 
 use super::record::{Audience, put_select};
 use super::segment::{Piece, ReaderKind, SEGMENT_BYTES, Segment};
+use super::shelf::Shelved;
 
 /// Smallest backlog that can be asked for, as in Redis.
 pub const BACKLOG_SIZE_BYTES_MIN: u64 = 16 * 1024;
@@ -60,11 +62,23 @@ struct Seated {
 /// Wakers to be called after the log's lock is let go.
 pub(super) type Wakers = SmallVec<[Waker; 4]>;
 
-/// Segments to be freed after the log's lock is let go.
-pub(super) type Graveyard = Vec<Arc<Segment>>;
+/// What is to be freed after the log's lock is let go.
+#[derive(Debug, Default)]
+pub(super) struct Graveyard {
+    segments: Vec<Arc<Segment>>,
+    shelved: Vec<Arc<Shelved>>,
+}
 
 #[derive(Debug)]
 pub(super) struct State {
+    shelved: VecDeque<Arc<Shelved>>,
+    shelved_bytes: u64,
+    /// What may be kept in memory beyond the backlog; None while there is no spiller.
+    excess_bytes_max: Option<u64>,
+    /// The spiller, while it sleeps.
+    spiller: Option<Waker>,
+    /// There is too much since the last seal.
+    has_too_much: bool,
     sealed: VecDeque<Arc<Segment>>,
     tail: Segment,
     /// Capacity of what `sealed` holds, in bytes.
@@ -80,6 +94,7 @@ pub(super) struct State {
 
 /// Where a reader finds its next bytes.
 pub(super) enum Found<'a> {
+    Shelved(Arc<Shelved>, Piece),
     Sealed(Arc<Segment>, Piece),
     Tail(&'a Segment, Piece),
 }
@@ -87,11 +102,16 @@ pub(super) enum Found<'a> {
 impl State {
     pub(super) fn new(backlog_size_bytes: u64) -> State {
         State {
+            shelved: VecDeque::new(),
+            shelved_bytes: 0,
+            excess_bytes_max: None,
+            spiller: None,
+            has_too_much: false,
             sealed: VecDeque::new(),
             tail: Segment::new(0, Vec::new()),
             sealed_bytes: 0,
             spare: Vec::new(),
-            graveyard: Vec::new(),
+            graveyard: Graveyard::default(),
             backlog_start: None,
             backlog_size_bytes: backlog_size_bytes.max(BACKLOG_SIZE_BYTES_MIN),
             selected_db: None,
@@ -105,6 +125,12 @@ impl State {
 
     /// End offset before the first byte that is kept.
     pub(super) fn kept_after(&self) -> u64 {
+        let in_memory = || self.memory_after();
+        self.shelved.front().map_or_else(in_memory, |s| s.start())
+    }
+
+    /// End offset before the first byte in memory.
+    fn memory_after(&self) -> u64 {
         self.sealed
             .front()
             .map_or(self.tail.start(), |front| front.start())
@@ -175,6 +201,7 @@ impl State {
             self.trim();
         }
         self.tail = Segment::new(self.end(), self.tail_buffer());
+        self.has_too_much = self.excess_bytes() > 0;
     }
 
     fn push_sealed(&mut self, segment: Segment) {
@@ -209,7 +236,9 @@ impl State {
     /// Drops all bytes; the log goes on at `end`.
     fn drop_bytes(&mut self, end: u64) {
         self.sealed_bytes = 0;
-        self.graveyard.extend(self.sealed.drain(..));
+        self.shelved_bytes = 0;
+        self.graveyard.segments.extend(self.sealed.drain(..));
+        self.graveyard.shelved.extend(self.shelved.drain(..));
         let buffer = std::mem::replace(&mut self.tail, Segment::new(end, Vec::new()));
         self.give_back(buffer.into_buffer());
     }
@@ -250,14 +279,34 @@ impl State {
         self.sealed_bytes + (self.tail.capacity_bytes() + spare) as u64
     }
 
+    /// Segments to be freed. Without a spiller, who frees what stood on a shelf, that too.
     pub(super) fn take_graveyard(&mut self) -> Graveyard {
-        std::mem::take(&mut self.graveyard)
+        let shelved = match self.excess_bytes_max {
+            Some(_) => Vec::new(),
+            None => self.take_shelved_graveyard(),
+        };
+        Graveyard {
+            segments: std::mem::take(&mut self.graveyard.segments),
+            shelved,
+        }
+    }
+
+    /// What stood on a shelf. To give it up may take the file system a while.
+    pub(super) fn take_shelved_graveyard(&mut self) -> Vec<Arc<Shelved>> {
+        std::mem::take(&mut self.graveyard.shelved)
     }
 
     /// Drops what nobody needs, as much as one append may pay for.
     fn trim(&mut self) {
         let needed_from = self.needed_after();
         for _ in 0..TRIM_SEGMENTS_MAX {
+            if let Some(front) = self.shelved.front() {
+                if front.end() > needed_from {
+                    return;
+                }
+                self.unshelve();
+                continue;
+            }
             let front = self.sealed.front();
             if front.is_none_or(|front| front.end() > needed_from) {
                 return;
@@ -272,8 +321,8 @@ impl State {
     /// Drops everything that nobody needs.
     fn trim_all(&mut self) {
         let mut kept = usize::MAX;
-        while self.sealed.len() < kept {
-            kept = self.sealed.len();
+        while self.sealed.len() + self.shelved.len() < kept {
+            kept = self.sealed.len() + self.shelved.len();
             self.trim();
         }
         if !self.is_active() {
@@ -298,7 +347,7 @@ impl State {
             Ok(segment) if segment.capacity_bytes() == SEGMENT_BYTES => {
                 self.give_back(segment.into_buffer());
             }
-            Ok(segment) => self.graveyard.push(Arc::new(segment)),
+            Ok(segment) => self.graveyard.segments.push(Arc::new(segment)),
             // A reader holds it still and frees it when it goes on.
             Err(_shared) => {}
         }
@@ -312,7 +361,106 @@ impl State {
             self.spare.push(buffer);
         } else {
             let segment = Segment::new(0, buffer);
-            self.graveyard.push(Arc::new(segment));
+            self.graveyard.segments.push(Arc::new(segment));
+        }
+    }
+
+    // ---- what is too much for memory ----
+
+    /// How much there is in memory beyond the backlog and what is allowed.
+    fn excess_bytes(&self) -> u64 {
+        let Some(excess_bytes_max) = self.excess_bytes_max else {
+            return 0;
+        };
+        let backlog_bytes = self.backlog_start.map_or(0, |_| self.backlog_size_bytes);
+        let allowed = backlog_bytes.saturating_add(excess_bytes_max);
+        self.sealed_bytes.saturating_sub(allowed)
+    }
+
+    /// What may be kept in memory beyond the backlog from now on; None: anything.
+    pub(super) fn spills_above(&mut self, excess_bytes_max: Option<u64>) {
+        self.excess_bytes_max = excess_bytes_max;
+        self.spiller = None;
+    }
+
+    /// Notes whom to wake when there is too much. False when there is by now.
+    pub(super) fn sleep_until_too_much(&mut self, spiller: Waker) -> bool {
+        self.has_too_much = self.excess_bytes() > 0;
+        if !self.has_too_much {
+            self.spiller = Some(spiller);
+        }
+        !self.has_too_much
+    }
+
+    /// The spiller, if it sleeps and there is something to do.
+    #[inline]
+    pub(super) fn take_spiller(&mut self) -> Option<Waker> {
+        self.has_too_much.then(|| self.spiller.take()).flatten()
+    }
+
+    pub(super) fn shelved_bytes(&self) -> u64 {
+        self.shelved_bytes
+    }
+
+    /// The oldest segments of what is too much, some more than that so that not every
+    /// segment needs the spiller, about `bytes_max` at most.
+    pub(super) fn oldest_excess(&self, bytes_max: u64) -> Vec<Arc<Segment>> {
+        let excess_bytes = self.excess_bytes();
+        if excess_bytes == 0 {
+            return Vec::new();
+        }
+        let mut bytes = 0;
+        let oldest = self.sealed.iter().take_while(|segment| {
+            let takes = bytes < bytes_max;
+            bytes += segment.capacity_bytes() as u64;
+            takes
+        });
+        oldest.cloned().collect()
+    }
+
+    /// Puts what stands on a shelf now in the place of its segments. If they are not the
+    /// oldest any more, the next time is soon enough.
+    pub(super) fn shelve(&mut self, batch: &[Arc<Segment>], shelved: Arc<Shelved>) {
+        let is_same = |(a, b): (&Arc<Segment>, &Arc<Segment>)| Arc::ptr_eq(a, b);
+        let is_there = self.sealed.len() >= batch.len();
+        if !is_there || !self.sealed.iter().zip(batch).all(is_same) {
+            return;
+        }
+        for segment in self.sealed.drain(..batch.len()) {
+            self.sealed_bytes -= segment.capacity_bytes() as u64;
+        }
+        self.shelved_bytes += shelved.len_bytes();
+        self.shelved.push_back(shelved);
+    }
+
+    fn unshelve(&mut self) {
+        if let Some(shelved) = self.shelved.pop_front() {
+            self.shelved_bytes -= shelved.len_bytes();
+            self.graveyard.shelved.push(shelved);
+        }
+    }
+
+    /// Gives up what stands on a shelf before `end`, and the readers that need it.
+    pub(super) fn lose_shelved(&mut self, end: u64) -> Wakers {
+        while self.shelved.front().is_some_and(|front| front.end() <= end) {
+            self.unshelve();
+        }
+        let kept_after = self.kept_after();
+        let lost = |seat: &Seat| seat.offset() < kept_after;
+        for seated in self.readers.iter().filter(|r| lost(&r.seat)) {
+            seated.seat.cut.store(true, Ordering::Release);
+        }
+        self.trim_all();
+        self.take_wakers(lost)
+    }
+
+    /// Takes buffers into the pool as long as there is room.
+    pub(super) fn refill_pool(&mut self, buffers: &mut Vec<Vec<u8>>) {
+        while self.spare.len() < SPARE_BUFFERS_MAX && self.is_active() {
+            let Some(buffer) = buffers.pop() else { return };
+            if buffer.capacity() == SEGMENT_BYTES {
+                self.spare.push(buffer);
+            }
         }
     }
 
@@ -374,6 +522,12 @@ impl State {
         if offset >= self.tail.start() {
             let piece = self.tail.piece(offset, limit, kind);
             return (offset <= self.end()).then_some(Found::Tail(&self.tail, piece));
+        }
+        if offset < self.memory_after() {
+            let behind = self.shelved.partition_point(|s| s.end() <= offset);
+            let shelved = self.shelved.get(behind).filter(|s| s.start() <= offset)?;
+            let piece = shelved.piece(offset, limit, kind);
+            return Some(Found::Shelved(Arc::clone(shelved), piece));
         }
         let behind = self.sealed.partition_point(|s| s.end() <= offset);
         let segment = self.sealed.get(behind).filter(|s| s.start() <= offset)?;

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::rdb::encode::{self, Access, Encoder, KeyMeta};
 use crate::store::entry::Entry;
@@ -15,6 +16,9 @@ use crate::store::snapshot::Giver;
 
 /// Values longer than this are copied under the lock and encoded after it.
 const LONG_BYTES: usize = 4096;
+
+/// When writers have given so much, whoever takes it is woken.
+const MANY_BYTES: usize = 512 << 10;
 
 /// A buffer that grew beyond this for one huge value is not kept.
 const KEPT_BYTES_MAX: usize = 8 << 20;
@@ -25,6 +29,9 @@ pub struct Gatherer {
     /// The database that `out` has selected at its end.
     selected_db: Option<u32>,
     long: Vec<Long>,
+    long_bytes: usize,
+    /// It was said that there is much.
+    told: bool,
     encoder: Encoder,
     /// How many entries came in.
     pub keys: u64,
@@ -46,6 +53,8 @@ impl Gatherer {
             out: Vec::new(),
             selected_db: None,
             long: Vec::new(),
+            long_bytes: 0,
+            told: false,
             encoder: Encoder::new(compression),
             keys: 0,
             entry_bytes: 0,
@@ -62,6 +71,7 @@ impl Gatherer {
         let value = entry.string_bytes().unwrap_or_default();
         self.keys += 1;
         if value.len() > LONG_BYTES {
+            self.long_bytes += value.len();
             self.long.push(Long {
                 db,
                 key: entry.key().into(),
@@ -83,8 +93,16 @@ impl Gatherer {
         }
     }
 
+    /// True once when much has come together since it was last taken.
+    fn has_much_now(&mut self) -> bool {
+        let has_much = !self.told && self.out.len() + self.long_bytes >= MANY_BYTES;
+        self.told |= has_much;
+        has_much
+    }
+
     /// Encodes the long values that were copied. No lock is held.
     pub fn finish_long(&mut self) {
+        self.long_bytes = 0;
         for long in std::mem::take(&mut self.long) {
             self.select(long.db);
             self.encoder
@@ -105,6 +123,8 @@ impl Gatherer {
             long = std::mem::take(&mut other.long);
             keys = std::mem::take(&mut other.keys);
             other.selected_db = None;
+            other.long_bytes = 0;
+            other.told = false;
         }
         self.out.append(spare);
         self.selected_db = None;
@@ -141,12 +161,19 @@ impl Giver for Gatherer {
 }
 
 /// What writers hand their entries to.
-pub struct Gifts(pub Arc<Mutex<Gatherer>>);
+pub struct Gifts {
+    pub gathered: Arc<Mutex<Gatherer>>,
+    /// Notified when there is much to be taken.
+    pub many: Arc<Notify>,
+}
 
 impl Giver for Gifts {
     fn give(&mut self, db: u32, entry: &Entry) {
-        let mut gatherer = self.0.lock();
+        let mut gatherer = self.gathered.lock();
         gatherer.entry_bytes += entry.heap_bytes() as u64;
         gatherer.take(db, entry);
+        if gatherer.has_much_now() {
+            self.many.notify_one();
+        }
     }
 }

@@ -25,6 +25,9 @@ mod gather;
 /// Sleeping between keys, as tests ask for.
 mod pace;
 
+/// Files for what finds no room in memory.
+pub mod spill;
+
 /// A snapshot as bytes.
 pub mod stream;
 

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::link::Target;
+use super::relay::Pieces;
 use super::roles;
 use crate::base::clock;
 use crate::config::Param;
@@ -60,19 +60,13 @@ pub struct Waiting {
 pub struct Cut {
     /// Goes out at once, in front of the pieces.
     pub greeting: Vec<u8>,
-    pub pieces: mpsc::Receiver<Piece>,
+    pub pieces: Pieces,
     /// At the cut. None for who wants the snapshot only.
     pub reader: Option<Reader>,
     /// The stream waits for the follower to say that it is ready.
     pub starts_at_ack: bool,
     /// Empty lines may go out until the first piece: it is not there yet.
     pub keeps_alive: bool,
-}
-
-/// Part of a snapshot. If the pieces break off before `End`, the snapshot failed.
-pub enum Piece {
-    Bytes(Bytes),
-    End,
 }
 
 /// So many dropped followers are remembered.

@@ -9,8 +9,13 @@
 //! ```
 //!
 //! One task a follower. It sends what its source has, straight from the log where it can,
-//! and listens to acknowledgements meanwhile. How far a follower lags behind is what its
-//! output-buffer limits are about: nothing else of it takes memory.
+//! and listens to acknowledgements meanwhile.
+//!
+//! **Who is dropped.** What a follower has not taken yet is kept in the log, and beyond a
+//! bound on the disk. So while it syncs, and until it has caught up for the first time, it
+//! may lag as far behind as it has to: only one that makes no progress for `repl-timeout`
+//! is dropped, or one beyond `replica-full-sync-buffer-limit` if there is such a limit. Then
+//! `client-output-buffer-limit` applies as in Redis; before, too, if the disk is full.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -25,8 +30,9 @@ use bytes::{Buf, Bytes};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use super::desk::{Cut, Desk, Piece};
+use super::desk::{Cut, Desk};
 use super::line::LogLine;
+use super::relay::Piece;
 use crate::base::clock;
 use crate::config::{ClientClass, Param};
 use crate::net::stream::Stream;
@@ -48,6 +54,9 @@ const READ_BYTES: usize = 4096;
 const INPUT_BYTES_MAX: usize = 1 << 20;
 
 const TICK: Duration = Duration::from_millis(100);
+
+/// A follower has caught up when it lags behind this part of its limits.
+const CAUGHT_UP_PART: u64 = 8;
 
 /// How often a follower that waits hears that we live.
 const NEWLINE_EVERY: Duration = Duration::from_secs(1);
@@ -129,6 +138,10 @@ pub struct State {
     moved: Instant,
     newline: Instant,
     above_soft_since: Option<Instant>,
+    /// It has loaded what it had to load.
+    acked: bool,
+    /// It has been sent, at some time since, nearly all that there was.
+    caught_up: bool,
 }
 
 impl Default for State {
@@ -142,6 +155,8 @@ impl Default for State {
             moved: Instant::now(),
             newline: Instant::now(),
             above_soft_since: None,
+            acked: false,
+            caught_up: false,
         }
     }
 }
@@ -227,7 +242,7 @@ impl Feed {
             Source::Waiting(cut) => Pin::new(cut).poll(cx).map(|cut| Ok(Event::Cut(cut.ok()))),
             Source::Snapshot { cut, piece, begun } => {
                 while piece.is_empty() {
-                    match ready!(cut.pieces.poll_recv(cx)) {
+                    match ready!(cut.pieces.poll_next(cx)) {
                         Some(Piece::Bytes(bytes)) => *piece = bytes,
                         Some(Piece::End) => {
                             return Poll::Ready(Ok(Event::SnapshotEnds { whole: true }));
@@ -417,6 +432,8 @@ impl Feed {
                 self.start_stream(reader);
             }
         }
+        self.state.acked = true;
+        self.note_progress();
         self.desk.engine.shared.followers.note_acks();
     }
 
@@ -442,13 +459,11 @@ impl Feed {
         let config = &self.desk.engine.shared.config;
         let timeout = config.get_seconds(Param::ReplTimeout);
         let what = match &self.source {
-            Source::Snapshot { piece, cut, .. } => {
+            Source::Snapshot { piece, .. } => {
                 if piece.is_empty() && self.out.is_empty() {
                     self.state.moved = Instant::now();
                 }
-                // A file waits for nobody but its own follower.
-                let matters = cut.starts_at_ack;
-                (matters && self.state.moved.elapsed() > timeout).then_some("full sync")
+                (self.state.moved.elapsed() > timeout).then_some("full sync")
             }
             Source::AwaitsAck(_) | Source::Stream(_) if !self.by_sync => {
                 let lag_s = self.follower.lag_seconds(clock::unix_ms()) as u64;
@@ -475,25 +490,13 @@ impl Feed {
         let shown = usize::try_from(lag_bytes).unwrap_or(usize::MAX);
         self.facts.output_bytes.store(shown, Ordering::Relaxed);
         self.follower.output_bytes.store(shown, Ordering::Relaxed);
-        let shared = &self.desk.engine.shared;
-        let limit = shared.config.output_limit(ClientClass::Replica);
-        // The backlog is kept anyway: nothing is gained by dropping a follower for less.
-        let backlog_bytes = shared.config.get_bytes(Param::ReplBacklogSize);
-        let exceeds = |max: u64| max != 0 && lag_bytes > max.max(backlog_bytes);
-        let over = if exceeds(limit.hard_bytes) {
-            true
-        } else if exceeds(limit.soft_bytes) {
-            let since = self.state.above_soft_since.get_or_insert_with(Instant::now);
-            since.elapsed().as_secs() as i64 > limit.soft_seconds
-        } else {
-            self.state.above_soft_since = None;
-            false
-        };
-        if !over {
+        if !self.is_beyond_limit(lag_bytes) {
             return Ok(());
         }
-        let stats = &shared.stats.rare.output_limit_disconnections;
-        stats.fetch_add(1, Ordering::Relaxed);
+        let stats = &self.desk.engine.shared.stats.rare;
+        stats
+            .output_limit_disconnections
+            .fetch_add(1, Ordering::Relaxed);
         self.desk.note_dropped(&self.name);
         let facts = &self.facts;
         LogLine::warning(format!(
@@ -503,5 +506,50 @@ impl Feed {
         ))
         .log();
         Err(End::Dropped)
+    }
+
+    fn is_beyond_limit(&mut self, lag_bytes: u64) -> bool {
+        self.note_progress();
+        let shared = &self.desk.engine.shared;
+        if !self.state.caught_up {
+            let sync_bytes_max = shared.config.get_bytes(Param::ReplicaFullSyncBufferLimit);
+            if self.exceeds(sync_bytes_max, lag_bytes) {
+                return true;
+            }
+            if !shared.oplog.cannot_spill() {
+                return false;
+            }
+        }
+        let limit = shared.config.output_limit(ClientClass::Replica);
+        if self.exceeds(limit.hard_bytes, lag_bytes) {
+            return true;
+        }
+        if !self.exceeds(limit.soft_bytes, lag_bytes) {
+            self.state.above_soft_since = None;
+            return false;
+        }
+        let since = self.state.above_soft_since.get_or_insert_with(Instant::now);
+        since.elapsed().as_secs() as i64 > limit.soft_seconds
+    }
+
+    /// Notes that the follower has caught up, if so: that it lags no further behind than a
+    /// small part of what it may, so that the next burst of writes does not cost it its link.
+    fn note_progress(&mut self) {
+        let Source::Stream(reader) = &self.source else {
+            return;
+        };
+        let config = &self.desk.engine.shared.config;
+        let limit = config.output_limit(ClientClass::Replica);
+        let bytes = reader.lag_bytes().saturating_mul(CAUGHT_UP_PART);
+        let is_far = self.exceeds(limit.hard_bytes, bytes) || self.exceeds(limit.soft_bytes, bytes);
+        self.state.caught_up |= (self.state.acked || self.by_sync) && !is_far;
+    }
+
+    /// Whether so many bytes are more than a limit, 0 for none. The backlog is kept anyway:
+    /// nothing is gained by dropping a follower for less.
+    fn exceeds(&self, limit_bytes: u64, bytes: u64) -> bool {
+        let config = &self.desk.engine.shared.config;
+        let backlog_bytes = config.get_bytes(Param::ReplBacklogSize);
+        limit_bytes != 0 && bytes > limit_bytes.max(backlog_bytes)
     }
 }

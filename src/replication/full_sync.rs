@@ -1,32 +1,34 @@
 //! Snapshots for followers.
 //!
 //! ```text
-//!   waiting followers --delay--> cut --> chunks --> every member's channel --> its socket
-//!                                 |                  (or a file, then each from the file)
+//!   waiting followers --delay--> cut --> chunks --> relay --> every member's socket
+//!                                 |
 //!                                 +--> every member's reader of the log, at the same offset
 //! ```
 //!
-//! Followers that wait together share one pass: the snapshot is made once and goes out as
-//! fast as the slowest of them takes it, but one that takes nothing for `repl-timeout` is
-//! dropped by its own task. Who comes during a pass waits for the next.
+//! Followers that wait together share one pass: the snapshot is made once, as fast as the
+//! fastest of them takes it; a slower one takes its part from a file (see `relay`), and one
+//! that takes nothing for `repl-timeout` is dropped by its own task. Who comes during a pass
+//! waits for the next, and the pass does not wait for its members any longer then: what they
+//! have not taken yet is in the file.
 //!
 //! A follower that cannot tell the end of a stream by its mark needs to know the length
 //! beforehand. Then, and when `repl-diskless-sync` is off, the snapshot goes to a file first.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::desk::{Cut, Desk, Piece, Waiting};
+use super::desk::{Cut, Desk, Waiting};
 use super::line::LogLine;
 use super::psync::fullresync_reply;
+use super::relay::Relay;
 use super::roles;
 use crate::base::clock;
 use crate::base::hash::Crc64;
@@ -40,13 +42,7 @@ use crate::shared::Shared;
 use crate::shared::followers::{Follower, FollowerPhase};
 use crate::store::snapshot::Purpose;
 
-/// Pieces on their way to one follower at most.
-const PIECES_MAX: usize = 4;
-
-/// What is read from a snapshot's file at once.
-const FILE_PIECE_BYTES: u64 = 256 << 10;
-
-/// How long a follower that takes nothing is waited for before what writers gave meanwhile
+/// How long followers that take nothing are waited for before what writers gave meanwhile
 /// is put away.
 const ABSORB_EVERY: Duration = Duration::from_millis(100);
 
@@ -56,10 +52,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What is slept while the snapshot's own pace asks for it.
 const REST: Duration = Duration::from_millis(10);
 
-/// A follower of the pass that runs.
-struct Member {
-    follower: Arc<Follower>,
-    pieces: mpsc::Sender<Piece>,
+/// A snapshot that is made, and for whom.
+struct Pass {
+    stream: SnapshotStream,
+    relay: Relay,
+    members: Vec<Arc<Follower>>,
+    /// It was said that what writers give finds no room on the disk.
+    complained: bool,
 }
 
 /// How the end of the snapshot is told.
@@ -99,9 +98,9 @@ pub fn without_data(by_sync: bool, rdb_only: bool, desk: &Desk) -> Cut {
     crc.update(greeting.get(begin..).unwrap_or_default());
     encode::put_checksum(&mut greeting, Some(crc.value()));
     greeting.extend_from_slice(&mark);
-    let (sender, pieces) = mpsc::channel(1);
-    // There is room for one.
-    let _ = sender.try_send(Piece::End);
+    let relay = Relay::streaming(shared.config.dir().to_path_buf());
+    let pieces = relay.join();
+    relay.finish();
     Cut {
         greeting,
         pieces,
@@ -123,11 +122,14 @@ pub async fn run(desk: Rc<Desk>) {
     let mark = Rng::from_entropy().hex_id();
     loop {
         let (waiting, diskless) = next_group(&desk).await;
+        let syncing = &desk.engine.shared.followers.syncing;
+        syncing.store(true, Ordering::Relaxed);
         if diskless {
             send_stream(&desk, waiting, mark).await;
         } else {
             send_file(&desk, waiting).await;
         }
+        syncing.store(false, Ordering::Relaxed);
     }
 }
 
@@ -160,27 +162,44 @@ async fn next_group(desk: &Desk) -> (Vec<Waiting>, bool) {
 }
 
 /// Cuts the snapshot and tells every member where it was cut.
-fn begin(desk: &Desk, waiting: Vec<Waiting>, ending: Ending) -> (SnapshotStream, Vec<Member>) {
+fn begin(desk: &Desk, waiting: Vec<Waiting>, ending: Ending) -> Pass {
     let shared = &desk.engine.shared;
     shared
         .stats
         .rare
         .total_forks
         .fetch_add(1, Ordering::Relaxed);
+    let dir = shared.config.dir().to_path_buf();
+    let relay = match ending {
+        Ending::Mark(_) => Relay::streaming(dir),
+        Ending::Length => Relay::through_file(dir),
+    };
     let mut locker = desk.locker.borrow_mut();
     let at_cut = |facts: &CutFacts| {
         if shared.role.is_follower() {
             // The leader's stream goes on in the database it is in: no SELECT comes first.
             roles::select(shared, facts.selected_db);
         }
-        let join = |waiting| join(shared, waiting, facts, ending);
+        let join = |waiting| join(shared, waiting, facts, ending, &relay);
         waiting.into_iter().filter_map(join).collect()
     };
-    SnapshotStream::begin(shared, &mut locker, Purpose::Followers, at_cut)
+    let (stream, members) = SnapshotStream::begin(shared, &mut locker, Purpose::Followers, at_cut);
+    Pass {
+        stream,
+        relay,
+        members,
+        complained: false,
+    }
 }
 
 /// None if the follower has gone.
-fn join(shared: &Shared, waiting: Waiting, facts: &CutFacts, ending: Ending) -> Option<Member> {
+fn join(
+    shared: &Shared,
+    waiting: Waiting,
+    facts: &CutFacts,
+    ending: Ending,
+    relay: &Relay,
+) -> Option<Arc<Follower>> {
     let mut greeting = Vec::new();
     if !waiting.by_sync {
         greeting = fullresync_reply(facts.repl_id, facts.offset);
@@ -189,44 +208,48 @@ fn join(shared: &Shared, waiting: Waiting, facts: &CutFacts, ending: Ending) -> 
         put_mark_header(&mut greeting, mark);
     }
     let wants_stream = !waiting.introduction.rdb_only;
-    let (sender, pieces) = mpsc::channel(PIECES_MAX);
     let cut = Cut {
         greeting,
-        pieces,
+        pieces: relay.join(),
         reader: wants_stream.then(|| shared.oplog.reader_at_end(ReaderKind::Follower)),
         starts_at_ack: matches!(ending, Ending::Mark(_)),
         keeps_alive: matches!(ending, Ending::Length),
     };
     waiting.cut.send(cut).ok()?;
-    Some(Member {
-        follower: waiting.follower,
-        pieces: sender,
-    })
+    Some(waiting.follower)
 }
 
 async fn send_stream(desk: &Rc<Desk>, waiting: Vec<Waiting>, mark: [u8; 40]) {
     LogLine::notice("Starting BGSAVE for SYNC with target: replicas sockets").log();
-    let (mut stream, mut members) = begin(desk, waiting, Ending::Mark(mark));
+    let mut pass = begin(desk, waiting, Ending::Mark(mark));
     let pid = std::process::id();
     LogLine::notice(format!("Background RDB transfer started by pid {pid}")).log();
-    let result = pump(desk, &mut stream, &mut members).await;
-    stream.close(&desk.engine.shared, &mut desk.locker.borrow_mut());
-    if let Err(error) = result {
+    let made = make(desk, &mut pass).await;
+    let mark = Bytes::copy_from_slice(&mark);
+    let made = made.and_then(|()| pass.relay.push(mark));
+    let shared = &desk.engine.shared;
+    pass.stream.close(shared, &mut desk.locker.borrow_mut());
+    if let Err(error) = made {
+        // The relay ends with this, and with it the members' links.
         LogLine::warning(format!("Background transfer error: {error}")).log();
         return;
     }
-    if members.is_empty() {
+    pass.relay.finish();
+    // The next pass need not wait until the last member has taken its part.
+    spawn_local(see_off(desk.clone(), pass.relay, pass.members));
+}
+
+/// Waits for the end of a transfer and says how it went.
+async fn see_off(desk: Rc<Desk>, relay: Relay, members: Vec<Arc<Follower>>) {
+    relay.taken().await;
+    let there = desk.engine.shared.followers.all();
+    let is_up = |member: &&Arc<Follower>| there.iter().any(|other| Arc::ptr_eq(member, other));
+    let count = members.iter().filter(is_up).count();
+    if relay.done() == 0 {
         let text = "Diskless rdb transfer, last replica dropped, killing fork child.";
         LogLine::warning(text).log();
         return;
     }
-    for member in &members {
-        let mark = Bytes::copy_from_slice(&mark);
-        // Who is gone by now says so itself.
-        let _ = member.pieces.send(Piece::Bytes(mark)).await;
-        let _ = member.pieces.send(Piece::End).await;
-    }
-    let count = members.len();
     LogLine::warning(format!(
         "Diskless rdb transfer, done reading from pipe, {count} replicas still up."
     ))
@@ -234,46 +257,44 @@ async fn send_stream(desk: &Rc<Desk>, waiting: Vec<Waiting>, mark: [u8; 40]) {
     LogLine::notice("Background RDB transfer terminated with success").log();
 }
 
-/// Gives every chunk to all members that are still there.
-async fn pump(
-    desk: &Rc<Desk>,
-    stream: &mut SnapshotStream,
-    members: &mut Vec<Member>,
-) -> io::Result<()> {
-    let shared = &desk.engine.shared;
-    while !members.is_empty() {
-        let Some(chunk) = next_chunk(desk, stream).await? else {
+/// Makes the snapshot, as far as somebody wants it.
+async fn make(desk: &Rc<Desk>, pass: &mut Pass) -> io::Result<()> {
+    while !pass.relay.is_deserted() {
+        wait_for_room(desk, pass).await;
+        let Some(chunk) = next_chunk(desk, pass).await? else {
             return Ok(());
         };
-        let mut at = 0;
-        while let Some(member) = members.get(at) {
-            match member.pieces.try_send(Piece::Bytes(chunk.clone())) {
-                Ok(()) => at += 1,
-                Err(mpsc::error::TrySendError::Closed(_)) => drop(members.remove(at)),
-                Err(mpsc::error::TrySendError::Full(_)) => {
-                    // Room, or the member's end: either way it is tried again.
-                    if timeout(ABSORB_EVERY, member.pieces.reserve())
-                        .await
-                        .is_err()
-                    {
-                        absorb(shared, stream);
-                    }
-                }
-            }
-        }
+        pass.relay.push(chunk)?;
     }
     Ok(())
 }
 
+/// Waits until a member wants more. What writers give meanwhile is put away.
+async fn wait_for_room(desk: &Desk, pass: &mut Pass) {
+    let many_gifts = pass.stream.many_gifts();
+    loop {
+        pass.relay.hurry(!desk.waiting.borrow().is_empty());
+        tokio::select! {
+            () = pass.relay.room() => return,
+            () = many_gifts.notified() => {}
+            () = sleep(ABSORB_EVERY) => {}
+        }
+        absorb(desk, pass);
+    }
+}
+
 /// The next bytes; other tasks of this thread have their turn in between.
-async fn next_chunk(desk: &Rc<Desk>, stream: &mut SnapshotStream) -> io::Result<Option<Bytes>> {
+async fn next_chunk(desk: &Desk, pass: &mut Pass) -> io::Result<Option<Bytes>> {
     loop {
         let shared = &desk.engine.shared;
-        let chunk = stream.next_chunk(shared, &mut desk.locker.borrow_mut())?;
+        let chunk = pass
+            .stream
+            .next_chunk(shared, &mut desk.locker.borrow_mut())?;
         match chunk {
             Some(chunk) if chunk.is_empty() => {
                 sleep(REST).await;
-                stream.slept(REST);
+                pass.stream.slept(REST);
+                absorb(desk, pass);
             }
             chunk => {
                 tokio::task::yield_now().await;
@@ -283,8 +304,11 @@ async fn next_chunk(desk: &Rc<Desk>, stream: &mut SnapshotStream) -> io::Result<
     }
 }
 
-fn absorb(shared: &Shared, stream: &mut SnapshotStream) {
-    if let Err(error) = stream.absorb(shared) {
+fn absorb(desk: &Desk, pass: &mut Pass) {
+    if let Err(error) = pass.stream.absorb(&desk.engine.shared)
+        && !pass.complained
+    {
+        pass.complained = true;
         // It stays in memory then.
         tracing::warn!("Changes made during a full sync cannot be spilled to disk: {error}");
     }
@@ -292,22 +316,25 @@ fn absorb(shared: &Shared, stream: &mut SnapshotStream) {
 
 async fn send_file(desk: &Rc<Desk>, waiting: Vec<Waiting>) {
     LogLine::notice("Starting BGSAVE for SYNC with target: disk").log();
-    let (mut stream, members) = begin(desk, waiting, Ending::Length);
+    let mut pass = begin(desk, waiting, Ending::Length);
     let pid = std::process::id();
     LogLine::notice(format!("Background saving started by pid {pid}")).log();
-    let written = write_file(desk, &mut stream, &members).await;
-    stream.close(&desk.engine.shared, &mut desk.locker.borrow_mut());
-    match written {
-        Ok((file, len_bytes)) => {
+    let mut made = make(desk, &mut pass).await;
+    if made.is_ok() && pass.relay.is_deserted() {
+        made = Err(io::Error::other("nobody waits for it any more"));
+    }
+    let shared = &desk.engine.shared;
+    pass.stream.close(shared, &mut desk.locker.borrow_mut());
+    match made {
+        Ok(()) => {
             LogLine::notice("DB saved on disk").log();
             LogLine::notice("Background saving terminated with success").log();
-            let file = Rc::new(file);
-            for member in members {
-                member.follower.set_phase(FollowerPhase::SendBulk);
-                tokio::task::spawn_local(send_from_file(file.clone(), len_bytes, member));
+            for member in pass.members {
+                member.set_phase(FollowerPhase::SendBulk);
             }
+            pass.relay.finish();
         }
-        // The members' channels break off, which ends their links.
+        // The relay ends with this, and with it the members' links.
         Err(error) => {
             LogLine::warning(format!(
                 "SYNC failed. BGSAVE child returned an error: {error}"
@@ -315,62 +342,4 @@ async fn send_file(desk: &Rc<Desk>, waiting: Vec<Waiting>) {
             .log();
         }
     }
-}
-
-/// Writes the snapshot to a file without a name.
-async fn write_file(
-    desk: &Rc<Desk>,
-    stream: &mut SnapshotStream,
-    members: &[Member],
-) -> io::Result<(File, u64)> {
-    let dir = desk.engine.shared.config.dir();
-    let path = dir.join(format!("temp-sync-{}.rdb", std::process::id()));
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&path)?;
-    std::fs::remove_file(&path)?;
-    let mut len_bytes = 0;
-    while let Some(chunk) = next_chunk(desk, stream).await? {
-        if members.iter().all(|member| member.pieces.is_closed()) {
-            return Err(io::Error::other("nobody waits for it any more"));
-        }
-        file.write_all(&chunk)?;
-        len_bytes += chunk.len() as u64;
-    }
-    Ok((file, len_bytes))
-}
-
-async fn send_from_file(file: Rc<File>, len_bytes: u64, member: Member) {
-    let header = Bytes::from(format!("${len_bytes}\r\n"));
-    let mut piece = Piece::Bytes(header);
-    let mut sent_bytes = 0;
-    // A closed channel means that the follower has gone; its task says so.
-    while member.pieces.send(piece).await.is_ok() {
-        if sent_bytes == len_bytes {
-            let _ = member.pieces.send(Piece::End).await;
-            return;
-        }
-        let wanted_bytes = FILE_PIECE_BYTES.min(len_bytes - sent_bytes);
-        match read_at(&file, sent_bytes, wanted_bytes) {
-            Ok(bytes) => piece = Piece::Bytes(bytes),
-            Err(error) => {
-                LogLine::warning(format!("Read error sending DB to replica: {error}")).log();
-                return;
-            }
-        }
-        sent_bytes += wanted_bytes;
-    }
-}
-
-fn read_at(mut file: &File, at: u64, len_bytes: u64) -> io::Result<Bytes> {
-    file.seek(SeekFrom::Start(at))?;
-    let mut bytes = Vec::new();
-    file.take(len_bytes).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != len_bytes {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(bytes.into())
 }

@@ -41,6 +41,9 @@ mod spool;
 /// Changes of role and history.
 mod roles;
 
+/// The bytes of one snapshot on their way to several followers.
+mod relay;
+
 /// What the tasks of the leader's thread share.
 mod desk;
 
@@ -88,6 +91,7 @@ use crate::commands::cx::Failover;
 use crate::config::Param;
 use crate::exec::Engine;
 use crate::persist::load::ReplFacts;
+use crate::persist::spill;
 use crate::shared::Shared;
 use crate::store::locked::Locker;
 
@@ -136,6 +140,7 @@ pub fn start(
 ) -> io::Result<Replication> {
     let [leader_gate, follower_gate] = gates;
     watch_config(&engine);
+    spill::start(&engine.shared.oplog, engine.shared.config.clone())?;
     let target = configured_leader(&engine.shared);
     let locker = Locker::new(&engine.shared.keyspace, follower_gate);
     let (replication, requests) = handle();

@@ -35,6 +35,8 @@ mod directives;
 
 mod histories;
 
+mod full_sync;
+
 mod command;
 
 mod config;

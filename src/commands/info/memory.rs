@@ -22,9 +22,9 @@ pub struct Figures {
     pub startup: u64,
     /// What the process takes of the machine.
     pub resident: u64,
-    /// The write log.
+    /// The backlog.
     pub log: u64,
-    /// What waits for followers.
+    /// What of the write log is kept beyond it for followers that lag behind.
     pub followers: u64,
     /// What the other connections have buffered.
     pub clients: u64,
@@ -38,7 +38,7 @@ impl Figures {
         let rare = &shared.stats.rare;
         let used = allocator::used_bytes() as u64;
         let peak = &rare.peak_memory_bytes;
-        let (followers, clients) = client_bytes(shared);
+        let (log, followers) = log_bytes(shared);
         let databases = 0..shared.keyspace.database_count() as u32;
         let tables = databases
             .map(|db| (db, store.table_bytes(db) as u64))
@@ -48,9 +48,9 @@ impl Figures {
             peak: peak.fetch_max(used, Ordering::Relaxed).max(used),
             startup: rare.startup_memory_bytes.load(Ordering::Relaxed),
             resident: process::resident_bytes(),
-            log: shared.oplog.stats().memory_bytes,
+            log,
             followers,
-            clients,
+            clients: client_bytes(shared),
             tables: tables.collect(),
         }
     }
@@ -129,13 +129,18 @@ pub fn memory(report: &mut Report) {
     report.counter("lazyfreed_objects", &rare.lazyfreed_objects);
 }
 
-/// What waits for followers, and what other connections have buffered.
-fn client_bytes(shared: &Shared) -> (u64, u64) {
-    let output = |follower: &std::sync::Arc<crate::shared::followers::Follower>| {
-        follower.output_bytes.load(Ordering::Relaxed) as u64
-    };
-    let followers = shared.followers.all().iter().map(output).sum();
-    let mut normal = 0;
+/// The memory of the write log: what the backlog may take of it, and what is kept beyond that
+/// for followers that lag behind. What they need of the log is all that they take memory for.
+fn log_bytes(shared: &Shared) -> (u64, u64) {
+    let log = shared.oplog.stats();
+    let size_bytes = log.backlog.map_or(0, |_| log.backlog_size_bytes);
+    let backlog = log.memory_bytes.min(size_bytes);
+    (backlog, log.memory_bytes - backlog)
+}
+
+/// What the connections of clients have buffered.
+fn client_bytes(shared: &Shared) -> u64 {
+    let mut sum = 0;
     for client in shared.clients.all() {
         if client.has(client_flag::FOLLOWER) {
             continue;
@@ -147,7 +152,7 @@ fn client_bytes(shared: &Shared) -> (u64, u64) {
             &client.output_bytes,
         ];
         let load = |bytes: &std::sync::atomic::AtomicUsize| bytes.load(Ordering::Relaxed) as u64;
-        normal += buffers.map(load).iter().sum::<u64>();
+        sum += buffers.map(load).iter().sum::<u64>();
     }
-    (followers, normal)
+    sum
 }

@@ -41,7 +41,9 @@ fn save(report: &mut Report) {
         report.line("current_save_eta_seconds", eta_seconds);
     }
     report.counter("rdb_changes_since_last_save", &report.shared.stats.dirty);
-    report.flag("rdb_bgsave_in_progress", running);
+    // In Redis a full sync is one, and its tools and tests look for it here.
+    let syncing = report.shared.followers.syncing.load(Ordering::Relaxed);
+    report.flag("rdb_bgsave_in_progress", running || syncing);
     let last_save_unix_s = report.shared.last_save_unix_s();
     report.line("rdb_last_save_time", last_save_unix_s);
     let status = if saves.last_failed() { "err" } else { "ok" };

@@ -35,6 +35,7 @@ pub fn replication(report: &mut Report) {
     };
     report.line("repl_backlog_first_byte_offset", first);
     report.line("repl_backlog_histlen", held);
+    report.line("repl_spilled_bytes", log.shelved_bytes);
     histories(report);
 }
 

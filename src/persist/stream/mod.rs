@@ -10,9 +10,6 @@
 //! and nobody else. What writers give has to be taken whatever the consumer does: it is
 //! asked for first, and `absorb` puts what is too much for memory into a file.
 
-/// Gifts that found no room in memory.
-mod spill;
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,10 +17,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
-use self::spill::Spill;
 use super::gather::{Gatherer, Gifts};
 use super::pace::{Pace, Rest};
+use super::spill::{GIFTS_BYTES_MAX, SpillQueue};
 use crate::base::hash::Crc64;
 use crate::base::{clock, memory};
 use crate::config::Param;
@@ -40,6 +38,9 @@ const REDIS_VERSION: &[u8] = b"7.0.15";
 
 /// `next_chunk` returns when so much has come together.
 const CHUNK_BYTES: usize = 128 << 10;
+
+/// And returns so much at most.
+const CHUNK_BYTES_MAX: usize = 2 * CHUNK_BYTES;
 
 /// What the snapshot is of: noted while everything was locked.
 #[derive(Clone, Debug)]
@@ -71,11 +72,14 @@ pub struct SnapshotStream {
     walker: Option<Walker>,
     /// Where writers put what they are about to change.
     gifts: Arc<Mutex<Gatherer>>,
+    many: Arc<Notify>,
     spare: Vec<u8>,
     /// What is ready to be taken.
     own: Gatherer,
     /// Gifts that found no room in memory.
-    spill: Option<Spill>,
+    spill: Option<SpillQueue>,
+    /// What was too much for the last chunk.
+    pending: Bytes,
     crc: Option<Crc64>,
     /// How much of `own.out` the checksum has seen.
     summed: usize,
@@ -94,7 +98,11 @@ impl SnapshotStream {
     ) -> (SnapshotStream, T) {
         let compression = shared.config.get_bool(Param::RdbCompression);
         let gifts = Arc::new(Mutex::new(Gatherer::new(compression)));
-        let giver = Box::new(Gifts(Arc::clone(&gifts)));
+        let many = Arc::new(Notify::new());
+        let giver = Box::new(Gifts {
+            gathered: Arc::clone(&gifts),
+            many: Arc::clone(&many),
+        });
         let mut locked = shared.keyspace.lock_everything(locker);
         let started = Instant::now();
         let walker = locked.cut(purpose, giver);
@@ -123,9 +131,11 @@ impl SnapshotStream {
             stage: Stage::Walk,
             walker: Some(walker),
             gifts,
+            many,
             spare: Vec::new(),
             own: Gatherer::new(compression),
             spill: None,
+            pending: Bytes::new(),
             crc: checksum.then(Crc64::new),
             summed: 0,
             pace: Pace::default(),
@@ -193,6 +203,9 @@ impl SnapshotStream {
         shared: &Shared,
         locker: &mut Locker,
     ) -> io::Result<Option<Bytes>> {
+        if !self.pending.is_empty() {
+            return Ok(Some(self.split_pending()));
+        }
         while self.own.out.len() < CHUNK_BYTES && self.rest(shared) == Rest::None {
             if !self.advance(shared, locker)? {
                 break;
@@ -202,9 +215,19 @@ impl SnapshotStream {
             return Ok(None);
         }
         self.sum();
-        let chunk = Bytes::from(std::mem::take(&mut self.own.out));
+        self.pending = Bytes::from(std::mem::take(&mut self.own.out));
         self.clear_ready();
-        Ok(Some(chunk))
+        Ok(Some(self.split_pending()))
+    }
+
+    fn split_pending(&mut self) -> Bytes {
+        let len = self.pending.len().min(CHUNK_BYTES_MAX);
+        self.pending.split_to(len)
+    }
+
+    /// Notified when writers have given much since it was last taken.
+    pub fn many_gifts(&self) -> Arc<Notify> {
+        self.many.clone()
     }
 
     /// What `rdb-key-save-delay` wants slept before the next step. Tell `slept` of it.
@@ -233,10 +256,10 @@ impl SnapshotStream {
         let keys_before = self.own.keys;
         self.own.drain(&self.gifts, &mut self.spare);
         self.pace.add(self.own.keys - keys_before);
-        if self.own.out.len() > spill::MEMORY_BYTES_MAX && matches!(self.stage, Stage::Walk) {
+        if self.own.out.len() > GIFTS_BYTES_MAX && matches!(self.stage, Stage::Walk) {
             let spill = match &mut self.spill {
                 Some(spill) => spill,
-                none => none.insert(Spill::create(&shared.config.dir())?),
+                none => none.insert(SpillQueue::create(&shared.config.dir())?),
             };
             // What the checksum has seen stays in front.
             spill.append(&self.own.out[self.summed..])?;
