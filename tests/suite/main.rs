@@ -35,6 +35,10 @@ mod directives;
 
 mod histories;
 
+mod full_sync;
+
+mod losses;
+
 mod command;
 
 mod config;
