@@ -70,6 +70,8 @@ choices! {
         Disabled = "disabled",
         OnEmptyDb = "on-empty-db",
         SwapDb = "swapdb",
+        /// Valkey's.
+        FlushBeforeLoad = "flush-before-load",
     }
 
     /// Who may do what is protected.

@@ -218,7 +218,8 @@ params! {
             = choice::<DisklessLoad>(DisklessLoad::Disabled as i64), DENY_LOADING;
             "Whether a follower loads straight from the socket: `disabled` (through a file), \
              `on-empty-db` (only when there is nothing to lose), `swapdb` (beside the old data, \
-             which stays until the new data is complete)."
+             which stays until the new data is complete), `flush-before-load` (in the place of \
+             the old data, which is gone when the load fails)."
         ImportMode "import-mode" = bool(false);
             "While data is brought over from elsewhere: a leader deletes no keys whose time has \
              come, and shows them only to connections that said CLIENT IMPORT-SOURCE ON."
@@ -226,6 +227,9 @@ params! {
             = memory(0, LONG_MAX, 0);
             "Drop a follower that lags this many bytes behind during a full sync. 0: none; what \
              it has not taken is on the disk."
+        ReplicaAcceptEmptyLeader "replica-accept-empty-leader" = bool(false);
+            "Follow a leader that has lost its history and its data, and lose ours. With `no` a \
+             follower keeps its data when the leader it followed comes back with next to none."
         ReplPingReplicaPeriod "repl-ping-replica-period" / "repl-ping-slave-period"
             = int(1, INT_MAX, 10);
             "How often a leader pings its followers, in seconds."

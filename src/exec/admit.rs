@@ -79,8 +79,11 @@ fn check_all(
     let writes = has(flag::WRITE);
     let loading = &shared.jobs.loading;
     if loading.is_active() {
-        let aside = loading.is_aside.load(Ordering::Relaxed);
-        if !has(flag::LOADING) || (aside && has(flag::NO_ASYNC_LOADING)) {
+        let refused = match loading.is_aside.load(Ordering::Relaxed) {
+            true => has(flag::NO_ASYNC_LOADING),
+            false => !has(flag::LOADING),
+        };
+        if refused {
             return Err(Refusal::Error(CmdError::Loading));
         }
     }

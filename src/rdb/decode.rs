@@ -22,6 +22,9 @@ pub use super::step::{Checksum, Entry, Header, Step, Value};
 use super::text::Text;
 use crate::base::hash::Crc64;
 
+/// The longest key that is waited for to name it in an error, its length included.
+const UNKNOWN_KEY_BYTES_MAX: u64 = 1024;
+
 /// How a file is read.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -374,7 +377,9 @@ impl Decoder {
             }
             _ => {
                 let Some(ops) = frame::grammar(code, self.dialect) else {
-                    return Err(Stop::Bad(code_at, DecodeErrorKind::UnknownType(code)));
+                    let key = unknown_key(cursor)?;
+                    let kind = DecodeErrorKind::UnknownType { code, key };
+                    return Err(Stop::Bad(code_at, kind));
                 };
                 cursor.string()?;
                 let (key_start, start) = (start, cursor.position());
@@ -484,5 +489,20 @@ impl Decoder {
             }
         }
         Ok(found)
+    }
+}
+
+/// The key behind a type byte that nobody knows: most likely there is one. It is waited for
+/// only if it is short, since all of it may be garbage.
+fn unknown_key(cursor: &mut Cursor<'_>) -> Result<Option<Box<[u8]>>, Stop> {
+    let start = cursor.position() as u64;
+    match cursor.string() {
+        Ok(raw) => {
+            let mut text = Text::default();
+            let loaded = text.load(raw);
+            Ok(loaded.ok().map(|()| text.take(raw).into()))
+        }
+        Err(Stop::Need(bytes)) if bytes - start <= UNKNOWN_KEY_BYTES_MAX => Err(Stop::Need(bytes)),
+        Err(_) => Ok(None),
     }
 }

@@ -28,8 +28,9 @@ pub enum DecodeErrorKind {
     BadLzf,
     #[error("a string of {0} bytes is longer than the limit")]
     StringTooLong(u64),
-    #[error("Unknown RDB encoding type {0}")]
-    UnknownType(u8),
+    /// With the key that has it, as far as that can be told.
+    #[error("Unknown RDB encoding type {code}")]
+    UnknownType { code: u8, key: Option<Box<[u8]>> },
     #[error("Pre-release module format not supported")]
     ModulePreGa,
     #[error("Pre-release function format not supported.")]

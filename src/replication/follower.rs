@@ -5,6 +5,8 @@
 
 mod orders;
 
+mod sync;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -18,13 +20,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::desk::RoleRequest;
+use super::doubt::Held;
 use super::handshake::Resume;
 use super::input::Input;
-use super::intake::{self, Loading};
+use super::intake::{Intake, Loading, Trouble};
 use super::link::{Action, Link, LinkStatus, Progress, Target};
 use super::presence::{introduction, leader_session, phase_named, timeout_ms};
 use super::roles;
-use super::spool::Spool;
 use super::trouble::{self, Disk};
 use crate::base::clock;
 use crate::base::rng::Rng;
@@ -38,6 +40,9 @@ use crate::persist::load::{Loaded, ReplFacts};
 use crate::shared::role::LinkPhase;
 use crate::shared::session::Session;
 use crate::store::locked::Locker;
+
+/// What is read at once while a load is slowed down: this thread is to be back soon.
+const READ_BYTES_SLOW: usize = 1 << 10;
 
 /// The follower's clock is looked at no less often than this.
 const TICK_MS_MAX: u64 = 1000;
@@ -57,7 +62,7 @@ enum Event {
     Connected(io::Result<Stream>),
     Read,
     Lost(String),
-    Loaded(Result<Box<Loaded>, String>),
+    Loaded(Result<Box<Loaded>, Trouble>),
     Tick,
 }
 
@@ -74,10 +79,13 @@ struct Following {
     stream: Option<Stream>,
     input: Input,
     out: Vec<u8>,
-    spool: Option<Spool>,
+    /// The snapshot that comes, and the one that has come and is made ready.
+    intake: Option<Intake>,
     loading: Option<Loading>,
     /// The history of the snapshot that comes.
     full_from: Option<(ReplId, u64)>,
+    /// What we hold, if the leader seems to have lost its own.
+    doubt: Option<Held>,
     /// Whether our history is one that a leader may continue.
     resumes: bool,
     /// Told whether the one whom we hand our leadership to took it; None when we hand it to
@@ -126,6 +134,10 @@ pub async fn serve(
     let mut following = Following::new(engine, locker, restored, network);
     if let Some(target) = target {
         following.follow(target);
+        if restored.is_some() {
+            // Whom the configuration names is the one that the data came from.
+            following.link.presume_led();
+        }
     }
     following.run(&mut requests).await;
 }
@@ -163,9 +175,10 @@ impl Following {
             stream: None,
             input: Input::default(),
             out: Vec::new(),
-            spool: None,
+            intake: None,
             loading: None,
             full_from: None,
+            doubt: None,
             resumes: restored.is_some(),
             hand_over: None,
             disk: Disk::default(),
@@ -184,10 +197,18 @@ impl Following {
             let mut actions = Vec::new();
             match event {
                 Event::Request(None | Some(RoleRequest::Stop)) => return,
-                Event::Request(Some(request)) => self.take_request(request),
+                Event::Request(Some(request)) => {
+                    let followed = self.link.target().cloned();
+                    self.take_request(request);
+                    if self.link.target() != followed.as_ref() {
+                        self.abandon_load();
+                    }
+                }
                 Event::Connected(Ok(stream)) => {
                     self.stream = Some(stream);
-                    self.link.set_introduction(introduction(&self.engine));
+                    let mut introduction = introduction(&self.engine);
+                    introduction.loads_from_socket = self.loads_from_socket();
+                    self.link.set_introduction(introduction);
                     let resume = self.resume();
                     self.link.connected(resume, now_ms(), &mut actions);
                 }
@@ -217,7 +238,7 @@ impl Following {
         let mut poked = pin!(facts.wake.notified());
         poll_fn(|cx| {
             // A role must not change while data is between two histories.
-            if self.loading.is_none()
+            if self.loading.as_ref().is_none_or(Loading::keeps_old)
                 && let Poll::Ready(request) = requests.poll_recv(cx)
             {
                 return Poll::Ready(Event::Request(request));
@@ -234,6 +255,19 @@ impl Following {
     }
 
     fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if let Poll::Ready(error) = self.poll_out(cx) {
+            return Poll::Ready(Event::Lost(plain(&error)));
+        }
+        if let Some(loading) = &mut self.loading {
+            // What comes meanwhile waits in the socket; and if the link broke, a new one
+            // waits for the history that it can go on with.
+            let result = ready!(Pin::new(&mut loading.result).poll(cx));
+            let ended = |_| {
+                let line = "The load of the MASTER synchronization DB ended early".to_owned();
+                Err(Trouble::new(line.clone(), line))
+            };
+            return Poll::Ready(Event::Loaded(result.unwrap_or_else(ended)));
+        }
         if let Some(connecting) = &mut self.connecting {
             let connected = ready!(connecting.as_mut().poll(cx));
             self.connecting = None;
@@ -242,20 +276,12 @@ impl Following {
         let Some(stream) = &mut self.stream else {
             return Poll::Pending;
         };
-        while !self.out.is_empty() {
-            match stream.poll_write(cx, &self.out) {
-                Poll::Ready(Ok(sent)) => drop(self.out.drain(..sent)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Event::Lost(plain(&error))),
-                Poll::Pending => break,
-            }
-        }
-        if let Some(loading) = &mut self.loading {
-            // What comes meanwhile waits in the socket.
-            let result = ready!(Pin::new(&mut loading.result).poll(cx));
-            let result = result.unwrap_or_else(|_| Err("the load ended early".to_owned()));
-            return Poll::Ready(Event::Loaded(result));
-        }
-        let read = ready!(stream.poll_read(cx, self.input.space()));
+        let space = self.input.space();
+        let space = match self.engine.shared.config.get_int(Param::KeyLoadDelay) {
+            0 => space,
+            _ => space.get_mut(..READ_BYTES_SLOW).unwrap_or_default(),
+        };
+        let read = ready!(stream.poll_read(cx, space));
         Poll::Ready(match read {
             Ok(0) => Event::Lost("Connection closed by peer".to_owned()),
             Ok(read_bytes) => {
@@ -266,6 +292,20 @@ impl Following {
             }
             Err(error) => Event::Lost(plain(&error)),
         })
+    }
+
+    /// Sends what waits. Ready is an error.
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let Some(stream) = &mut self.stream else {
+            return Poll::Pending;
+        };
+        while !self.out.is_empty() {
+            match ready!(stream.poll_write(cx, &self.out)) {
+                Ok(sent) => drop(self.out.drain(..sent)),
+                Err(error) => return Poll::Ready(error),
+            }
+        }
+        Poll::Pending
     }
 
     // ---- what comes from the leader ----
@@ -352,13 +392,14 @@ impl Following {
                     self.full_from = from;
                     self.handed_over(true);
                 }
-                Action::PayloadBegins(_) => self.begin_payload(),
+                Action::PayloadBegins(framing) => self.begin_payload(framing),
                 Action::Payload(bytes) => self.take_payload(bytes),
-                Action::PayloadEnds => self.begin_load(),
+                Action::PayloadEnds => self.end_payload(),
                 Action::Continue(id) => {
                     let locker = self.applier.locker();
                     roles::adopt_continue(&self.engine.shared, locker, id);
                     self.begin_stream();
+                    self.forget_refusals();
                     self.handed_over(true);
                 }
                 Action::FailoverRejected => {
@@ -367,75 +408,6 @@ impl Following {
                 }
             }
         }
-    }
-
-    fn begin_payload(&mut self) {
-        let dir = self.engine.shared.config.dir();
-        match Spool::create(&dir) {
-            Ok(spool) => self.spool = Some(spool),
-            Err(error) => self.refuse(&format!(
-                "Opening the temp file needed for MASTER <-> REPLICA synchronization: {error}"
-            )),
-        }
-    }
-
-    fn take_payload(&mut self, bytes: &[u8]) {
-        let Some(spool) = &mut self.spool else {
-            return;
-        };
-        if let Err(error) = spool.write(bytes) {
-            self.refuse(&format!(
-                "Failed trying to load the MASTER synchronization DB from disk: {error}"
-            ));
-        }
-    }
-
-    fn begin_load(&mut self) {
-        let Some(spool) = self.spool.take() else {
-            return;
-        };
-        match intake::begin(&self.engine, self.applier.locker(), spool) {
-            Ok(loading) => self.loading = Some(loading),
-            Err(error) => self.refuse(&format!(
-                "Failed trying to load the MASTER synchronization DB from disk: {error}"
-            )),
-        }
-    }
-
-    fn finish_load(&mut self, result: Result<Box<Loaded>, String>) {
-        let Some(loading) = self.loading.take() else {
-            return;
-        };
-        let engine = self.engine.clone();
-        let shared = &engine.shared;
-        match result {
-            Ok(loaded) => {
-                let from = self.full_from.take();
-                self.resumes = from.is_some();
-                let locker = self.applier.locker();
-                self.session.db = loading.install(shared, locker, *loaded, from);
-                self.begin_stream();
-                let mut actions = Vec::new();
-                self.link.loaded(self.progress(), now_ms(), &mut actions);
-                self.perform(actions);
-                // What has come behind the snapshot.
-                self.take_input();
-            }
-            Err(error) => {
-                self.resumes &= loading.give_up(shared, self.applier.locker());
-                self.refuse(&format!(
-                    "Failed trying to load the MASTER synchronization DB from disk: {error}"
-                ));
-            }
-        }
-    }
-
-    /// The snapshot is of no use.
-    fn refuse(&mut self, why: &str) {
-        self.spool = None;
-        let mut actions = Vec::new();
-        self.link.refused(why, now_ms(), &mut actions);
-        self.perform(actions);
     }
 
     fn begin_stream(&mut self) {
@@ -452,9 +424,10 @@ impl Following {
         self.stream = None;
         self.input.clear();
         self.out.clear();
-        self.spool = None;
         self.applier.reset();
         shared.clients.remove(self.session.facts.id);
+        self.break_intake_off();
+        let shared = &self.engine.shared;
         if shared.role.is_link_up() {
             roles::lose_link(shared, self.applier.locker());
         }

@@ -31,7 +31,7 @@ const ACK_EVERY_MS: u64 = 1000;
 /// Waits before the second, third, ... try.
 const RETRY_MS: [u64; 3] = [250, 500, 1000];
 
-/// First and longest wait after a snapshot that could not be used.
+/// First and longest wait after a snapshot that could not be used, or was not to be.
 const REFUSED_RETRY_MS: u64 = 1000;
 const REFUSED_RETRY_MS_MAX: u64 = 30_000;
 
@@ -135,6 +135,8 @@ pub struct Link {
     introduction: Introduction,
     timeout_ms: u64,
     target: Option<Target>,
+    /// Whether what we hold came from it.
+    has_led: bool,
     state: State,
     heard_at_ms: u64,
     down_since_ms: Option<u64>,
@@ -157,6 +159,7 @@ impl Link {
             introduction,
             timeout_ms,
             target: None,
+            has_led: false,
             state: State::None,
             heard_at_ms: 0,
             down_since_ms: None,
@@ -183,10 +186,29 @@ impl Link {
         self.target.as_ref()
     }
 
+    /// Whether the data came from the leader that is followed, and not from another one before
+    /// it.
+    #[must_use]
+    pub fn has_led(&self) -> bool {
+        self.has_led
+    }
+
+    /// The data came from it, in an earlier life of this server.
+    pub fn presume_led(&mut self) {
+        self.has_led = true;
+    }
+
+    /// Whether a snapshot that has come over this connection is waited for.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        matches!(self.state, State::Loading { .. })
+    }
+
     /// Follows `target` from now on, whomever it followed before.
     pub fn follow(&mut self, target: Target, now_ms: u64, out: &mut Vec<Action<'_>>) {
         self.close(out);
         self.target = Some(target);
+        self.has_led = false;
         (self.failures, self.refusals) = (0, 0);
         self.down_since_ms = Some(now_ms);
         self.connect("Connecting to MASTER", "", now_ms, out);
@@ -279,10 +301,10 @@ impl Link {
         }
     }
 
-    /// The snapshot cannot be used, whether all of it has come or not.
-    pub fn refused(&mut self, why: &str, now_ms: u64, out: &mut Vec<Action<'_>>) {
+    /// The snapshot cannot be used, whether all of it has come or not. Whoever says so tells
+    /// the log why.
+    pub fn refused(&mut self, now_ms: u64, out: &mut Vec<Action<'_>>) {
         if matches!(self.state, State::Receiving(_) | State::Loading { .. }) {
-            out.push(Action::Log(LogLine::warning(why)));
             self.set_back(Setback::Refused, now_ms, out);
         }
     }
@@ -424,6 +446,7 @@ impl Link {
 
     fn stream(&mut self, now_ms: u64) {
         self.state = State::Connected { since_ms: now_ms };
+        self.has_led = true;
         self.heard_at_ms = now_ms;
         self.down_since_ms = None;
         self.next_ack_ms = now_ms;

@@ -32,8 +32,8 @@ pub mod handshake;
 /// The life of a follower's link: connecting, time-outs, acknowledgements, retries.
 pub mod link;
 
-/// Whether a snapshot can be loaded, found out as it arrives.
-mod check;
+/// Whether a leader has come back without its memory.
+mod doubt;
 
 /// A snapshot on its way through the disk.
 mod spool;

@@ -1,20 +1,34 @@
-//! A snapshot on its way through the disk, checked as it is written.
+//! A snapshot on its way through the disk.
+//!
+//! What was written is forced to the disk while more comes, by a thread of its own, so that
+//! at the end little is left to wait for.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
-use super::check::Check;
 use crate::base::clock;
+
+/// So much is written before it is forced to the disk.
+const UNFORCED_BYTES_MAX: u64 = 32 << 20;
 
 /// The file that a leader's snapshot is written to. It is removed with this value, unless
 /// it was kept.
 pub struct Spool {
     path: PathBuf,
     file: File,
-    check: Check,
+    forcing: Option<Forcing>,
     written_bytes: u64,
+    unforced_bytes: u64,
     kept: bool,
+}
+
+/// The thread that forces.
+struct Forcing {
+    wanted: SyncSender<()>,
+    thread: JoinHandle<io::Result<()>>,
 }
 
 impl Spool {
@@ -26,8 +40,9 @@ impl Spool {
         Ok(Spool {
             file: File::create(&path)?,
             path,
-            check: Check::new(),
+            forcing: None,
             written_bytes: 0,
+            unforced_bytes: 0,
             kept: false,
         })
     }
@@ -39,23 +54,40 @@ impl Spool {
     /// Takes the next bytes.
     ///
     /// # Errors
-    /// Why they cannot be kept, or why nobody could load them.
+    /// Why they cannot be kept.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.check.feed(bytes)?;
         self.file
             .write_all(bytes)
             .map_err(|error| write_error(&error))?;
         self.written_bytes += bytes.len() as u64;
+        self.unforced_bytes += bytes.len() as u64;
+        if self.unforced_bytes >= UNFORCED_BYTES_MAX {
+            self.unforced_bytes = 0;
+            self.force().map_err(|error| write_error(&error))?;
+        }
+        Ok(())
+    }
+
+    fn force(&mut self) -> io::Result<()> {
+        let forcing = match &self.forcing {
+            Some(forcing) => forcing,
+            None => self.forcing.insert(Forcing::start(&self.file)?),
+        };
+        // If it has not done the last part yet it will do both at once; if it has failed,
+        // the end says so.
+        let _ = forcing.wanted.try_send(());
         Ok(())
     }
 
     /// All bytes have come: makes them durable as `path`.
     ///
     /// # Errors
-    /// The snapshot is not whole, or the file system refused.
+    /// The file system refused.
     pub fn keep_as(mut self, path: &Path) -> Result<(), String> {
-        self.check.finish()?;
-        self.file.sync_all().map_err(|error| write_error(&error))?;
+        let forced = self.forcing.take().map_or(Ok(()), Forcing::end);
+        forced
+            .and_then(|()| self.file.sync_all())
+            .map_err(|error| write_error(&error))?;
         fs::rename(&self.path, path).map_err(|error| {
             let name = path.display();
             format!(
@@ -70,6 +102,28 @@ impl Spool {
                 .map_err(|error| write_error(&error))?;
         }
         Ok(())
+    }
+}
+
+impl Forcing {
+    fn start(file: &File) -> io::Result<Forcing> {
+        let file = file.try_clone()?;
+        let (wanted, asked) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("spool".to_owned());
+        let thread = thread.spawn(move || {
+            while let Ok(()) = asked.recv() {
+                // An error is told once, to whoever asks first: it must not get lost here.
+                file.sync_data()?;
+            }
+            Ok(())
+        })?;
+        Ok(Forcing { wanted, thread })
+    }
+
+    fn end(self) -> io::Result<()> {
+        drop(self.wanted);
+        let end = self.thread.join();
+        end.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
@@ -94,15 +148,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_broken_leaves_no_file() {
+    fn what_is_not_kept_leaves_no_file() {
         let dir = tempfile::tempdir().unwrap();
-        let mut spool = Spool::create(dir.path()).unwrap();
-        assert!(spool.write(b"REDIS0099 and more").is_err());
-        drop(spool);
         let mut spool = Spool::create(dir.path()).unwrap();
         spool.write(b"REDIS0010").unwrap();
         assert_eq!(spool.written_bytes(), 9);
-        assert!(spool.keep_as(&dir.path().join("dump.rdb")).is_err());
+        drop(spool);
+        let spool = Spool::create(dir.path()).unwrap();
+        assert!(
+            spool
+                .keep_as(&dir.path().join("no folder/dump.rdb"))
+                .is_err()
+        );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_is_all_there_however_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dump.rdb");
+        fs::write(&path, b"old").unwrap();
+        let mut spool = Spool::create(dir.path()).unwrap();
+        let piece: Vec<u8> = (0..1 << 20).map(|n| n as u8).collect();
+        for _ in 0..70 {
+            spool.write(&piece).unwrap();
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        spool.keep_as(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), piece.repeat(70));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

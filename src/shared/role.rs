@@ -64,6 +64,9 @@ pub struct LinkFacts {
     pub sync_read_bytes: u64,
     pub sync_started_ms: i64,
     pub sync_last_io_ms: i64,
+    /// Snapshots in a row that were of no use, and why the last one was not.
+    pub refusals: u64,
+    pub refusal: String,
 }
 
 #[derive(Default)]

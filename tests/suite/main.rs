@@ -37,6 +37,10 @@ mod histories;
 
 mod full_sync;
 
+mod slow_links;
+
+mod losses;
+
 mod command;
 
 mod config;

@@ -338,7 +338,7 @@ fn a_snapshot_that_cannot_be_loaded_leaves_the_data() {
 fn tools_that_dump_get_a_file_and_are_let_go() {
     let leader = Server::start(&AT_ONCE);
     let mut client = leader.client();
-    client.run("DEBUG POPULATE 100");
+    check(&mut client, "DEBUG POPULATE 100", "+OK");
     let path = leader.folder().join("dumped.rdb");
     let done = Command::new("redis-cli")
         .args(["-p", &leader.port.to_string(), "--rdb"])

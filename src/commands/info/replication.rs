@@ -81,6 +81,10 @@ fn leader(report: &mut Report, link: &LinkFacts) {
         let down_seconds = link.down_since_ms.map_or(-1, seconds_since);
         report.line("master_link_down_since_seconds", down_seconds);
     }
+    if link.refusals > 0 {
+        report.line("master_sync_refusals", link.refusals);
+        report.line("master_sync_refusal_reason", &link.refusal);
+    }
     report.line("slave_priority", config.get_int(Param::ReplicaPriority));
     report.flag("slave_read_only", config.get_bool(Param::ReplicaReadOnly));
     report.flag(

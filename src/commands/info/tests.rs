@@ -126,6 +126,8 @@ fn a_follower_tells_of_its_leader() {
         sync_read_bytes: 250,
         sync_started_ms: START_MS - 1000,
         sync_last_io_ms: START_MS,
+        refusals: 2,
+        refusal: "why".to_owned(),
     };
     check_has(
         &mut server,
@@ -134,6 +136,8 @@ fn a_follower_tells_of_its_leader() {
             "role:slave",
             "master_host:leader",
             "master_link_status:down",
+            "master_sync_refusals:2",
+            "master_sync_refusal_reason:why",
             "master_sync_in_progress:1",
             "master_sync_left_bytes:750",
             "master_sync_perc:25.00",

@@ -29,7 +29,7 @@ pub struct Builders {
 struct Builder {
     batch: Batch,
     orders: SyncSender<Order>,
-    thread: JoinHandle<Result<u64, LoadErrorKind>>,
+    thread: JoinHandle<Result<(), LoadErrorKind>>,
 }
 
 /// What a builder is told.
@@ -109,20 +109,16 @@ impl Builders {
         builder.orders.send(Order::Build(batch)).map_err(|_| Failed)
     }
 
-    /// Waits for all that was pushed; the number of entries.
+    /// Waits for all that was pushed.
     ///
     /// # Errors
     /// What the builders found wrong.
-    pub fn finish(mut self) -> Result<u64, LoadErrorKind> {
+    pub fn finish(mut self) -> Result<(), LoadErrorKind> {
         for builder in 0..self.builders.len() {
             // Who failed says so below.
             let _ = self.send(builder);
         }
-        let mut entries = 0;
-        for end in self.join() {
-            entries += end?;
-        }
-        Ok(entries)
+        self.join().into_iter().collect()
     }
 
     /// What made a builder fail. The load is over.
@@ -132,7 +128,7 @@ impl Builders {
     }
 
     /// Waits for all threads.
-    fn join(&mut self) -> Vec<Result<u64, LoadErrorKind>> {
+    fn join(&mut self) -> Vec<Result<(), LoadErrorKind>> {
         let builders = std::mem::take(&mut self.builders);
         let joined = builders.into_iter().map(|builder| {
             drop(builder.orders);
@@ -153,12 +149,11 @@ struct Work {
 }
 
 impl Work {
-    fn run(self) -> Result<u64, LoadErrorKind> {
+    fn run(self) -> Result<(), LoadErrorKind> {
         let keyspace = &*self.keyspace;
         let mut locker = Locker::new(keyspace, self.gate);
         let mut locked = keyspace.lock_shards(&mut locker, &self.shards);
         locked.expiry = Expiry::Ignore;
-        let mut entries = 0;
         while let Ok(order) = self.waiting.recv() {
             match order {
                 Order::Prepare { db, keys } => {
@@ -169,14 +164,13 @@ impl Work {
                 }
                 Order::Build(mut batch) => {
                     build(&mut locked, &batch)?;
-                    entries += batch.records.len() as u64;
                     batch.clear();
                     // Nobody needs it any more at the end.
                     let _ = self.spare.send(batch);
                 }
             }
         }
-        Ok(entries)
+        Ok(())
     }
 }
 

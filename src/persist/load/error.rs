@@ -53,6 +53,37 @@ pub enum LoadErrorKind {
     Cancelled,
 }
 
+impl LoadErrorKind {
+    /// What is wrong, without the place: the same words whenever the same data comes again.
+    pub fn reason(&self) -> String {
+        match self {
+            LoadErrorKind::Decode(error) => match &error.kind {
+                DecodeErrorKind::UnknownType {
+                    code,
+                    key: Some(key),
+                } => {
+                    let key = key.escape_ascii();
+                    format!("key '{key}' is of the unknown type {code}")
+                }
+                kind => kind.to_string(),
+            },
+            LoadErrorKind::UnsupportedType { .. }
+            | LoadErrorKind::Function { .. }
+            | LoadErrorKind::Duplicate { .. }
+            | LoadErrorKind::NoSuchDatabase { .. } => {
+                let text = self.to_string();
+                // "at offset 7: what"
+                text.split_once(": ")
+                    .map_or("", |(_, what)| what)
+                    .to_owned()
+            }
+            LoadErrorKind::Io { .. } | LoadErrorKind::Present { .. } | LoadErrorKind::Cancelled => {
+                self.to_string()
+            }
+        }
+    }
+}
+
 impl LoadError {
     /// Where in the bytes it went wrong, if it was in the bytes.
     pub fn offset(&self) -> Option<u64> {

@@ -53,6 +53,11 @@ impl Loaded {
         }
     }
 
+    /// How many keys the file has.
+    pub fn keys(&self) -> u64 {
+        self.keys_loaded + self.keys_expired
+    }
+
     /// Which history the file can continue, if it says so.
     pub fn replication(&self) -> Option<ReplFacts> {
         Some(ReplFacts {

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! What is served meanwhile is not touched: a file that turns out to be broken changes
-//! nothing. Who cannot afford both in memory empties the keyspace first.
+//! nothing. Who cannot afford both in memory has the bytes checked first, which is the same
+//! load without builders, then empties the keyspace and loads them again.
 
 /// Why a load came to nothing.
 pub mod error;
@@ -26,6 +27,7 @@ mod file;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use self::build::{Builders, Failed};
 use self::error::kind_name;
@@ -75,7 +77,8 @@ pub struct Load {
     decoder: Decoder,
     /// Bytes that the decoder has not consumed begin here.
     input: Vec<u8>,
-    builders: Builders,
+    /// None: the bytes are only checked.
+    builders: Option<Builders>,
     loaded: Loaded,
     now_ms: i64,
     pace: Pace,
@@ -85,7 +88,14 @@ pub struct Load {
     believed_keys: u64,
     huge_pages: bool,
     ended: bool,
+    began: Instant,
+    /// The log hears of the progress when the load has lasted so long.
+    told_after: Duration,
 }
+
+/// A load that lasts longer than this is reported on, and again whenever it has lasted twice
+/// as long.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
 
 fn verifies_checksum(shared: &Shared) -> bool {
     let skipped = shared.jobs.checksums_are_skipped.load(Ordering::Relaxed);
@@ -113,6 +123,21 @@ impl Load {
                 error,
             },
         })?;
+        let coming_bytes = options.total_bytes.unwrap_or(0);
+        let mut load = Load::new(shared, options, Loaded::new(keyspace, count));
+        load.builders = Some(builders);
+        load.huge_pages = memory::allow_huge_pages_if_due(coming_bytes);
+        Ok(load)
+    }
+
+    /// Begins a load that builds nothing: it finds out whether the bytes could be loaded, and
+    /// what they say of themselves. Only a key that comes twice is not noticed.
+    pub fn check(shared: &Shared, options: LoadOptions) -> Load {
+        let nothing = Keyspace::new(0, 1, 1, shared.keyspace.hasher);
+        Load::new(shared, options, Loaded::new(Arc::new(nothing), 0))
+    }
+
+    fn new(shared: &Shared, options: LoadOptions, loaded: Loaded) -> Load {
         let decoder = Decoder::new(Options {
             verify_checksum: verifies_checksum(shared),
             ..Options::default()
@@ -121,20 +146,26 @@ impl Load {
             Some(bytes) => bytes / KEY_BYTES_MIN,
             None => KEYS_CLAIMED_MAX,
         };
-        let coming_bytes = options.total_bytes.unwrap_or(0);
-        Ok(Load {
+        Load {
             options,
             decoder,
             input: Vec::new(),
-            builders,
-            loaded: Loaded::new(keyspace, count),
+            builders: None,
+            loaded,
             now_ms: clock::unix_ms(),
             pace: Pace::default(),
             db: 0,
             believed_keys,
-            huge_pages: memory::allow_huge_pages_if_due(coming_bytes),
+            huge_pages: true,
             ended: false,
-        })
+            began: Instant::now(),
+            told_after: TOLD_AFTER,
+        }
+    }
+
+    /// How many bytes were understood so far. With one, the header was, and is in order.
+    pub fn offset(&self) -> u64 {
+        self.decoder.offset()
     }
 
     /// Takes the next bytes, however they are cut. Waits while the builders are behind, and
@@ -182,32 +213,54 @@ impl Load {
             Ok(()) => Ok(Fed::All),
             Err(Stop::Bad(kind)) => Err(self.error(kind)),
             Err(Stop::Builder) => {
-                let kind = self.builders.failure();
-                Err(self.error(kind))
+                let failure = self.builders.as_mut().map(Builders::failure);
+                Err(self.error(failure.unwrap_or(LoadErrorKind::Cancelled)))
             }
         }
     }
 
-    fn note_progress(&self, shared: &Shared) {
+    fn note_progress(&mut self, shared: &Shared) {
         let loading = &shared.jobs.loading;
         let offset = self.decoder.offset();
         loading.loaded_bytes.store(offset, Ordering::Relaxed);
+        let lasts = self.began.elapsed();
+        if lasts < self.told_after || self.builders.is_none() {
+            return;
+        }
+        self.told_after = lasts * 2;
+        let (keys, seconds) = (self.loaded.keys_loaded, lasts.as_secs());
+        let read_mb = offset as f64 / (1 << 20) as f64;
+        match loading.total_bytes.load(Ordering::Relaxed) {
+            0 => tracing::info!("Loading for {seconds} s: {read_mb:.0} MB, {keys} keys."),
+            total => {
+                let percent = offset as f64 * 100.0 / total as f64;
+                tracing::info!(
+                    "Loading for {seconds} s: {percent:.1}% ({read_mb:.0} MB), {keys} keys."
+                );
+            }
+        }
     }
 
-    /// All has been fed. Waits for the builders.
+    /// What is wrong when no more bytes come.
+    pub fn truncated(&self) -> LoadError {
+        LoadError {
+            origin: self.options.origin.clone(),
+            kind: self.decoder.truncated(&self.input).into(),
+        }
+    }
+
+    /// All has been fed. Waits for the builders. Of a check nothing comes but the facts.
     ///
     /// # Errors
     /// The end is missing, or a builder found a key twice.
     pub fn finish(self) -> Result<Loaded, LoadError> {
-        let origin = self.options.origin;
-        let fail = |kind| LoadError { origin, kind };
         if !self.ended {
-            let kind = self.decoder.truncated(&self.input).into();
-            return Err(fail(kind));
+            return Err(self.truncated());
         }
-        let mut loaded = self.loaded;
-        loaded.keys_loaded = self.builders.finish().map_err(fail)?;
-        Ok(loaded)
+        let origin = self.options.origin;
+        let built = self.builders.map_or(Ok(()), Builders::finish);
+        built.map_err(|kind| LoadError { origin, kind })?;
+        Ok(self.loaded)
     }
 
     fn error(&mut self, kind: LoadErrorKind) -> LoadError {
@@ -229,8 +282,11 @@ impl Load {
                     if is_due && !self.options.follower && self.loaded.replication().is_none() {
                         self.loaded.keys_expired += 1;
                     } else {
-                        let facts = self.loaded.facts(&entry, db, self.now_ms);
-                        self.builders.put(facts, entry.key, value)?;
+                        self.loaded.keys_loaded += 1;
+                        if let Some(builders) = &mut self.builders {
+                            let facts = self.loaded.facts(&entry, db, self.now_ms);
+                            builders.put(facts, entry.key, value)?;
+                        }
                     }
                 }
                 Step::End { .. } => self.ended = true,
@@ -267,7 +323,10 @@ impl Load {
     fn prepare(&mut self, keys: u64) -> Result<(), Stop> {
         let keys = keys.min(self.believed_keys);
         self.believed_keys -= keys;
-        Ok(self.builders.prepare(self.db, keys as usize)?)
+        match &mut self.builders {
+            Some(builders) => Ok(builders.prepare(self.db, keys as usize)?),
+            None => Ok(()),
+        }
     }
 
     /// Sleeps for one key, as `key-load-delay` says at every moment of it.

@@ -306,9 +306,8 @@ fn a_snapshot_that_cannot_be_used_is_not_asked_for_in_a_loop() {
     for _ in 0..8 {
         bench.receive("$100");
         bench.input(b"REDIS0099", 0);
-        let why = "Can't handle RDB format version 99";
-        let actions = bench.event(|link, now, out| link.refused(why, now, out));
-        assert_eq!(actions, format!(". {why}\nClose"));
+        let actions = bench.event(|link, now, out| link.refused(now, out));
+        assert_eq!(actions, "Close");
         waits.push(bench.wait());
         assert_eq!(bench.tick(), CONNECTING);
     }
@@ -316,6 +315,22 @@ fn a_snapshot_that_cannot_be_used_is_not_asked_for_in_a_loop() {
         let longest = longest * 1000;
         assert!((longest * 4 / 5..=longest).contains(waited), "{waits:?}");
     }
+}
+
+#[test]
+fn the_data_is_the_leaders_from_the_first_stream_to_the_next_leader() {
+    let mut bench = Bench::new();
+    bench.follow();
+    assert!(!bench.link.has_led());
+    bench.receive("$5");
+    bench.input(b"REDIS", 0);
+    assert!(bench.link.is_loading() && !bench.link.has_led());
+    bench.event(|link, now, out| link.loaded(PROGRESS, now, out));
+    assert!(bench.link.has_led());
+    bench.lost();
+    assert!(bench.link.has_led());
+    bench.follow();
+    assert!(!bench.link.has_led());
 }
 
 #[test]

@@ -12,8 +12,11 @@ pub mod delay;
 
 pub mod replicas;
 
+pub mod leader;
+
 pub use client::{Client, check, check_all};
 pub use delay::Delay;
+pub use leader::{ID, Scripted, full_resync, marked_resync, new_keys, snapshot, snapshot_with};
 pub use proxy::Proxy;
 pub use replicas::*;
 pub use server::{Peer, Server, free_port, wait_until};

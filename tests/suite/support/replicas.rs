@@ -6,7 +6,7 @@ use super::{Peer, Server, wait_until};
 
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// A leader does not wait for more followers in these tests.
+/// A leader does not wait for more followers in these tests, and DEBUG is allowed.
 pub const AT_ONCE: [&str; 4] = [
     "--repl-diskless-sync-delay",
     "0",

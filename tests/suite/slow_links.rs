@@ -1,0 +1,258 @@
+//! Full syncs over links that are slow, or held up: they end at the first attempt, take no
+//! more memory than they may, and one follower's trouble is not the others'.
+
+use std::fs;
+use std::time::Duration;
+
+use super::support::*;
+
+/// Other tests run at the same time, on two cores.
+const SOON: Duration = Duration::from_secs(120);
+
+/// Of each value that is written, so that few commands are much data.
+const VALUE_BYTES: usize = 20_000;
+
+fn follow(port: u16, args: &[&str]) -> Server {
+    let port = port.to_string();
+    Server::start(&[&["--replicaof", "127.0.0.1", &port], args].concat())
+}
+
+fn field(server: &Server, section: &str, name: &str) -> i64 {
+    let fields = server.client().info(section);
+    let value = fields.get(name).map(|value| value.parse());
+    value.and_then(Result::ok).unwrap_or(-1)
+}
+
+fn is_up(follower: &Server) -> bool {
+    follower.client().info("replication")["master_link_status"] == "up"
+}
+
+#[track_caller]
+fn wait_for_link(follower: &Server) {
+    wait_until(SOON, "the link is up", || is_up(follower));
+}
+
+#[track_caller]
+fn wait_until_equal(leader: &Server, follower: &Server) {
+    wait_until(SOON, "the offsets are equal", || {
+        let offset = |server| field(server, "replication", "master_repl_offset");
+        is_up(follower) && offset(leader) == offset(follower)
+    });
+    let digest = |server: &Server| server.client().run("DEBUG DIGEST").text();
+    assert_eq!(digest(leader), digest(follower));
+}
+
+/// Sets `count` keys of a name to values that do not compress, which would leave little.
+fn write(leader: &Server, name: &str, count: usize) {
+    let mut client = leader.client();
+    let mut dice = count as u64;
+    let mut value = || -> Vec<u8> {
+        let mut byte = || {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (dice >> 56) as u8
+        };
+        (0..VALUE_BYTES).map(|_| byte()).collect()
+    };
+    for number in 0..count {
+        let key = format!("{name}:{number}");
+        client.cmd(&[b"SET", key.as_bytes(), &value()]);
+    }
+}
+
+/// So much is written during a sync that the memory it may take does not hold it, and the
+/// output limit is passed by far.
+#[test]
+fn a_sync_ends_at_the_first_attempt_however_much_is_written() {
+    let leader = Server::start(&[
+        "--repl-diskless-sync-delay",
+        "0",
+        "--client-output-buffer-limit",
+        "replica 2mb 1mb 1",
+    ]);
+    write(&leader, "a", 1000);
+    let proxy = Proxy::to(leader.port);
+    proxy.limit(2_000_000);
+    let follower = follow(proxy.port, &[]);
+    wait_until(SOON, "the snapshot is on its way", || {
+        leader.log().contains("Background RDB transfer started")
+    });
+    proxy.limit(0);
+    let memory = || field(&leader, "memory", "mem_total_replication_buffers");
+    let before = memory();
+    // The same keys too: what the snapshot has not sent yet is given to it.
+    write(&leader, "a", 1000);
+    write(&leader, "b", 2000);
+    wait_until(SOON, "the log is spilled", || {
+        field(&leader, "replication", "repl_spilled_bytes") > 10 << 20
+            && memory() - before < 32 << 20
+    });
+    proxy.limit(100_000_000);
+    write(&leader, "c", 100);
+    wait_until_equal(&leader, &follower);
+    for (name, expect) in [
+        ("sync_full", 1),
+        ("total_forks", 1),
+        ("client_output_buffer_limit_disconnections", 0),
+    ] {
+        assert_eq!(field(&leader, "stats", name), expect, "{name}");
+    }
+    write(&leader, "d", 10);
+    wait_until(SOON, "what was spilled is given up", || {
+        field(&leader, "replication", "repl_spilled_bytes") == 0
+    });
+    check(&mut leader.client(), "WAIT 1 60000", ":1");
+    // It has caught up, so from here on it is dropped for what it does not take.
+    proxy.limit(0);
+    wait_until(SOON, "the follower is dropped", || {
+        write(&leader, "e", 100);
+        let line = "scheduled to be closed ASAP for overcoming of output buffer limits.";
+        leader.log().contains(line)
+    });
+    let name = "client_output_buffer_limit_disconnections";
+    assert_eq!(field(&leader, "stats", name), 1);
+    proxy.cut();
+    proxy.unlimit();
+    wait_until_equal(&leader, &follower);
+}
+
+#[test]
+fn a_limit_for_syncs_counts_while_they_last() {
+    let leader = Server::start(&[
+        "--repl-diskless-sync-delay",
+        "0",
+        "--replica-full-sync-buffer-limit",
+        "4mb",
+    ]);
+    write(&leader, "a", 1000);
+    let proxy = Proxy::to(leader.port);
+    proxy.limit(2_000_000);
+    let _follower = follow(proxy.port, &[]);
+    wait_until(SOON, "the snapshot is on its way", || {
+        leader.log().contains("Background RDB transfer started")
+    });
+    proxy.limit(0);
+    write(&leader, "b", 1000);
+    wait_until(SOON, "the follower is dropped", || {
+        field(
+            &leader,
+            "stats",
+            "client_output_buffer_limit_disconnections",
+        ) == 1
+    });
+}
+
+/// Where nothing can be spilled, memory is bounded by what Redis bounds it by.
+#[test]
+fn without_a_disk_the_output_limit_counts_for_syncs_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("data");
+    fs::create_dir(&dir).expect("a folder");
+    let leader = Server::start(&[
+        "--repl-diskless-sync-delay",
+        "0",
+        "--client-output-buffer-limit",
+        "replica 30mb 0 0",
+        "--dir",
+        dir.to_str().expect("an ordinary path"),
+    ]);
+    write(&leader, "a", 1000);
+    fs::remove_dir_all(&dir).expect("an empty folder");
+    let proxy = Proxy::to(leader.port);
+    proxy.limit(2_000_000);
+    let follower = follow(proxy.port, &[]);
+    wait_until(SOON, "the snapshot is on its way", || {
+        leader.log().contains("Background RDB transfer started")
+    });
+    proxy.limit(0);
+    write(&leader, "b", 2000);
+    wait_until(SOON, "the follower is dropped", || {
+        field(
+            &leader,
+            "stats",
+            "client_output_buffer_limit_disconnections",
+        ) == 1
+    });
+    let line = "The replication stream cannot be spilled to disk and stays in memory";
+    assert!(leader.log().contains(line), "{}", leader.log());
+    fs::create_dir(&dir).expect("a folder");
+    proxy.cut();
+    proxy.unlimit();
+    wait_until_equal(&leader, &follower);
+    assert_eq!(field(&leader, "stats", "sync_full"), 2);
+}
+
+#[test]
+fn who_hangs_or_dies_in_a_sync_harms_only_itself() {
+    let leader = Server::start(&[
+        "--repl-diskless-sync-delay",
+        "1000",
+        "--repl-diskless-sync-max-replicas",
+        "3",
+    ]);
+    write(&leader, "a", 2000);
+    let links = [Proxy::to(leader.port), Proxy::to(leader.port)];
+    links.iter().for_each(|link| link.limit(1_000_000));
+    let [slow, mut dying] = [follow(links[0].port, &[]), follow(links[1].port, &[])];
+    wait_until(SOON, "two followers wait", || {
+        field(&leader, "replication", "connected_slaves") == 2
+    });
+    links.iter().for_each(|link| link.limit(0));
+    let fast = follow(leader.port, &[]);
+    wait_until_equal(&leader, &fast);
+    assert!(!is_up(&slow) && !is_up(&dying));
+    dying.kill();
+    links[1].cut();
+    write(&leader, "b", 10);
+    wait_until_equal(&leader, &fast);
+    assert!(!is_up(&slow));
+    links[0].unlimit();
+    wait_until_equal(&leader, &slow);
+    assert_eq!(field(&leader, "stats", "total_forks"), 1);
+    assert_eq!(field(&leader, "stats", "sync_full"), 3);
+    wait_until(SOON, "the transfer has ended", || {
+        let line = "Diskless rdb transfer, done reading from pipe, 2 replicas still up.";
+        leader.log().contains(line)
+    });
+}
+
+/// A pass does not wait for its members when others wait for the next one.
+#[test]
+fn who_comes_late_does_not_wait_for_a_slow_follower() {
+    let leader = Server::start(&["--repl-diskless-sync-delay", "0"]);
+    write(&leader, "a", 2000);
+    let link = Proxy::to(leader.port);
+    link.limit(1_000_000);
+    let slow = follow(link.port, &[]);
+    wait_until(SOON, "the snapshot is on its way", || {
+        leader.log().contains("Background RDB transfer started")
+    });
+    link.limit(0);
+    let late = follow(leader.port, &[]);
+    wait_until_equal(&leader, &late);
+    assert!(!is_up(&slow));
+    link.unlimit();
+    wait_until_equal(&leader, &slow);
+    assert_eq!(field(&leader, "stats", "total_forks"), 2);
+}
+
+#[test]
+fn eight_followers_that_lose_their_backlog_together_cost_two_passes_at_most() {
+    let leader = Server::start(&["--repl-backlog-size", "16kb"]);
+    write(&leader, "a", 100);
+    let link = Proxy::to(leader.port);
+    let followers: Vec<Server> = (0..8).map(|_| follow(link.port, &[])).collect();
+    followers.iter().for_each(wait_for_link);
+    let forks = field(&leader, "stats", "total_forks");
+    link.part();
+    wait_until(SOON, "the leader is alone", || {
+        field(&leader, "replication", "connected_slaves") == 0
+    });
+    write(&leader, "b", 50);
+    link.heal();
+    for follower in &followers {
+        wait_until_equal(&leader, follower);
+    }
+    let passes = field(&leader, "stats", "total_forks") - forks;
+    assert!((1..=2).contains(&passes), "{passes} passes");
+    assert_eq!(field(&leader, "stats", "sync_full"), 16);
+}
