@@ -54,13 +54,24 @@ pub struct Cluster {
     began: Instant,
 }
 
+/// Who follows whom at first: somebody who came before.
+fn tree(rng: &mut Rng) -> Vec<Option<usize>> {
+    let count = 2 + rng.below(4);
+    let above = |id: u64, rng: &mut Rng| match rng.below(2) {
+        0 => 0,
+        _ => rng.below(id) as usize,
+    };
+    let followers = (1..count).map(|id| Some(above(id, rng)));
+    std::iter::once(None).chain(followers).collect()
+}
+
 impl Cluster {
     pub fn new(seed: u64, profile: Profile, loud: bool) -> Cluster {
         let mut rng = Rng::seeded(seed);
         let mut cluster = Cluster {
             net: Net::new(rng.next_u64()),
             nodes: Vec::new(),
-            upstream: vec![None, Some(0), Some(0), Some(rng.below(3) as usize)],
+            upstream: tree(&mut rng),
             leader: 0,
             rng,
             profile,
@@ -105,6 +116,9 @@ impl Cluster {
         if self.rng.below(4) == 0 {
             node.set("repl-diskless-load", "swapdb");
         }
+        if self.profile.crashes && self.rng.below(4) == 0 {
+            node.set("client-output-buffer-limit", "replica 100kb 50kb 1");
+        }
         if self.rng.below(2) == 0 {
             node.slow_snapshots(100 + self.rng.below(5000));
         }
@@ -112,10 +126,10 @@ impl Cluster {
         self.nodes[id] = Some(node);
     }
 
-    /// Ends a node, with a save if `saves`.
-    pub async fn stop(&mut self, id: usize, saves: bool) {
+    /// Ends a node, with a save if `saves`. Whether it has what it had when it comes back.
+    pub async fn stop(&mut self, id: usize, saves: bool) -> bool {
         let Some(mut node) = self.nodes[id].take() else {
-            return;
+            return false;
         };
         self.tell(|| format!("node {id} stops at {}, saves: {saves}", node.end_offset()));
         self.past_full_syncs += node.full_syncs();
@@ -128,12 +142,14 @@ impl Cluster {
         if !saves && id != self.leader {
             self.forgets(id);
         }
+        saves
     }
 
     /// REPLICAOF. False if the node did not get to it.
     pub async fn replica_of(&mut self, id: usize, upstream: Option<usize>) -> bool {
         self.tell(|| format!("node {id} is to follow {upstream:?}"));
-        let Some(node) = &self.nodes[id] else {
+        let node = self.nodes[id].as_ref();
+        let Some(node) = node.filter(|node| !node.is_frozen()) else {
             return false;
         };
         let done = node
@@ -145,6 +161,12 @@ impl Cluster {
         let answer = done.expect("a node that answers").expect("an answer");
         assert!(answer.is_ok(), "{answer:?}");
         true
+    }
+
+    /// One that is down or hangs does so when it hears of it.
+    pub fn will_follow(&mut self, id: usize, upstream: usize) {
+        self.upstream[id] = Some(upstream);
+        self.note_keepers();
     }
 
     /// Whether `id` gets its data through `above`.

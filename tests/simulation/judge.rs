@@ -52,7 +52,8 @@ impl Cluster {
 
     /// Runs commands on the leader, and counts them.
     pub fn write(&mut self, mut commands: Vec<Command>) {
-        let Some(leader) = self.nodes[self.leader].as_mut() else {
+        let leader = self.nodes[self.leader].as_mut();
+        let Some(leader) = leader.filter(|leader| leader.serves()) else {
             return;
         };
         self.truth.next += 1;
@@ -75,7 +76,8 @@ impl Cluster {
             command(&format!("SELECT {DB_WAITED}")),
             command(&format!("SET {} {n}", waited_key(n))),
         ]);
-        let Some(leader) = &self.nodes[self.leader] else {
+        let leader = self.nodes[self.leader].as_ref();
+        let Some(leader) = leader.filter(|leader| leader.serves()) else {
             return;
         };
         let end = leader.end_offset();
@@ -130,7 +132,7 @@ impl Cluster {
     pub fn successors(&self) -> Vec<usize> {
         let is_one = |id: &usize| {
             let node = self.nodes[*id].as_ref();
-            *id != self.leader && node.is_some_and(|node| !node.is_loading())
+            *id != self.leader && node.is_some_and(Node::serves)
         };
         let keepers = self.truth.keepers.iter().copied();
         keepers.filter(is_one).collect()

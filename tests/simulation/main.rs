@@ -22,6 +22,8 @@ mod node;
 
 mod schedule;
 
+mod successions;
+
 mod wire;
 
 mod writes;

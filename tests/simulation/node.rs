@@ -1,9 +1,14 @@
 //! One server of the simulation: the real engine and the real replication, with a file
 //! system of its own and a network that the schedule rules over.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::path::Path;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use lockstep::base::clock;
@@ -52,6 +57,7 @@ pub struct Node {
     parser: Parser,
     locker: Locker,
     tasks: JoinHandle<()>,
+    ice: Rc<Ice>,
     snapshot_us_per_key: u64,
     _freed: std::sync::mpsc::Receiver<Garbage>,
 }
@@ -63,6 +69,16 @@ pub struct Plan<'a> {
     pub leader: Option<usize>,
     pub backlog_bytes: u64,
     pub seed: u64,
+}
+
+/// Which node listens there.
+pub fn node_at(port: u16) -> usize {
+    usize::from(port - PORT)
+}
+
+/// How leaders know a follower.
+pub fn follower_address(id: usize) -> (String, u16) {
+    (format!("10.0.0.{id}"), PORT + id as u16)
 }
 
 pub fn address(id: usize) -> (String, u16) {
@@ -77,7 +93,7 @@ impl Node {
     pub fn start(plan: &Plan, net: &Net) -> Node {
         let registry = Registry::new(FAMILIES);
         let size = Size {
-            shards: 16,
+            shards: 4,
             gates: GATES,
             commands: registry.len(),
         };
@@ -92,12 +108,12 @@ impl Node {
         let restored = report.expect("a file that loads");
         let restored = restored.and_then(|report| report.replication);
         let engine = Arc::new(Engine { shared, registry });
-        let set = LocalSet::new();
+        let (set, ice) = (LocalSet::new(), Rc::<Ice>::default());
         let entered = set.enter();
         let (id, wires) = (plan.id, net.clone());
         let network = Network {
             connect: Box::new(move |target| {
-                let to = usize::from(target.port - PORT);
+                let to = node_at(target.port);
                 Box::pin(wires.clone().connect(id, to))
             }),
             seed: plan.seed,
@@ -113,12 +129,33 @@ impl Node {
             session: session(shared, String::new()),
             parser: Parser::new(),
             locker,
-            tasks: spawn_local(set),
+            tasks: spawn_local(Process {
+                tasks: set,
+                ice: ice.clone(),
+            }),
+            ice,
             snapshot_us_per_key: 0,
             replication,
             engine,
             _freed: freed,
         }
+    }
+
+    /// Stops it as SIGSTOP does, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        self.ice.is_frozen.set(frozen);
+        if let Some(waker) = self.ice.waker.take() {
+            waker.wake();
+        }
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.ice.is_frozen.get()
+    }
+
+    /// Whether a client would be answered.
+    pub fn serves(&self) -> bool {
+        !self.is_frozen() && !self.is_loading()
     }
 
     /// Ends without warning, as a process does that is killed.
@@ -200,7 +237,8 @@ impl Node {
     pub fn get(&mut self, db: u32, key: &str) -> Option<Vec<u8>> {
         let keyspace = &self.engine.shared.keyspace;
         let key = keyspace.key(key.as_bytes());
-        let mut locked = keyspace.lock_everything(&mut self.locker);
+        let shard = keyspace.shard_of(key.hash) as u16;
+        let mut locked = keyspace.lock_shards(&mut self.locker, &[shard]);
         locked.expiry = Expiry::Ignore;
         let entry = locked.peek(db, key)?;
         entry.string_bytes().map(<[u8]>::to_vec)
@@ -224,6 +262,32 @@ impl Node {
         }
         all.sort();
         all
+    }
+}
+
+/// What keeps a process from running.
+#[derive(Default)]
+struct Ice {
+    is_frozen: Cell<bool>,
+    waker: Cell<Option<Waker>>,
+}
+
+/// All tasks of a server. Its sockets live on while it is frozen, and so do its timers: what
+/// has come due meanwhile is due when it thaws.
+struct Process {
+    tasks: LocalSet,
+    ice: Rc<Ice>,
+}
+
+impl Future for Process {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.ice.is_frozen.get() {
+            self.ice.waker.set(Some(cx.waker().clone()));
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.tasks).poll(cx)
     }
 }
 

@@ -7,6 +7,7 @@ use lockstep::base::rng::Rng;
 use tokio::time::{Instant, sleep};
 
 use crate::cluster::{Cluster, Profile};
+use crate::node::address;
 use crate::writes::{self, command};
 
 const STEPS: u64 = 150;
@@ -14,13 +15,14 @@ const STEPS: u64 = 150;
 const MS: Duration = Duration::from_millis(1);
 
 /// What ends by itself.
-enum Later {
+pub enum Later {
     Start(usize),
     Release((usize, usize)),
+    Thaw(usize),
 }
 
-struct Schedule {
-    cluster: Cluster,
+pub struct Schedule {
+    pub cluster: Cluster,
     later: Vec<(Instant, Later)>,
 }
 
@@ -70,13 +72,18 @@ impl Schedule {
             0..40 => self.cluster.write_some(),
             40..50 => self.cluster.write_and_wait().await,
             50..65 => self.cut(),
-            65..71 => self.hold(),
-            71..77 => self.slow_down(),
-            77..83 => self.restart_follower().await,
-            83..86 => self.restart_leader().await,
-            86..90 => self.promote().await,
-            90..94 => self.point_elsewhere().await,
-            94..96 => self.save(),
+            65..69 => self.hold(),
+            69..72 => self.hang(),
+            72..75 => self.slow_down(),
+            75..77 => self.delay(),
+            77..82 => self.restart_follower().await,
+            82..84 => self.restart_leader().await,
+            84 => self.restart_all().await,
+            85..88 => self.promote().await,
+            88..90 => self.replace_leader().await,
+            90..92 => self.hand_over().await,
+            92..95 => self.point_elsewhere().await,
+            95..97 => self.save(),
             _ => self.read_followers(),
         }
         self.cluster.check();
@@ -90,11 +97,11 @@ impl Schedule {
         self.cluster.check();
     }
 
-    fn draw(&mut self, below: u64) -> u64 {
+    pub fn draw(&mut self, below: u64) -> u64 {
         self.cluster.rng.below(below)
     }
 
-    fn do_due(&mut self) {
+    pub fn do_due(&mut self) {
         let now = Instant::now();
         let mut at = 0;
         while at < self.later.len() {
@@ -105,7 +112,29 @@ impl Schedule {
             match self.later.remove(at).1 {
                 Later::Start(id) => self.start(id),
                 Later::Release(pair) => self.cluster.net.hold(pair, false),
+                Later::Thaw(id) => self.thaw(id),
             }
+        }
+    }
+
+    /// Does this after so many milliseconds.
+    pub fn plan(&mut self, ms: u64, later: Later) {
+        self.later.push((Instant::now() + MS * ms as u32, later));
+    }
+
+    fn thaw(&mut self, id: usize) {
+        let Some(node) = &self.cluster.nodes[id] else {
+            return;
+        };
+        node.freeze(false);
+        if let Some(above) = self.cluster.upstream[id]
+            && !node.engine.shared.role.is_follower()
+        {
+            // Another leads by now. It hears of that as soon as it listens again.
+            let heard = node
+                .replication
+                .replica_of(Some(address(above)), "a client");
+            drop(heard);
         }
     }
 
@@ -121,10 +150,11 @@ impl Schedule {
         self.later.clear();
         for id in 0..self.cluster.nodes.len() {
             self.start(id);
+            self.thaw(id);
         }
     }
 
-    fn follower(&mut self) -> usize {
+    pub fn follower(&mut self) -> usize {
         loop {
             let id = self.draw(self.cluster.nodes.len() as u64) as usize;
             if id != self.cluster.leader {
@@ -159,8 +189,16 @@ impl Schedule {
         let ms = 50 + self.draw(9000);
         self.cluster.tell(|| format!("hold {pair:?} for {ms} ms"));
         self.cluster.net.hold(pair, true);
-        self.later
-            .push((Instant::now() + MS * ms as u32, Later::Release(pair)));
+        self.plan(ms, Later::Release(pair));
+    }
+
+    /// Everything takes longer on its way, as between continents.
+    fn delay(&mut self) {
+        let pair = self.pair();
+        let ms = self.draw(400);
+        self.cluster
+            .tell(|| format!("{pair:?}: {ms} ms of latency"));
+        self.cluster.net.delay(pair, ms);
     }
 
     fn slow_down(&mut self) {
@@ -173,6 +211,17 @@ impl Schedule {
 
     // ---- servers ----
 
+    /// A server stands still, and nobody is told.
+    fn hang(&mut self) {
+        let id = self.draw(self.cluster.nodes.len() as u64) as usize;
+        let ms = 50 + self.draw(9000);
+        if let Some(node) = &self.cluster.nodes[id] {
+            self.cluster.tell(|| format!("node {id} hangs for {ms} ms"));
+            node.freeze(true);
+            self.plan(ms, Later::Thaw(id));
+        }
+    }
+
     async fn restart_follower(&mut self) {
         let id = self.follower();
         let saves = !self.cluster.profile.crashes || self.draw(2) == 0;
@@ -182,8 +231,7 @@ impl Schedule {
             self.start(id);
         } else {
             let ms = self.draw(3000);
-            self.later
-                .push((Instant::now() + MS * ms as u32, Later::Start(id)));
+            self.plan(ms, Later::Start(id));
         }
         self.cluster.note_change();
     }
@@ -199,50 +247,27 @@ impl Schedule {
         self.cluster.note_change();
     }
 
-    /// A follower takes over: mostly one that has all that was waited for. The old leader
-    /// goes on for a while, then follows it; so do some of the others.
-    async fn promote(&mut self) {
-        let careful = !self.cluster.profile.crashes || self.draw(6) > 0;
-        let candidates = match careful {
-            true => self.cluster.successors(),
-            false => vec![self.follower()],
-        };
-        let drawn = self.draw(candidates.len().max(1) as u64) as usize;
-        let Some(id) = candidates.get(drawn).copied() else {
-            return;
-        };
-        let old = self.cluster.leader;
-        if !self.cluster.replica_of(id, None).await {
-            return;
+    /// All go down and come back in any order.
+    async fn restart_all(&mut self) {
+        let leader = self.cluster.leader;
+        let mut saved = false;
+        let mut order: Vec<usize> = (0..self.cluster.nodes.len()).collect();
+        shuffle(&mut order, &mut self.cluster.rng);
+        for id in order.clone() {
+            let saves = !self.cluster.profile.crashes || self.draw(2) == 0;
+            self.cluster.stop(id, saves).await;
+            saved |= saves && id == leader;
         }
-        self.cluster.new_leader(id, careful);
-        if self.draw(2) == 0 {
-            self.write_to_old(old);
-        }
-        self.cluster.write_some();
-        let ms = self.draw(100);
-        sleep(MS * ms as u32).await;
-        self.cluster.replica_of(old, Some(id)).await;
-        for other in 0..self.cluster.nodes.len() {
-            if other != id && other != old && self.draw(2) == 0 {
-                self.cluster.replica_of(other, Some(id)).await;
+        shuffle(&mut order, &mut self.cluster.rng);
+        for id in order {
+            self.start(id);
+            if id == leader {
+                self.cluster.new_leader(id, saved);
             }
+            let ms = self.draw(1000);
+            sleep(MS * ms as u32).await;
         }
         self.cluster.note_change();
-    }
-
-    /// Somebody who has not heard of the promotion writes to who no longer leads.
-    fn write_to_old(&mut self, old: usize) {
-        let rng = &mut self.cluster.rng;
-        let commands = vec![
-            command("SELECT 12"),
-            command("SET count 0"),
-            writes::select(rng),
-            writes::any(rng, 100),
-        ];
-        if let Some(node) = self.cluster.nodes[old].as_mut() {
-            node.run(&commands);
-        }
     }
 
     async fn point_elsewhere(&mut self) {
@@ -257,7 +282,7 @@ impl Schedule {
     fn save(&mut self) {
         let id = self.draw(self.cluster.nodes.len() as u64) as usize;
         let node = self.cluster.nodes[id].as_mut();
-        if let Some(node) = node.filter(|node| !node.is_loading()) {
+        if let Some(node) = node.filter(|node| node.serves()) {
             let end = node.save();
             self.cluster.tell(|| format!("node {id} saves at {end}"));
         }
@@ -274,8 +299,15 @@ impl Schedule {
             command("SET key:3 x"),
             command("EXISTS key:4 key:5 key:6"),
         ];
-        if let Some(node) = self.cluster.nodes[id].as_mut() {
+        let node = self.cluster.nodes[id].as_mut();
+        if let Some(node) = node.filter(|node| !node.is_frozen()) {
             node.run(&commands);
         }
+    }
+}
+
+fn shuffle(all: &mut [usize], rng: &mut Rng) {
+    for at in (1..all.len()).rev() {
+        all.swap(at, rng.below(at as u64 + 1) as usize);
     }
 }

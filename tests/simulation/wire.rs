@@ -79,7 +79,10 @@ impl Lane {
     fn push(&mut self, bytes: &[u8]) {
         let takes_ms = bytes.len() / self.bytes_per_ms;
         self.free_at = self.free_at.max(Instant::now()) + MS * takes_ms as u32;
+        // A latency that shrinks lets nothing overtake what is on its way.
         let arrives = self.free_at + MS * self.latency_ms as u32;
+        let last = self.pieces.back().map(|(arrives, _)| *arrives);
+        let arrives = last.map_or(arrives, |last| arrives.max(last));
         self.pieces.push_back((arrives, bytes.to_vec()));
         self.queued_bytes += bytes.len();
         if let Some(waker) = self.reader.take() {
@@ -312,6 +315,15 @@ impl Net {
         for_lanes(&mut lock(&self.0), |of, _, lane| {
             if of == pair {
                 lane.bytes_per_ms = bytes_per_ms;
+            }
+        });
+    }
+
+    /// How long everything takes on a pair's connection from here on.
+    pub fn delay(&self, pair: (usize, usize), latency_ms: u64) {
+        for_lanes(&mut lock(&self.0), |of, _, lane| {
+            if of == pair {
+                lane.latency_ms = latency_ms;
             }
         });
     }

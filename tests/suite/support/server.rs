@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +16,11 @@ use super::client::Client;
 /// How long a server may take to start or to stop: generous, tests share two cores.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
+/// The ranges of ports that test processes claim.
+const RANGES_BEGIN: u16 = 12_000;
+const RANGES: u32 = 50;
+const RANGE_PORTS: u16 = 400;
+
 /// The configuration file in a server's folder, if it has one.
 const FILE_NAME: &str = "redis.conf";
 
@@ -25,6 +31,8 @@ pub struct Server {
     args: Vec<String>,
     pub port: u16,
     folder: TempDir,
+    /// How long the log was when the process was started.
+    log_before_bytes: usize,
 }
 
 impl Server {
@@ -60,6 +68,7 @@ impl Server {
             args,
             port,
             folder,
+            log_before_bytes: 0,
         };
         server.wait_until_it_answers();
         server
@@ -108,8 +117,7 @@ impl Server {
     /// Starts the ended (or else killed) server again: same port, same folder, same arguments.
     #[track_caller]
     pub fn restart(&mut self) {
-        self.kill();
-        self.child = spawn(&self.program, self.port, self.folder.path(), &self.args);
+        self.begin_again(&[]);
         self.wait_until_it_answers();
     }
 
@@ -119,6 +127,7 @@ impl Server {
         self.kill();
         let more = args.iter().map(|arg| arg.to_string());
         self.args.extend(more);
+        self.log_before_bytes = self.log().len();
         self.child = spawn(&self.program, self.port, self.folder.path(), &self.args);
     }
 
@@ -151,15 +160,19 @@ impl Server {
         }
     }
 
-    /// Any answer will do (a password may be asked for), but that it is still loading.
+    /// Any answer will do (a password may be asked for) but that it is still loading. The log
+    /// is asked first: another server may answer where ours is about to fail to listen, and
+    /// who is asked for a password is not told that the server is loading.
     fn answers(&self) -> bool {
+        let log = self.log();
+        let log = log.get(self.log_before_bytes..).unwrap_or_default();
+        if !log.contains("eady to accept connections") {
+            return false;
+        }
         let Ok(mut client) = Client::try_connect(("127.0.0.1", self.port)) else {
             return false;
         };
-        let answer = client.run("PING").to_string();
-        // Who is asked for a password is not told that the server is loading.
-        let ready = || self.log().contains("eady to accept connections");
-        !answer.starts_with("-LOADING") && (!answer.starts_with("-NOAUTH") || ready())
+        !client.run("PING").to_string().starts_with("-LOADING")
     }
 }
 
@@ -242,21 +255,31 @@ impl Peer {
     }
 }
 
-/// A port nobody listens on, of those the system does not hand out by itself. Each test
-/// process begins somewhere else, so that two at once seldom try the same.
+/// A port nobody listens on. Each test process has a range of its own, of those ports that
+/// the system does not hand out by itself, and claims it by listening on the first one: two
+/// processes that try the same port at once would each find it free.
 pub fn free_port() -> u16 {
-    const FIRST: u16 = 12_000;
-    const COUNT: u16 = 20_000;
+    static CLAIM: OnceLock<(TcpListener, u16)> = OnceLock::new();
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = std::process::id().wrapping_mul(397) % u32::from(COUNT);
+    let (_, first) = CLAIM.get_or_init(claim_range);
     loop {
-        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
-        let place = (start + step) % u32::from(COUNT);
-        let port = FIRST + u16::try_from(place).expect("below COUNT");
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % (RANGE_PORTS - 1);
+        let port = first + 1 + step;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
+}
+
+fn claim_range() -> (TcpListener, u16) {
+    let start = std::process::id();
+    let all = (0..RANGES).map(|step| (start.wrapping_add(step) % RANGES) as u16);
+    let claim = |range: u16| {
+        let first = RANGES_BEGIN + range * RANGE_PORTS;
+        let listener = TcpListener::bind(("127.0.0.1", first)).ok()?;
+        Some((listener, first))
+    };
+    all.filter_map(claim).next().expect("a range nobody uses")
 }
 
 /// Asks again and again until `condition` holds; panics, naming `what`, after `time`.
