@@ -315,8 +315,6 @@ params! {
             "Kept and shown; whatever it says, every payload is verified in full."
         RdbVersionCheck "rdb-version-check" = choice::<RdbVersions>(RdbVersions::Strict as i64);
             "Kept and shown; what a snapshot of another version holds decides whether it loads."
-        ReplicaFullSyncBufferLimit "replica-full-sync-buffer-limit" = memory(0, LONG_MAX, 0);
-            "Kept and shown; what a follower lacks during a full sync is kept as it is later."
         DualChannelReplicationEnabled "dual-channel-replication-enabled" = bool(false);
             "Kept and shown; a full sync takes one connection, and needs no second one."
         ExtendedRedisCompatibility "extended-redis-compatibility" = bool(false);
