@@ -65,6 +65,15 @@ unsafe extern "C" fn append(line: *const c_char, text: *mut c_void) {
     }
 }
 
+/// Takes back what other threads have freed of this thread's memory, and returns pages that are
+/// empty. The allocator does so by itself only where it allocates next: pages of sizes that are
+/// not asked for any more, as those of tables that have grown, would stay. Takes some
+/// microseconds for each 10 MB of the thread's, a millisecond at most where that was measured.
+pub fn tidy() {
+    // SAFETY: may be called at any time.
+    unsafe { libmimalloc_sys::mi_collect(false) }
+}
+
 /// Bytes allocated and not freed, by the sizes asked for; 0 where `Allocator` is not the
 /// global allocator. A sum of cells that others go on changing.
 pub fn used_bytes() -> usize {

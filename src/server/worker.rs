@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -15,8 +16,14 @@ use super::connection::Connection;
 use super::context::Worker;
 use super::serve::serve;
 use super::services::Services;
+use crate::base::memory;
 use crate::exec::Engine;
 use crate::net::stream::Moving;
+
+/// How often a worker looks whether its memory is worth tidying.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// It is when what is in use has changed by one part in so many since the last time.
+const TIDY_CHANGE: usize = 16;
 
 /// The acceptor's end of a worker.
 pub struct WorkerHandle {
@@ -76,6 +83,7 @@ fn run(worker: Rc<Worker>, mut arriving: UnboundedReceiver<Moving>, connections:
         }
     };
     runtime.block_on(async move {
+        tokio::task::spawn_local(keep_memory_tidy());
         while let Some(moving) = arriving.recv().await {
             let (worker, connections) = (worker.clone(), connections.clone());
             tokio::task::spawn_local(async move {
@@ -90,4 +98,17 @@ fn run(worker: Rc<Worker>, mut arriving: UnboundedReceiver<Moving>, connections:
             });
         }
     });
+}
+
+/// Gives memory back that the worker does not need any more, for ever.
+async fn keep_memory_tidy() {
+    let mut tidied_bytes = 0_usize;
+    loop {
+        tokio::time::sleep(TIDY_EVERY).await;
+        let used_bytes = memory::used_bytes();
+        if used_bytes.abs_diff(tidied_bytes) > used_bytes / TIDY_CHANGE {
+            memory::tidy();
+            tidied_bytes = used_bytes;
+        }
+    }
 }
