@@ -291,10 +291,12 @@ impl Future for Process {
     }
 }
 
+/// What a leader has lost its followers lose too: who has what is for the cluster to know.
 fn config(plan: &Plan) -> Arc<Config> {
     let mut lines = format!(
         "dir {}\nport {}\nsave \"\"\nrepl-timeout 5\nrepl-ping-replica-period 1\n\
-         repl-diskless-sync-delay 0\nrepl-backlog-size {}\n",
+         repl-diskless-sync-delay 0\nrepl-backlog-size {}\n\
+         replica-accept-empty-leader yes\n",
         plan.dir.display(),
         PORT + plan.id as u16,
         plan.backlog_bytes,
