@@ -259,14 +259,28 @@ async fn see_off(desk: Rc<Desk>, relay: Relay, members: Vec<Arc<Follower>>) {
 
 /// Makes the snapshot, as far as somebody wants it.
 async fn make(desk: &Rc<Desk>, pass: &mut Pass) -> io::Result<()> {
+    let mut made_bytes = 0;
     while !pass.relay.is_deserted() {
         wait_for_room(desk, pass).await;
         let Some(chunk) = next_chunk(desk, pass).await? else {
             return Ok(());
         };
+        made_bytes += chunk.len() as u64;
+        let total_bytes = estimated_total(&pass.stream, made_bytes);
+        for member in &pass.members {
+            let total = &member.progress.total_bytes;
+            total.store(total_bytes, Ordering::Relaxed);
+        }
         pass.relay.push(chunk)?;
     }
     Ok(())
+}
+
+/// How long the snapshot will be, if the keys to come are like those that were.
+fn estimated_total(stream: &SnapshotStream, made_bytes: u64) -> u64 {
+    let (keys, done) = (stream.facts().keys, stream.keys_done());
+    let scaled = u128::from(made_bytes) * u128::from(keys) / u128::from(done.max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX).max(made_bytes)
 }
 
 /// Waits until a member wants more. What writers give meanwhile is put away.

@@ -94,6 +94,43 @@ fn a_follower_that_stands_still_falls_behind() {
 }
 
 #[test]
+fn a_full_sync_tells_how_far_it_has_come() {
+    let Some(leader) = start(Kind::Ours, &["--rdb-key-save-delay", "3000"]) else {
+        return;
+    };
+    let mut client = leader.client();
+    for key in 0..1000 {
+        let value = "x".repeat(1000);
+        check(&mut client, &format!("SET key:{key} {value}"), "+OK");
+    }
+    let follower = start_follower(Kind::Ours, leader.port, &[]).expect("ours is always there");
+    let line = || field(&leader, "replication", "slave0");
+    let told = |name: &str| {
+        let line = line();
+        let fact = line
+            .split(',')
+            .find_map(|fact| fact.strip_prefix(name)?.strip_prefix('='));
+        fact.and_then(|fact| fact.parse::<f64>().ok())
+    };
+    wait_until(SOON, "it is on its way", || {
+        let percent = told("sync_perc").unwrap_or(0.0);
+        assert!(percent <= 100.0, "{}", line());
+        percent > 20.0
+    });
+    assert!(line().contains(",sync=snapshot,"), "{}", line());
+    assert!(
+        (0.0..60.0).contains(&told("sync_eta_seconds").unwrap_or(-1.0)),
+        "{}",
+        line()
+    );
+    let saves = || field(&leader, "persistence", "rdb_bgsave_in_progress");
+    assert_eq!(saves(), "1");
+    wait_for_link(&follower);
+    wait_until(SOON, "it streams", || line().ends_with(",sync=streaming"));
+    assert_eq!(saves(), "0");
+}
+
+#[test]
 fn every_full_sync_has_its_reason() {
     let Some(leader) = start(Kind::Ours, &["--repl-backlog-size", "16384"]) else {
         return;
