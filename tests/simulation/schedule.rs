@@ -258,6 +258,8 @@ impl Schedule {
             self.cluster.stop(id, saves).await;
             saved |= saves && id == leader;
         }
+        // No backlog outlives its server: who lacks something starts over.
+        self.cluster.note_change();
         shuffle(&mut order, &mut self.cluster.rng);
         for id in order {
             self.start(id);
