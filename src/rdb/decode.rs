@@ -113,6 +113,8 @@ pub struct Decoder {
     crc: Crc64,
     key_text: Text,
     value_text: Text,
+    /// Where a type byte stands that nobody knows and whose key has not come yet.
+    unknown_type: Option<(u64, u8)>,
 }
 
 impl Decoder {
@@ -130,6 +132,7 @@ impl Decoder {
             crc: Crc64::new(),
             key_text: Text::default(),
             value_text: Text::default(),
+            unknown_type: None,
         }
     }
 
@@ -145,6 +148,10 @@ impl Decoder {
 
     /// The error to report when the file ends with `input` although the decoder needs more.
     pub fn truncated(&self, input: &[u8]) -> DecodeError {
+        if let Some((offset, code)) = self.unknown_type {
+            let kind = DecodeErrorKind::UnknownType { code, key: None };
+            return DecodeError { offset, kind };
+        }
         let offset = self.offset + input.len() as u64;
         DecodeError {
             offset,
@@ -377,6 +384,7 @@ impl Decoder {
             }
             _ => {
                 let Some(ops) = frame::grammar(code, self.dialect) else {
+                    self.unknown_type = Some((self.offset + code_at as u64, code));
                     let key = unknown_key(cursor)?;
                     let kind = DecodeErrorKind::UnknownType { code, key };
                     return Err(Stop::Bad(code_at, kind));

@@ -223,7 +223,7 @@ impl Cluster {
         }
     }
 
-    fn allow_full_syncs(&mut self) {
+    pub fn allow_full_syncs(&mut self) {
         if self.full_syncs_allowed.take().is_some() {
             self.tell(|| "from here on there may be full syncs".to_owned());
         }

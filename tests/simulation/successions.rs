@@ -119,6 +119,10 @@ impl Schedule {
         let (replication, engine) = (node.replication.clone(), node.engine.clone());
         // What it is answered, the server's state tells as well.
         drop(replication.failover(begin));
+        if force {
+            // Whoever has more than the one it is forced upon has to start over.
+            self.cluster.allow_full_syncs();
+        }
         let patience = MS * (timeout_ms as u32 + 20_000);
         let (began, mut aborted) = (Instant::now(), false);
         sleep(MS).await;
