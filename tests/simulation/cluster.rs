@@ -210,13 +210,16 @@ impl Cluster {
     }
 
     /// A server knows two ids: who has not heard of the last change of leader, or has what
-    /// the new one lacks, starts over.
+    /// the new one lacks, starts over. So may an old leader that hangs: when it goes on, it
+    /// goes on with its log too, until it hears that it does not lead any more.
     pub fn note_succession(&mut self, id: usize, end: u64) {
         let known = self.truth.history.as_ref().map(History::id);
         let all_continue = self.nodes.iter().enumerate().all(|(at, node)| {
             let shares =
                 |node: &Node| Some(node.history().id()) == known && node.end_offset() <= end;
-            at == id || node.as_ref().is_some_and(shares)
+            let goes_on = |node: &Node| at == self.leader && node.is_frozen();
+            let stays = |node: &&Node| !goes_on(node);
+            at == id || node.as_ref().filter(stays).is_some_and(shares)
         });
         if !all_continue {
             self.allow_full_syncs();
