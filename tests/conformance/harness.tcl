@@ -94,3 +94,25 @@ harness_change_body wait_server_started {incr maxiter -1} {
         ![regexp "Failed listening on port| PID: $pid" [exec cat $stdout]]} {set maxiter 1}
     incr maxiter -1
 }
+
+# A busy machine may be four times as slow as the suite expects.
+harness_change_body wait_for_condition {$maxtries} {4 * $maxtries}
+
+# The signal that stops a process of many threads reaches one of them first, and the others
+# run on until that one has been scheduled. The suite expects a process that has stopped.
+rename exec harness_exec
+proc exec args {
+    set result [uplevel 1 [list harness_exec {*}$args]]
+    if {[lrange $args 0 1] eq "kill -SIGSTOP"} {harness_wait_stopped [lindex $args 2]}
+    return $result
+}
+
+proc harness_wait_stopped {pid} {
+    set deadline [expr {[clock milliseconds] + 10000}]
+    foreach stat [glob -nocomplain /proc/$pid/task/*/stat] {
+        while {![regexp {\) [tT] } [harness_exec cat $stat]]} {
+            if {[clock milliseconds] > $deadline} {error "$pid does not stop"}
+            after 1
+        }
+    }
+}
