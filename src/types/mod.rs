@@ -3,6 +3,9 @@
 //! A short string lives inside its entry (`store::entry`); everything else is a `Value` of
 //! its own behind a pointer.
 
+/// Sequences of short strings in one piece of memory, as RDB files hold them.
+pub mod listpack;
+
 /// What a key holds, as TYPE names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -1,0 +1,538 @@
+//! A listpack: a sequence of short strings and integers in one piece of memory, byte for
+//! byte what RDB files hold.
+//!
+//! ```text
+//!   bytes in all: u32 | entries: u16 | entry entry ... | FF
+//! ```
+//!
+//! Both numbers are little-endian. 65,535 entries means "that or more: count them". Each
+//! entry can be stepped over in both directions (`entry` has the encodings). Everything that
+//! looks like an integer is packed as one, and prints back to the same bytes.
+//!
+//! A position (`Pos`) belongs to the listpack as it was when the position was given: any
+//! change makes positions behind the change worthless.
+
+/// The encoding of entries.
+mod entry;
+
+use crate::base::number::{self, Digits};
+use entry::{END, Encoded};
+
+const HEADER_BYTES: usize = 6;
+/// The count that stands for itself and every larger one.
+const COUNT_UNKNOWN: u16 = u16::MAX;
+
+/// Nothing may be added to a listpack that would be larger then: its size has 32 bits, and
+/// others who read the format refuse what they hold for hostile.
+pub const SIZE_BYTES_MAX: usize = 1 << 30;
+
+/// Bytes that are no listpack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a listpack: what stands at byte {at_byte} is wrong")]
+pub struct Corrupt {
+    /// Where it does not go on.
+    pub at_byte: usize,
+}
+
+/// An entry's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    Int(i64),
+    Text(&'a [u8]),
+}
+
+impl<'a> Item<'a> {
+    /// Whether these bytes are the value's.
+    #[inline]
+    pub fn eq(self, bytes: &[u8]) -> bool {
+        match self {
+            Item::Text(text) => text == bytes,
+            Item::Int(int) => number::parse_i64(bytes) == Some(int),
+        }
+    }
+
+    /// The value's bytes; those of an integer are put in `digits`.
+    #[inline]
+    pub fn text<'d>(&self, digits: &'d mut Digits) -> &'d [u8]
+    where
+        'a: 'd,
+    {
+        match *self {
+            Item::Text(text) => text,
+            Item::Int(int) => digits.of(int),
+        }
+    }
+
+    /// The value as an integer, if its bytes are those of one.
+    #[inline]
+    pub fn int(self) -> Option<i64> {
+        match self {
+            Item::Int(int) => Some(int),
+            Item::Text(text) => number::parse_i64(text),
+        }
+    }
+
+    pub fn to_vec(self) -> Vec<u8> {
+        self.text(&mut Digits::new()).to_vec()
+    }
+
+    /// How many bytes the value has.
+    pub fn len_bytes(self) -> usize {
+        self.text(&mut Digits::new()).len()
+    }
+}
+
+/// The place of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pos(u32);
+
+impl Pos {
+    #[inline]
+    fn new(at: usize) -> Pos {
+        // A listpack has fewer than 2^32 bytes.
+        Pos(at as u32)
+    }
+
+    #[inline]
+    fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct ListPack {
+    bytes: Vec<u8>,
+}
+
+impl Default for ListPack {
+    fn default() -> ListPack {
+        ListPack::new()
+    }
+}
+
+impl std::fmt::Debug for ListPack {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl ListPack {
+    pub fn new() -> ListPack {
+        ListPack::with_capacity(HEADER_BYTES + 1)
+    }
+
+    /// An empty one that will not move before it has so many bytes.
+    pub fn with_capacity(size_bytes: usize) -> ListPack {
+        let mut bytes = Vec::with_capacity(size_bytes.max(HEADER_BYTES + 1));
+        bytes.extend_from_slice(&[HEADER_BYTES as u8 + 1, 0, 0, 0, 0, 0, END]);
+        ListPack { bytes }
+    }
+
+    /// Takes bytes from anywhere; every one of them is checked.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<ListPack, Corrupt> {
+        let corrupt = |at_byte| Err(Corrupt { at_byte });
+        let Some(&[a, b, c, d, low, high]) = bytes.first_chunk::<HEADER_BYTES>() else {
+            return corrupt(bytes.len());
+        };
+        if u32::from_le_bytes([a, b, c, d]) as usize != bytes.len() {
+            return corrupt(0);
+        }
+        let mut at = HEADER_BYTES;
+        let mut count = 0usize;
+        while bytes.get(at).is_some_and(|&byte| byte != END) {
+            match entry::checked_len_bytes(&bytes[at..]) {
+                Some(len_bytes) => at += len_bytes,
+                None => return corrupt(at),
+            }
+            count += 1;
+        }
+        if at + 1 != bytes.len() {
+            return corrupt(at);
+        }
+        let claimed = u16::from_le_bytes([low, high]);
+        if claimed != COUNT_UNKNOWN && usize::from(claimed) != count {
+            return corrupt(4);
+        }
+        let mut pack = ListPack { bytes };
+        pack.set_count(count);
+        Ok(pack)
+    }
+
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// The size of the whole, as it is written.
+    #[inline]
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Memory that it has allocated.
+    #[inline]
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Whether so many bytes of values can be added.
+    #[inline]
+    pub fn has_room_for(&self, value_bytes: usize) -> bool {
+        self.bytes.len().saturating_add(value_bytes) <= SIZE_BYTES_MAX
+    }
+
+    /// How many entries there are. Beyond 65,534 they are counted one by one.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self.known_count() {
+            Some(count) => count,
+            None => self.iter().count(),
+        }
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.bytes[HEADER_BYTES] == END
+    }
+
+    #[inline]
+    pub fn first(&self) -> Option<Pos> {
+        self.entry_at(HEADER_BYTES)
+    }
+
+    #[inline]
+    pub fn last(&self) -> Option<Pos> {
+        self.before(self.end())
+    }
+
+    /// The entry behind.
+    #[inline]
+    pub fn next(&self, pos: Pos) -> Option<Pos> {
+        self.entry_at(self.behind(pos))
+    }
+
+    /// The entry in front.
+    #[inline]
+    pub fn prev(&self, pos: Pos) -> Option<Pos> {
+        self.before(pos.at())
+    }
+
+    /// The entry of this number: 0 is the first, -1 the last.
+    pub fn seek(&self, index: i64) -> Option<Pos> {
+        let mut from_end = index < 0;
+        let mut steps = if from_end { -1 - index } else { index };
+        if let Some(count) = self.known_count().map(|count| count as i64) {
+            if steps >= count {
+                return None;
+            }
+            if steps > count / 2 {
+                from_end = !from_end;
+                steps = count - 1 - steps;
+            }
+        }
+        let mut pos = if from_end { self.last() } else { self.first() };
+        for _ in 0..steps {
+            pos = match from_end {
+                true => self.prev(pos?),
+                false => self.next(pos?),
+            };
+        }
+        pos
+    }
+
+    #[inline]
+    pub fn get(&self, pos: Pos) -> Item<'_> {
+        entry::item(&self.bytes[pos.at()..])
+    }
+
+    /// The first entry at `from` or behind it whose value is `needle`, `skip` entries
+    /// being passed over after each that is looked at.
+    pub fn find(&self, from: Option<Pos>, needle: &[u8], skip: usize) -> Option<Pos> {
+        let int = number::parse_i64(needle);
+        let mut pos = from?;
+        loop {
+            let found = match self.get(pos) {
+                Item::Text(text) => text == needle,
+                Item::Int(value) => Some(value) == int,
+            };
+            if found {
+                return Some(pos);
+            }
+            for _ in 0..=skip {
+                pos = self.next(pos)?;
+            }
+        }
+    }
+
+    #[inline]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter {
+            bytes: &self.bytes,
+            front: HEADER_BYTES,
+            back: self.end(),
+        }
+    }
+
+    /// The entries from `pos` to the end.
+    #[inline]
+    pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
+        Iter {
+            front: pos.at(),
+            ..self.iter()
+        }
+    }
+
+    pub fn push_back(&mut self, value: &[u8]) {
+        self.push(&Encoded::of(value));
+    }
+
+    pub fn push_int(&mut self, value: i64) {
+        self.push(&Encoded::int(value));
+    }
+
+    pub fn push_item(&mut self, item: Item) {
+        match item {
+            Item::Int(value) => self.push_int(value),
+            Item::Text(text) => self.push_back(text),
+        }
+    }
+
+    pub fn push_front(&mut self, value: &[u8]) {
+        self.splice(HEADER_BYTES, 0, Some(&Encoded::of(value)));
+    }
+
+    /// Puts a value in front of an entry, and says where it is.
+    pub fn insert_before(&mut self, pos: Pos, value: &[u8]) -> Pos {
+        self.splice(pos.at(), 0, Some(&Encoded::of(value)));
+        pos
+    }
+
+    /// Puts a value behind an entry, and says where it is.
+    pub fn insert_after(&mut self, pos: Pos, value: &[u8]) -> Pos {
+        self.insert_before(Pos::new(self.behind(pos)), value)
+    }
+
+    /// Gives an entry another value, and says where it is.
+    pub fn replace(&mut self, pos: Pos, value: &[u8]) -> Pos {
+        self.replace_with(pos, &Encoded::of(value))
+    }
+
+    pub fn replace_int(&mut self, pos: Pos, value: i64) -> Pos {
+        self.replace_with(pos, &Encoded::int(value))
+    }
+
+    fn replace_with(&mut self, pos: Pos, encoded: &Encoded) -> Pos {
+        let old_bytes = self.behind(pos) - pos.at();
+        self.splice(pos.at(), old_bytes, Some(encoded));
+        pos
+    }
+
+    /// Takes an entry out, and says where the one behind it is now.
+    pub fn remove(&mut self, pos: Pos) -> Option<Pos> {
+        let old_bytes = self.behind(pos) - pos.at();
+        self.splice(pos.at(), old_bytes, None);
+        self.add_to_count(-1);
+        self.entry_at(pos.at())
+    }
+
+    /// Takes out up to `count` entries from number `index` on (as in `seek`), and says how
+    /// many those were.
+    pub fn remove_range(&mut self, index: i64, count: usize) -> usize {
+        self.seek(index)
+            .map_or(0, |pos| self.remove_from(pos, count))
+    }
+
+    /// Takes out up to `count` entries from this one on, and says how many those were.
+    pub fn remove_from(&mut self, pos: Pos, count: usize) -> usize {
+        let mut end = pos;
+        let mut removed = 0;
+        let mut at = pos.at();
+        while removed < count {
+            at = self.behind(end);
+            removed += 1;
+            match self.entry_at(at) {
+                Some(next) => end = next,
+                None => break,
+            }
+        }
+        self.splice(pos.at(), at - pos.at(), None);
+        self.add_to_count(-(removed as i64));
+        removed
+    }
+
+    /// Takes out the entries from this one on, as a listpack of their own.
+    pub fn split_off(&mut self, pos: Pos) -> ListPack {
+        let tail = &self.bytes[pos.at()..];
+        let mut rest = ListPack::with_capacity(HEADER_BYTES + tail.len());
+        rest.bytes.truncate(HEADER_BYTES);
+        rest.bytes.extend_from_slice(tail);
+        rest.set_size();
+        rest.set_count(rest.iter().count());
+        self.remove_from(pos, usize::MAX);
+        rest
+    }
+
+    /// Puts all entries of another listpack behind its own.
+    pub fn append(&mut self, other: &ListPack) {
+        self.reserve(other.size_bytes());
+        let counts = (self.known_count(), other.known_count());
+        self.bytes.pop();
+        self.bytes.extend_from_slice(&other.bytes[HEADER_BYTES..]);
+        self.set_size();
+        let count = match counts {
+            (Some(own), Some(others)) => own + others,
+            _ => usize::from(COUNT_UNKNOWN),
+        };
+        self.set_count(count);
+    }
+
+    /// Gives back memory that was for entries to come.
+    pub fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
+    #[inline]
+    fn push(&mut self, encoded: &Encoded) {
+        self.reserve(encoded.len_bytes());
+        self.bytes.pop();
+        encoded.append_to(&mut self.bytes);
+        self.bytes.push(END);
+        self.set_size();
+        self.add_to_count(1);
+    }
+
+    /// Replaces so many bytes by an entry or by nothing; one without a predecessor is counted.
+    fn splice(&mut self, at: usize, old_bytes: usize, new: Option<&Encoded>) {
+        let new_bytes = new.map_or(0, Encoded::len_bytes);
+        let size = self.bytes.len();
+        let rest = at + old_bytes..size;
+        if new_bytes > old_bytes {
+            self.reserve(new_bytes - old_bytes);
+            self.bytes.resize(size + new_bytes - old_bytes, END);
+        }
+        self.bytes.copy_within(rest, at + new_bytes);
+        self.bytes.truncate(size + new_bytes - old_bytes);
+        if let Some(encoded) = new {
+            encoded.write_to(&mut self.bytes[at..at + new_bytes]);
+            self.add_to_count(i64::from(old_bytes == 0));
+        }
+        if new_bytes < old_bytes && self.bytes.len() < self.bytes.capacity() / 2 {
+            self.bytes.shrink_to(roomy(self.bytes.len()));
+        }
+        self.set_size();
+    }
+
+    /// Makes room for so many bytes more.
+    #[inline]
+    fn reserve(&mut self, more_bytes: usize) {
+        let needed = self.bytes.len() + more_bytes;
+        if needed > self.bytes.capacity() {
+            let missing = roomy(needed) - self.bytes.len();
+            self.bytes.reserve_exact(missing);
+        }
+    }
+
+    /// # Panics
+    /// If the listpack has become larger than 4 GiB: see `has_room_for`.
+    #[inline]
+    fn set_size(&mut self) {
+        let size = u32::try_from(self.bytes.len()).expect("a listpack is smaller than 4 GiB");
+        self.bytes[..4].copy_from_slice(&size.to_le_bytes());
+    }
+
+    fn set_count(&mut self, count: usize) {
+        let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
+        self.bytes[4..6].copy_from_slice(&count.to_le_bytes());
+    }
+
+    #[inline]
+    fn add_to_count(&mut self, n: i64) {
+        if let Some(count) = self.known_count() {
+            self.set_count(count.saturating_add_signed(n as isize));
+        }
+    }
+
+    #[inline]
+    fn known_count(&self) -> Option<usize> {
+        let count = u16::from_le_bytes([self.bytes[4], self.bytes[5]]);
+        (count != COUNT_UNKNOWN).then_some(usize::from(count))
+    }
+
+    /// Where the byte stands that ends everything.
+    #[inline]
+    fn end(&self) -> usize {
+        self.bytes.len() - 1
+    }
+
+    #[inline]
+    fn behind(&self, pos: Pos) -> usize {
+        pos.at() + entry::len_bytes(&self.bytes[pos.at()..])
+    }
+
+    #[inline]
+    fn before(&self, at: usize) -> Option<Pos> {
+        (at > HEADER_BYTES).then(|| Pos::new(at - entry::len_bytes_before(&self.bytes[..at])))
+    }
+
+    #[inline]
+    fn entry_at(&self, at: usize) -> Option<Pos> {
+        (self.bytes[at] != END).then(|| Pos::new(at))
+    }
+}
+
+impl<'a> IntoIterator for &'a ListPack {
+    type Item = Item<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The memory to have for so many bytes: an eighth more, so that adding values one by one is
+/// cheap and a small listpack stays small.
+fn roomy(size_bytes: usize) -> usize {
+    (size_bytes + size_bytes / 8).next_multiple_of(8)
+}
+
+/// The values of a listpack, from both ends.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    bytes: &'a [u8],
+    front: usize,
+    back: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Item<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Item<'a>> {
+        let entry = self.bytes.get(self.front..self.back)?;
+        if entry.is_empty() {
+            return None;
+        }
+        self.front += entry::len_bytes(entry);
+        Some(entry::item(entry))
+    }
+}
+
+impl DoubleEndedIterator for Iter<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        if self.front >= self.back {
+            return None;
+        }
+        self.back -= entry::len_bytes_before(&self.bytes[..self.back]);
+        Some(entry::item(&self.bytes[self.back..]))
+    }
+}
+
+impl std::iter::FusedIterator for Iter<'_> {}
+
+#[cfg(test)]
+mod tests;
