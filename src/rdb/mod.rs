@@ -26,6 +26,8 @@ pub mod error;
 
 pub mod lzf;
 
+pub mod legacy;
+
 pub mod encode;
 
 mod cursor;

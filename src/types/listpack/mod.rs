@@ -43,6 +43,10 @@ pub enum Item<'a> {
 
 impl<'a> Item<'a> {
     /// Whether these bytes are the value's.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it is compared with bytes, not with another one"
+    )]
     #[inline]
     pub fn eq(self, bytes: &[u8]) -> bool {
         match self {
