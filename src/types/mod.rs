@@ -6,6 +6,9 @@
 /// Sequences of short strings in one piece of memory, as RDB files hold them.
 pub mod listpack;
 
+/// An unordered map in bounded nodes, for large sets, hashes and sorted sets.
+pub mod dict;
+
 /// What a key holds, as TYPE names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
