@@ -9,6 +9,9 @@ pub mod listpack;
 /// An unordered map in bounded nodes, for large sets, hashes and sorted sets.
 pub mod dict;
 
+/// Lists: one listpack, or a row of them.
+pub mod list;
+
 /// What a key holds, as TYPE names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
