@@ -19,6 +19,9 @@ pub mod index;
 /// What a handler works with, and what it may leave for others to do.
 pub mod cx;
 
+/// Values of one type, as the handlers of its family get at them.
+pub mod typed;
+
 /// The words that a family's table is written in.
 pub mod spec;
 

@@ -9,6 +9,7 @@ use super::choices::Choice;
 use super::spec::Kind;
 use super::table::Param;
 use super::value::{Address, ClientClass, OutputLimit, SavePoint, ShutdownOn, Value, as_os_str};
+use crate::types::Limits;
 use parking_lot::{Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,6 +116,11 @@ impl Config {
             "{param:?}"
         );
         self.number(param).unsigned_abs()
+    }
+
+    /// When values change their form.
+    pub fn type_limits(&self) -> Limits {
+        Limits {}
     }
 
     /// The value of an integer directive whose unit is seconds.

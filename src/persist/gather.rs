@@ -11,10 +11,17 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::rdb::encode::{self, Access, Encoder, KeyMeta};
+use crate::rdb::format::FileVersion;
+use crate::rdb::value;
 use crate::store::entry::Entry;
 use crate::store::snapshot::Giver;
+use crate::types::Value;
 
-/// Values longer than this are copied under the lock and encoded after it.
+/// The version that is written for.
+const TARGET: FileVersion = FileVersion::Redis10;
+
+/// Values that take more than this are copied under the lock and encoded after it. (Of a
+/// large collection only the pointers to its nodes are copied.)
 const LONG_BYTES: usize = 4096;
 
 /// When writers have given so much, whoever takes it is woken.
@@ -43,7 +50,7 @@ pub struct Gatherer {
 struct Long {
     db: u32,
     key: Box<[u8]>,
-    value: Box<[u8]>,
+    value: Value,
     meta: KeyMeta,
 }
 
@@ -67,22 +74,39 @@ impl Gatherer {
             expire_at_ms: entry.expire_at_ms(),
             access: Access::Unknown,
         };
-        // Strings are all the kinds there are: see `types::Value`.
-        let value = entry.string_bytes().unwrap_or_default();
         self.keys += 1;
-        if value.len() > LONG_BYTES {
-            self.long_bytes += value.len();
-            self.long.push(Long {
-                db,
-                key: entry.key().into(),
-                value: value.into(),
-                meta,
-            });
-            return;
+        if let Some(value) = entry.value() {
+            return self.take_value(db, entry.key(), value, meta);
         }
+        let value = entry.string_bytes().unwrap_or_default();
         self.select(db);
         self.encoder
             .put_string_entry(&mut self.out, entry.key(), value, meta);
+    }
+
+    #[inline(never)]
+    fn take_value(&mut self, db: u32, key: &[u8], value: &Value, meta: KeyMeta) {
+        let bytes = value.heap_bytes();
+        if bytes <= LONG_BYTES {
+            self.select(db);
+            return self.put_value(key, value, meta);
+        }
+        self.long_bytes += bytes;
+        self.long.push(Long {
+            db,
+            key: key.into(),
+            value: value.clone(),
+            meta,
+        });
+    }
+
+    fn put_value(&mut self, key: &[u8], value: &Value, meta: KeyMeta) {
+        let Some(type_byte) = value::type_byte(value, TARGET) else {
+            return;
+        };
+        let Gatherer { encoder, out, .. } = self;
+        encoder.put_entry_head(out, type_byte, key, meta);
+        value::put(value, TARGET, encoder, out);
     }
 
     #[inline]
@@ -105,8 +129,7 @@ impl Gatherer {
         self.long_bytes = 0;
         for long in std::mem::take(&mut self.long) {
             self.select(long.db);
-            self.encoder
-                .put_string_entry(&mut self.out, &long.key, &long.value, long.meta);
+            self.put_value(&long.key, &long.value, long.meta);
         }
     }
 

@@ -193,7 +193,7 @@ impl Decoder {
                     key: self.key_text.of(key),
                     value: match string {
                         Some(string) => Value::String(self.value_text.of(string)),
-                        None => Value::Unsupported {
+                        None => Value::Framed {
                             type_byte,
                             dialect: self.dialect,
                         },

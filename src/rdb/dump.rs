@@ -10,10 +10,12 @@
 
 use super::cursor::{Cursor, Stop};
 use super::encode::{Encoder, version_that_knows};
-use super::format::{Dialect, REDIS_VERSION_MAX, VALKEY_VERSION, type_byte};
+use super::format::{Dialect, FileVersion, REDIS_VERSION_MAX, VALKEY_VERSION, type_byte};
 use super::frame::{Frame, grammar};
 use super::text::Text;
+use super::value;
 use crate::base::hash::Crc64;
+use crate::types::{Limits, Value};
 
 const VERSION_LEN_BYTES: usize = 2;
 const FOOTER_LEN_BYTES: usize = VERSION_LEN_BYTES + 8;
@@ -35,23 +37,24 @@ pub struct Body<'p> {
     pub version: u16,
 }
 
-/// A value that was dumped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Restored<'p> {
-    String(Vec<u8>),
-    /// Framed but not decoded.
-    Unsupported {
-        type_byte: u8,
-        dialect: Dialect,
-        raw: &'p [u8],
-    },
-}
-
 /// The payload of a string.
 pub fn encode_string(encoder: &mut Encoder, value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(1 + 9 + value.len() + FOOTER_LEN_BYTES);
     out.push(type_byte::STRING);
     encoder.put_string(&mut out, value);
+    seal(out, Dialect::Redis)
+}
+
+/// The payload of any value, in the form that the most servers know.
+pub fn encode(encoder: &mut Encoder, value: &Value) -> Vec<u8> {
+    let known = |&target: &FileVersion| value::type_byte(value, target).is_some();
+    let targets = [FileVersion::Redis10, FileVersion::Redis12];
+    let target = targets.into_iter().find(known);
+    // Whatever there is, the newest version knows.
+    let target = target.unwrap_or(FileVersion::Redis12);
+    let mut out = Vec::new();
+    out.extend(value::type_byte(value, target));
+    value::put(value, target, encoder, &mut out);
     seal(out, Dialect::Redis)
 }
 
@@ -88,20 +91,22 @@ pub fn verify(payload: &[u8], check_crc: bool) -> Result<Body<'_>, DumpError> {
 }
 
 /// Reads the value of a body. Bytes behind the value are ignored, as Redis does.
-pub fn decode<'p>(body: &Body<'p>) -> Result<Restored<'p>, DumpError> {
-    read(body)
-        .map_err(|_| DumpError::BadFormat)?
-        .ok_or(DumpError::BadFormat)
+/// The value is in the form that `limits` ask for, and not empty.
+pub fn decode(body: &Body, limits: &Limits) -> Result<Value, DumpError> {
+    match read(body, limits) {
+        Ok(Some(value)) if !value.is_nothing() => Ok(value),
+        _ => Err(DumpError::BadFormat),
+    }
 }
 
-fn read<'p>(body: &Body<'p>) -> Result<Option<Restored<'p>>, Stop> {
+fn read(body: &Body, limits: &Limits) -> Result<Option<Value>, Stop> {
     let mut cursor = Cursor::new(body.bytes, 0, u64::MAX);
     let type_byte = cursor.byte()?;
     if type_byte == type_byte::STRING {
         let raw = cursor.string()?;
         let mut text = Text::default();
         text.load(raw)?;
-        return Ok(Some(Restored::String(text.take(raw))));
+        return Ok(Some(Value::String(text.take(raw))));
     }
     let dialect = match body.version {
         VALKEY_VERSION => Dialect::Valkey,
@@ -111,9 +116,7 @@ fn read<'p>(body: &Body<'p>) -> Result<Option<Restored<'p>>, Stop> {
         return Ok(None);
     };
     let end = Frame::new(ops, 1).walk(body.bytes, u64::MAX)?;
-    Ok(Some(Restored::Unsupported {
-        type_byte,
-        dialect,
-        raw: &body.bytes[1..end],
-    }))
+    let raw = body.bytes.get(1..end).unwrap_or_default();
+    let value = value::decode(type_byte, dialect, raw, limits);
+    value.map(Some).map_err(|kind| Stop::Bad(1, kind))
 }

@@ -31,6 +31,9 @@ pub enum DecodeErrorKind {
     /// With the key that has it, as far as that can be told.
     #[error("Unknown RDB encoding type {code}")]
     UnknownType { code: u8, key: Option<Box<[u8]>> },
+    /// The value as such is there, but is not what its type says.
+    #[error("Bad data format: {0}")]
+    BadValue(&'static str),
     #[error("Pre-release module format not supported")]
     ModulePreGa,
     #[error("Pre-release function format not supported.")]

@@ -14,8 +14,8 @@
 //! `encode` appends items to a `Vec<u8>`; whoever concatenates the pieces runs the CRC over
 //! them. `decode` turns a stream of bytes, cut anywhere, back into items. It *frames* every
 //! type there is (`frame` holds their grammars as tables) and gives strings as values; what
-//! the other types hold is for whoever gets their raw bytes. `dump` is the payload of DUMP
-//! and RESTORE: one value with a footer.
+//! the other types hold is read from their raw bytes by `value`, on another thread if need
+//! be. `dump` is the payload of DUMP and RESTORE: one value with a footer.
 //!
 //! What always holds: nothing is allocated because a length says so, no byte of a value is
 //! looked at twice because the input came in pieces, and every error names its offset.
@@ -39,5 +39,7 @@ mod text;
 pub mod step;
 
 pub mod decode;
+
+pub mod value;
 
 pub mod dump;

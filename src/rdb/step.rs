@@ -69,8 +69,8 @@ pub struct Entry<'s> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'s> {
     String(&'s [u8]),
-    /// Framed but not decoded: its bytes are the entry's `raw_value`.
-    Unsupported {
+    /// Its bytes are the entry's `raw_value`, for `value::decode`.
+    Framed {
         type_byte: u8,
         dialect: Dialect,
     },

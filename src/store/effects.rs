@@ -6,6 +6,7 @@
 //! several records is wrapped in MULTI and EXEC, so that a follower applies it as one.
 
 use super::entry::Entry;
+use super::waiters::Ready;
 use crate::oplog::{Audience, Records};
 use crate::resp::request::encode_command;
 
@@ -48,6 +49,10 @@ pub struct Effects {
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
+    /// Keys that somebody waits for, and that changed.
+    ready: Vec<Ready>,
+    /// The tickets of those who were served: they are told when the log has it.
+    pub served: Vec<u64>,
     /// Values too big to be freed by the thread that serves clients.
     pub garbage: Vec<Entry>,
 }
@@ -136,6 +141,22 @@ impl Effects {
                 key: key.into(),
             });
         }
+    }
+
+    /// Has those who wait for a key look at it.
+    pub fn ready(&mut self, ready: Ready) {
+        if !self.ready.contains(&ready) {
+            self.ready.push(ready);
+        }
+    }
+
+    #[inline]
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    pub fn take_ready(&mut self) -> Vec<Ready> {
+        std::mem::take(&mut self.ready)
     }
 
     /// Takes an entry that is out of the table: small ones are freed here and now.

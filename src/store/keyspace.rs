@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use super::entry::Entry;
 use super::lock::{Gate, Line, SpinLock};
 use super::snapshot::OpenSnapshots;
-use super::watch::WatchTable;
+use super::watch::Listeners;
 use crate::base::hash::KeyHasher;
 use crate::table::{Table, prefetch};
 
@@ -40,8 +40,8 @@ pub struct Keyspace {
     pub(super) snapshots: OpenSnapshots,
 }
 
-// SAFETY: the databases and the shards' watch tables are reached only through
-// `Keyspace::database`, `Tables::shard` and `Keyspace::watch`, whose callers hold the locks
+// SAFETY: the databases and the shards' listeners are reached only through
+// `Keyspace::database`, `Tables::shard` and `Keyspace::listeners`, whose callers hold the locks
 // that `lock` asks for; everything else in here is Sync by itself.
 unsafe impl Sync for Keyspace {}
 // SAFETY: nothing in here belongs to a thread.
@@ -51,7 +51,7 @@ unsafe impl Send for Keyspace {}
 #[repr(align(64))]
 pub(super) struct Shard {
     pub lock: SpinLock,
-    watch: UnsafeCell<Option<Box<WatchTable>>>,
+    listeners: UnsafeCell<Option<Box<Listeners>>>,
 }
 
 #[derive(Default)]
@@ -170,15 +170,15 @@ impl Keyspace {
 
     /// # Safety
     /// The caller holds the shard (its lock and a gate, or every gate), and no other
-    /// reference to this watch table.
+    /// reference to these listeners.
     #[inline]
     #[expect(
         clippy::mut_from_ref,
         reason = "the shard's lock makes the access exclusive"
     )]
-    pub(super) unsafe fn watch(&self, shard: usize) -> &mut Option<Box<WatchTable>> {
+    pub(super) unsafe fn listeners(&self, shard: usize) -> &mut Option<Box<Listeners>> {
         // SAFETY: as above.
-        unsafe { &mut *self.shards[shard].watch.get() }
+        unsafe { &mut *self.shards[shard].listeners.get() }
     }
 
     pub(super) fn make_tables(&self, db: u32) -> Arc<Tables> {

@@ -14,7 +14,7 @@ use super::entry::Entry;
 use super::keyspace::{Database, Keyspace, ShardTable, Tables};
 use super::lock::{Contended, Owner, spin_until};
 use super::snapshot::OpenSnapshots;
-use super::watch::WatchTable;
+use super::watch::Listeners;
 use crate::table::{Probe, Snapshots};
 
 /// So many keys are fetched side by side; a longer list is not fetched to its end.
@@ -237,6 +237,26 @@ impl Locked<'_> {
             || self.locker.everything
     }
 
+    /// Locks more shards if they are free at once: whoever holds locks must not wait for
+    /// others. False, and nothing is held that was not held before, if one is not.
+    pub fn try_hold(&mut self, shards: &[u16]) -> bool {
+        let (keyspace, owner) = (self.keyspace, self.locker.owner);
+        let held_before = self.locker.shards.len();
+        for &shard in shards {
+            if self.holds(shard.into()) {
+                continue;
+            }
+            if !keyspace.shards[shard as usize].lock.try_lock(owner) {
+                for taken in self.locker.shards.drain(held_before..) {
+                    keyspace.shards[taken as usize].lock.unlock();
+                }
+                return false;
+            }
+            self.locker.shards.push(shard);
+        }
+        true
+    }
+
     /// The tables of a database, whose own doors ask for locks; `None` while it was never
     /// used.
     #[inline]
@@ -322,10 +342,10 @@ impl Locked<'_> {
         self.table(db, shard).expect("made just now")
     }
 
-    pub(super) fn watch_table(&mut self, shard: usize) -> &mut Option<Box<WatchTable>> {
+    pub(super) fn listeners(&mut self, shard: usize) -> &mut Option<Box<Listeners>> {
         assert!(self.holds(shard), "a shard is used that is not locked");
         // SAFETY: the shard is held, and `self` is borrowed for as long as the reference.
-        unsafe { self.keyspace.watch(shard) }
+        unsafe { self.keyspace.listeners(shard) }
     }
 
     /// The walker's step: one bucket of a shard that is held, in tables that may have left

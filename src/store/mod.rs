@@ -4,6 +4,9 @@
 /// One key with its value: a single allocation.
 pub mod entry;
 
+/// Who waits for a key to hold something.
+pub mod waiters;
+
 /// What a command leaves behind besides its reply.
 pub mod effects;
 

@@ -7,7 +7,8 @@ use super::effects::event;
 use super::entry::Entry;
 use super::keyspace::{Key, ShardTable, Tables};
 use super::locked::{Expiry, Held, Locked};
-use super::watch::{Presence, WatchFlag};
+use super::waiters::{Ready, Waiter};
+use super::watch::{Listeners, Presence, WatchFlag};
 use crate::table::{SlotMut, SlotRef};
 
 /// What a write does to the key's time to live.
@@ -272,41 +273,75 @@ impl<'k> Locked<'k> {
     /// Tells watchers that a key changed. Commands that write in place call it once done.
     #[inline]
     pub fn touch(&mut self, db: u32, key: Key) {
-        if self.watch_table(self.shard(key)).is_some() {
-            self.tell_watchers(db, key);
+        if self.listeners(self.shard(key)).is_some() {
+            self.tell_listeners(db, key);
         }
     }
 
     #[cold]
-    fn tell_watchers(&mut self, db: u32, key: Key) {
+    fn tell_listeners(&mut self, db: u32, key: Key) {
         let is_there = self.presence(db, key) != Presence::Absent;
-        if let Some(watch) = self.watch_table(self.shard(key)) {
-            watch.touch(db, key.bytes, is_there);
+        let Some(listeners) = self.listeners(self.shard(key)) else {
+            return;
+        };
+        listeners.watch.touch(db, key.bytes, is_there);
+        if !listeners.waiting.line(db, key.bytes).is_empty() {
+            let key = key.bytes.into();
+            self.locker.effects.ready(Ready { db, key });
         }
     }
 
     pub fn watch(&mut self, db: u32, key: Key, flag: Arc<WatchFlag>) {
         let is_due = self.presence(db, key) == Presence::Due;
-        self.watch_table(self.shard(key))
+        self.listeners(self.shard(key))
             .get_or_insert_default()
+            .watch
             .watch(db, key.bytes, flag, is_due);
     }
 
     /// Whether a key became due since `flag` was hung on it: EXEC takes that for a change.
     pub fn became_due(&mut self, db: u32, key: Key, flag: &Arc<WatchFlag>) -> bool {
         self.presence(db, key) == Presence::Due && {
-            let watch = self.watch_table(self.shard(key)).as_ref();
-            !watch.is_some_and(|watch| watch.was_due(db, key.bytes, flag))
+            let listeners = self.listeners(self.shard(key)).as_ref();
+            !listeners.is_some_and(|all| all.watch.was_due(db, key.bytes, flag))
         }
     }
 
     pub fn unwatch(&mut self, db: u32, key: Key, flag: &Arc<WatchFlag>) {
         let shard = self.shard(key);
-        let table = self.watch_table(shard);
-        if let Some(watch) = table {
-            watch.unwatch(db, key.bytes, flag);
-            if watch.is_empty() {
-                *table = None;
+        self.change_listeners(shard, |all| all.watch.unwatch(db, key.bytes, flag));
+    }
+
+    /// Puts one who waits at the end of a key's line.
+    pub fn join_line(&mut self, db: u32, key: Key, waiter: Waiter) {
+        let listeners = self.listeners(self.shard(key)).get_or_insert_default();
+        listeners.waiting.join(db, key.bytes, waiter);
+    }
+
+    /// Takes one who waits no more out of a key's line.
+    pub fn leave_line(&mut self, db: u32, key: Key, ticket: u64) {
+        let shard = self.shard(key);
+        self.change_listeners(shard, |all| all.waiting.leave(db, key.bytes, ticket));
+    }
+
+    /// The tickets of those who are to look at a key as it is now, in their order.
+    pub fn concerned(&mut self, db: u32, key: Key) -> Vec<u64> {
+        let held = self.peek(db, key).map(|entry| entry.kind());
+        let Some(listeners) = self.listeners(self.shard(key)) else {
+            return Vec::new();
+        };
+        let line = listeners.waiting.line(db, key.bytes).iter();
+        let concerned = line.filter(|waiter| waiter.is_concerned(held));
+        concerned.map(|waiter| waiter.ticket).collect()
+    }
+
+    /// Changes a shard's listeners, of which there may be none left.
+    fn change_listeners(&mut self, shard: usize, change: impl FnOnce(&mut Listeners)) {
+        let place = self.listeners(shard);
+        if let Some(listeners) = place {
+            change(listeners);
+            if listeners.is_empty() {
+                *place = None;
             }
         }
     }

@@ -254,12 +254,17 @@ impl Locked<'_> {
         self.swap_tables(a, b);
     }
 
-    /// Tells watchers how their key stood in its database and stands in it from now on.
+    /// Tells watchers how their key stood in its database and stands in it from now on, and
+    /// has those who wait for a key look again.
     fn tell_exchange(&mut self, change: impl Fn(&Self, u32, Key) -> (Presence, Presence)) {
         for shard in 0..self.keyspace.shard_count() {
-            if let Some(mut watch) = self.watch_table(shard).take() {
+            if let Some(mut all) = self.listeners(shard).take() {
+                let watch = &mut all.watch;
                 watch.exchange(|db, key| change(self, db, self.keyspace.key(key)));
-                *self.watch_table(shard) = Some(watch);
+                for ready in all.waiting.keys() {
+                    self.effects().ready(ready);
+                }
+                *self.listeners(shard) = Some(all);
             }
         }
     }

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::waiters::WaitTable;
+
 /// Raised when one of a client's watched keys changed; EXEC then aborts.
 #[derive(Debug, Default)]
 pub struct WatchFlag(AtomicBool);
@@ -49,6 +51,19 @@ impl Watcher {
             (false, Presence::Absent, Presence::Due) => self.was_due = true,
             _ => self.flag.raise(),
         }
+    }
+}
+
+/// Those who listen to the keys of a shard.
+#[derive(Default)]
+pub struct Listeners {
+    pub watch: WatchTable,
+    pub waiting: WaitTable,
+}
+
+impl Listeners {
+    pub fn is_empty(&self) -> bool {
+        self.watch.is_empty() && self.waiting.is_empty()
     }
 }
 

@@ -190,17 +190,16 @@ fn what_cannot_be_served_is_refused_by_name_and_place() {
     let ours = shared::in_dir(dir.path(), &[]);
     let check = |file: &[u8], expect: &str| {
         let error = load(&ours, file, options()).err().expect("it is refused");
-        assert_eq!(error.to_string(), format!("a test: {expect}"));
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("a test: {expect}")), "{text}");
     };
     let list = file(|out, encoder| {
-        encoder.put_entry_head(out, 1, b"my list", KeyMeta::default());
+        encoder.put_entry_head(out, 18, b"my list", KeyMeta::default());
         encode::put_len(out, 1);
-        encoder.put_string(out, b"element");
+        encode::put_len(out, 2);
+        encoder.put_string(out, b"no listpack");
     });
-    check(
-        &list,
-        "at offset 18: key 'my list' is a list, which this server does not support",
-    );
+    check(&list, "at offset 18: key 'my list': ");
     let twice = file(|out, encoder| {
         encode::put_select_db(out, 4);
         encoder.put_string_entry(out, b"k", b"1", KeyMeta::default());

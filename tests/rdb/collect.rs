@@ -62,6 +62,6 @@ pub fn for_each_entry(file: &[u8], mut visit: impl FnMut(&Entry<'_>)) {
 pub fn string<'e>(entry: &Entry<'e>) -> Option<&'e [u8]> {
     match entry.value {
         Value::String(bytes) => Some(bytes),
-        Value::Unsupported { .. } => None,
+        Value::Framed { .. } => None,
     }
 }

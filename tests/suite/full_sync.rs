@@ -83,9 +83,10 @@ fn a_snapshot_cut_at_any_byte_leaves_the_data() {
 /// Snapshots that nobody could load, and why.
 fn useless() -> Vec<(Vec<u8>, &'static str)> {
     let list = snapshot_with("REDIS0010", |out, encoder| {
-        encoder.put_entry_head(out, 1, b"my list", KeyMeta::default());
+        encoder.put_entry_head(out, 18, b"my list", KeyMeta::default());
         encode::put_len(out, 1);
-        encoder.put_string(out, b"element");
+        encode::put_len(out, 2);
+        encoder.put_string(out, b"no listpack");
     });
     let unknown = snapshot_with("REDIS0012", |out, encoder| {
         encoder.put_string_entry(out, b"good", b"1", KeyMeta::default());
@@ -103,7 +104,7 @@ fn useless() -> Vec<(Vec<u8>, &'static str)> {
     let cut = good[..good.len() - 3].to_vec();
     let empty = |header| snapshot(header, &[]);
     let none = b"no snapshot at all".to_vec();
-    let a_list = "key 'my list' is a list, which this server does not support";
+    let a_list = "key 'my list': ";
     let a_function = "a function library, which this server does not support";
     let a_database = "database 16 of a server with more than 16 databases";
     vec![

@@ -9,7 +9,7 @@ use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::expiry::is_over;
 use crate::config::Param;
-use crate::rdb::dump::{self, Restored};
+use crate::rdb::dump;
 use crate::rdb::encode::Encoder;
 use crate::store::effects::event;
 use crate::store::entry::Entry;
@@ -20,7 +20,7 @@ const COMPRESSED_BYTES_MIN: usize = 21;
 pub fn dump(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let compresses = cx.shared.config.get_bool(Param::RdbCompression);
     let found = cx.store.read(cx.session.db, args.key());
-    match found.and_then(|entry| payload(&entry, compresses)) {
+    match found.map(|entry| payload(&entry, compresses)) {
         Some(payload) => cx.reply.bulk(&payload),
         None => cx.reply.null(),
     }
@@ -28,12 +28,14 @@ pub fn dump(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 }
 
 /// A value as RESTORE takes it.
-pub fn payload(entry: &Entry, compresses: bool) -> Option<Vec<u8>> {
-    let value = entry.string_bytes()?;
+pub fn payload(entry: &Entry, compresses: bool) -> Vec<u8> {
     // An encoder that compresses has a large table.
-    let worth_it = value.len() >= COMPRESSED_BYTES_MIN;
+    let worth_it = entry.heap_bytes() >= COMPRESSED_BYTES_MIN;
     let mut encoder = Encoder::new(compresses && worth_it);
-    Some(dump::encode_string(&mut encoder, value))
+    match (entry.string_bytes(), entry.value()) {
+        (None, Some(value)) => dump::encode(&mut encoder, value),
+        (text, _) => dump::encode_string(&mut encoder, text.unwrap_or_default()),
+    }
 }
 
 struct RestoreOptions {
@@ -57,9 +59,7 @@ pub fn restore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let jobs = &cx.shared.jobs;
     let check_crc = !jobs.checksums_are_skipped.load(Ordering::Relaxed);
     let body = dump::verify(payload, check_crc).map_err(CmdError::err)?;
-    let Restored::String(value) = dump::decode(&body).map_err(CmdError::err)? else {
-        return Err(CmdError::err(dump::DumpError::BadFormat));
-    };
+    let value = dump::decode(&body, &cx.shared.config.type_limits()).map_err(CmdError::err)?;
     let expire_at_ms = match (ttl_ms, options.is_absolute) {
         (0, _) => None,
         (at_ms, true) => Some(at_ms),
@@ -75,7 +75,7 @@ pub fn restore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         }
         return Ok(Outcome::Done);
     }
-    let entry = Entry::string(key.bytes, &value, expire_at_ms);
+    let entry = Entry::with_value(key.bytes, value, expire_at_ms);
     let idle_seconds = options.idle_seconds.unwrap_or(0);
     entry.set_access(access_of_idle(cx.store.lru_clock(), idle_seconds));
     cx.store.put_new(db, key, entry);

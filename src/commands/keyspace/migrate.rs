@@ -121,7 +121,7 @@ pub fn pack(store: &mut Locked, config: &Config, db: u32, key: Key) -> Option<Pa
     let parcel = Parcel {
         key: key.bytes.into(),
         hash: key.hash,
-        payload: dump::payload(&entry, compresses)?,
+        payload: dump::payload(&entry, compresses),
         expire_at_ms: entry.expire_at_ms(),
         changed: Arc::default(),
         has_arrived: false,

@@ -1,6 +1,8 @@
 //! Entries on their way from the thread that decodes to one that builds, many at a time:
 //! their bytes in one buffer, so that a batch costs no allocation once it was used.
 
+use crate::rdb::format::Dialect;
+
 /// A batch goes when it holds so many entries, or so many bytes.
 const ENTRIES_MAX: usize = 1024;
 const BYTES_MAX: usize = 256 << 10;
@@ -17,6 +19,8 @@ pub struct Record {
     pub db: u32,
     /// The clock of last use.
     pub access: u32,
+    /// How the value is written; `None` for the bytes of a string.
+    pub form: Option<Form>,
     start: usize,
     value_start: usize,
     end: usize,
@@ -35,6 +39,14 @@ pub struct Facts {
     pub expire_at_ms: Option<i64>,
     pub db: u32,
     pub access: u32,
+    pub form: Option<Form>,
+}
+
+/// What the bytes of a value that is no string mean.
+#[derive(Clone, Copy)]
+pub struct Form {
+    pub type_byte: u8,
+    pub dialect: Dialect,
 }
 
 impl Batch {
@@ -49,6 +61,7 @@ impl Batch {
             expire_at_ms: facts.expire_at_ms,
             db: facts.db,
             access: facts.access,
+            form: facts.form,
             start,
             value_start: start + key.len(),
             end: self.bytes.len(),

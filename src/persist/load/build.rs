@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-use super::batch::{Batch, Facts, Record};
+use super::batch::{Batch, Facts, Form, Record};
 use super::error::LoadErrorKind;
+use crate::rdb::value;
 use crate::store::entry::Entry;
 use crate::store::keyspace::{Key, Keyspace, shard_of};
 use crate::store::locked::{Expiry, Locked, Locker};
+use crate::types::{Limits, Value};
 
 /// How many batches may wait for a builder.
 const WAITING_MAX: usize = 8;
@@ -50,7 +52,7 @@ impl Builders {
     ///
     /// # Errors
     /// There can be no more threads.
-    pub fn spawn(keyspace: &Arc<Keyspace>, count: usize) -> io::Result<Builders> {
+    pub fn spawn(keyspace: &Arc<Keyspace>, count: usize, limits: Limits) -> io::Result<Builders> {
         let shards = keyspace.shard_count();
         let shards_each = shards.div_ceil(count);
         let (return_spare, spare) = channel();
@@ -62,6 +64,7 @@ impl Builders {
                 keyspace: Arc::clone(keyspace),
                 gate,
                 shards: (first..after).map(|shard| shard as u16).collect(),
+                limits,
                 waiting,
                 spare: return_spare.clone(),
             };
@@ -144,6 +147,7 @@ struct Work {
     keyspace: Arc<Keyspace>,
     gate: usize,
     shards: Vec<u16>,
+    limits: Limits,
     waiting: Receiver<Order>,
     spare: Sender<Batch>,
 }
@@ -163,7 +167,7 @@ impl Work {
                     }
                 }
                 Order::Build(mut batch) => {
-                    build(&mut locked, &batch)?;
+                    build(&mut locked, &batch, &self.limits)?;
                     batch.clear();
                     // Nobody needs it any more at the end.
                     let _ = self.spare.send(batch);
@@ -174,20 +178,25 @@ impl Work {
     }
 }
 
-fn build(locked: &mut Locked, batch: &Batch) -> Result<(), LoadErrorKind> {
+fn build(locked: &mut Locked, batch: &Batch, limits: &Limits) -> Result<(), LoadErrorKind> {
     for group in batch.records.chunks(GROUP) {
         for record in group {
             locked.prefetch_insertion(record.db, record.hash);
         }
         for record in group {
-            insert(locked, batch, record)?;
+            insert(locked, batch, record, limits)?;
         }
     }
     Ok(())
 }
 
 #[inline]
-fn insert(locked: &mut Locked, batch: &Batch, record: &Record) -> Result<(), LoadErrorKind> {
+fn insert(
+    locked: &mut Locked,
+    batch: &Batch,
+    record: &Record,
+    limits: &Limits,
+) -> Result<(), LoadErrorKind> {
     let key = Key {
         bytes: batch.key(record),
         hash: record.hash,
@@ -199,8 +208,31 @@ fn insert(locked: &mut Locked, batch: &Batch, record: &Record) -> Result<(), Loa
             offset: record.offset,
         });
     }
-    let entry = Entry::string(key.bytes, batch.value(record), record.expire_at_ms);
+    let entry = match record.form {
+        None => Entry::string(key.bytes, batch.value(record), record.expire_at_ms),
+        Some(form) => match read(batch, record, form, limits)? {
+            Some(value) => Entry::with_value(key.bytes, value, record.expire_at_ms),
+            None => return Ok(()),
+        },
+    };
     entry.set_access(record.access);
     locked.insert_absent(record.db, key, entry);
     Ok(())
+}
+
+/// A value that is no string. A collection without elements, as some servers have saved, is
+/// no key.
+fn read(
+    batch: &Batch,
+    record: &Record,
+    form: Form,
+    limits: &Limits,
+) -> Result<Option<Value>, LoadErrorKind> {
+    let read = value::decode(form.type_byte, form.dialect, batch.value(record), limits);
+    let value = read.map_err(|kind| LoadErrorKind::BadValue {
+        key: batch.key(record).into(),
+        offset: record.offset,
+        kind,
+    })?;
+    Ok((!value.is_nothing()).then_some(value))
 }

@@ -21,14 +21,11 @@ pub enum LoadErrorKind {
     },
     #[error("{0}")]
     Decode(#[from] DecodeError),
-    #[error(
-        "at offset {offset}: key '{key}' is a {kind}, which this server does not support",
-        key = key.escape_ascii()
-    )]
-    UnsupportedType {
-        kind: &'static str,
+    #[error("at offset {offset}: key '{key}': {kind}", key = key.escape_ascii())]
+    BadValue {
         key: Box<[u8]>,
         offset: u64,
+        kind: DecodeErrorKind,
     },
     #[error("at offset {offset}: a function library, which this server does not support")]
     Function { offset: u64 },
@@ -67,7 +64,7 @@ impl LoadErrorKind {
                 }
                 kind => kind.to_string(),
             },
-            LoadErrorKind::UnsupportedType { .. }
+            LoadErrorKind::BadValue { .. }
             | LoadErrorKind::Function { .. }
             | LoadErrorKind::Duplicate { .. }
             | LoadErrorKind::NoSuchDatabase { .. } => {
@@ -89,7 +86,7 @@ impl LoadError {
     pub fn offset(&self) -> Option<u64> {
         match &self.kind {
             LoadErrorKind::Decode(error) => Some(error.offset),
-            LoadErrorKind::UnsupportedType { offset, .. }
+            LoadErrorKind::BadValue { offset, .. }
             | LoadErrorKind::Function { offset }
             | LoadErrorKind::Duplicate { offset, .. }
             | LoadErrorKind::NoSuchDatabase { offset, .. } => Some(*offset),
@@ -128,19 +125,5 @@ impl LoadError {
                 self.kind
             );
         }
-    }
-}
-
-/// How the kinds of keys that a file may hold are called, by type byte.
-pub fn kind_name(type_byte: u8) -> &'static str {
-    match type_byte {
-        0 => "string",
-        1 | 10 | 14 | 18 => "list",
-        2 | 11 | 20 => "set",
-        3 | 5 | 12 | 17 => "sorted set",
-        4 | 9 | 13 | 16 | 22..=25 => "hash",
-        15 | 19 | 21 => "stream",
-        6 | 7 => "module value",
-        _ => "value of an unknown type",
     }
 }

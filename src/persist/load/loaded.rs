@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::batch::Facts;
+use super::batch::{Facts, Form};
 use super::error::LoadErrorKind;
 use crate::base::number::parse_i64;
 use crate::oplog::ReplId;
-use crate::rdb::decode::Entry;
+use crate::rdb::decode::{Entry, Value};
 use crate::shared::{Garbage, Shared};
 use crate::store::keyspace::{Keyspace, Tables};
 use crate::store::locked::{Expiry, Locked, Locker};
@@ -137,6 +137,10 @@ impl Loaded {
             expire_at_ms: entry.expire_at_ms,
             db,
             access: used_s.max(0) as u32 & 0xff_ffff,
+            form: match entry.value {
+                Value::String(_) => None,
+                Value::Framed { type_byte, dialect } => Some(Form { type_byte, dialect }),
+            },
         }
     }
 

