@@ -12,10 +12,14 @@ pub mod dict;
 /// Lists: one listpack, or a row of them.
 pub mod list;
 
+/// Hashes, whose fields may have times to live.
+pub mod hash;
+
 /// Types that are on their way.
 mod pending;
 
-pub use pending::{Hash, List, Set, Stream, ZSet};
+pub use hash::Hash;
+pub use pending::{List, Set, Stream, ZSet};
 
 /// What a key holds, as TYPE names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +100,9 @@ pub enum Value {
 /// When values change from their small form to their large one, type by type: what the
 /// `*-max-listpack-*` directives say.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Limits {}
+pub struct Limits {
+    pub hash: hash::Limits,
+}
 
 /// One of the types that a `Value` can be, other than a string.
 pub trait Typed: Default + Sized {

@@ -31,6 +31,5 @@ pending!(
     List: ListPack,
     Set: ListPack,
     ZSet: ListPack,
-    Hash: ListPack,
     Stream: Stream
 );
