@@ -29,7 +29,7 @@ const RENAMES: &str = "
 ";
 
 /// The groups with their titles; those whose directives have no effect say why.
-const GROUPS: [(Group, &str); 16] = [
+const GROUPS: [(Group, &str); 17] = [
     (Group::Network, "Network"),
     (Group::General, "General"),
     (Group::Snapshots, "Snapshots"),
@@ -37,6 +37,7 @@ const GROUPS: [(Group, &str); 16] = [
     (Group::Security, "Security"),
     (Group::Clients, "Clients"),
     (Group::Events, "Events and latency"),
+    (Group::Values, "How values are kept"),
     (
         Group::Compatibility,
         "Accepted for compatibility, without effect",

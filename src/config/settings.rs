@@ -9,7 +9,7 @@ use super::choices::Choice;
 use super::spec::Kind;
 use super::table::Param;
 use super::value::{Address, ClientClass, OutputLimit, SavePoint, ShutdownOn, Value, as_os_str};
-use crate::types::Limits;
+use crate::types::{Limits, hash};
 use parking_lot::{Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -120,7 +120,13 @@ impl Config {
 
     /// When values change their form.
     pub fn type_limits(&self) -> Limits {
-        Limits {}
+        let number = |param| usize::try_from(self.number(param)).unwrap_or(usize::MAX);
+        Limits {
+            hash: hash::Limits {
+                fields: number(Param::HashMaxListpackEntries),
+                text_bytes: number(Param::HashMaxListpackValue),
+            },
+        }
     }
 
     /// The value of an integer directive whose unit is seconds.

@@ -42,6 +42,7 @@ pub enum Group {
     Security,
     Clients,
     Events,
+    Values,
     Testing,
     Compatibility,
     Types,

@@ -300,6 +300,15 @@ params! {
             = int(1024, INT_MAX, 512 * 1024), HIDDEN;
             "Look after clients and reports each time so many bytes have been loaded."
     }
+    Values {
+        HashMaxListpackEntries "hash-max-listpack-entries" / "hash-max-ziplist-entries"
+            = int(0, LONG_MAX, 512);
+            "A hash of up to so many fields is kept as one listpack: in far less memory, if \
+             somewhat slower."
+        HashMaxListpackValue "hash-max-listpack-value" / "hash-max-ziplist-value"
+            = memory(0, LONG_MAX, 64);
+            "As long as no name and no value in it is longer than so many bytes."
+    }
     Compatibility {
         AlwaysShowLogo "always-show-logo" = bool(false), IMMUTABLE;
             "Kept and shown; there is no logo."
@@ -343,12 +352,6 @@ params! {
             "Kept and shown; clients cannot track keys yet."
     }
     Types {
-        HashMaxListpackEntries "hash-max-listpack-entries" / "hash-max-ziplist-entries"
-            = int(0, LONG_MAX, 512);
-            ""
-        HashMaxListpackValue "hash-max-listpack-value" / "hash-max-ziplist-value"
-            = memory(0, LONG_MAX, 64);
-            ""
         SetMaxIntsetEntries "set-max-intset-entries" = int(0, LONG_MAX, 512); ""
         SetMaxListpackEntries "set-max-listpack-entries" = int(0, LONG_MAX, 128); ""
         SetMaxListpackValue "set-max-listpack-value" = int(0, LONG_MAX, 64); ""

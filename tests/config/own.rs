@@ -60,6 +60,7 @@ fn every_directive_has_a_reader() {
             Param::NotifyKeyspaceEvents => &[".notify_events()"],
             Param::LatencyTrackingInfoPercentiles => &[".percentiles()"],
             Param::OomScoreAdjValues => &[".oom_scores()"],
+            Param::HashMaxListpackEntries | Param::HashMaxListpackValue => &[".type_limits()"],
             Param::EnableProtectedConfigs => return false,
             _ => &[],
         };
