@@ -25,7 +25,7 @@ pub fn call(
     let effects = cx.store.effects();
     effects.dirty = 0;
     effects.rewritten = false;
-    let db = cx.session.db;
+    let (db, in_transaction) = (cx.session.db, cx.in_transaction);
     let result = (spec.handler)(cx, args);
     let effects = cx.store.effects();
     if effects.dirty > 0 && !effects.rewritten && effects.logging {
@@ -34,7 +34,10 @@ pub fn call(
             "{}",
             spec.name
         );
-        log_request(effects, db, argv);
+        let raw = argv.raw().filter(|_| !in_transaction);
+        if !raw.is_some_and(|request| effects.log_request(db, request)) {
+            log_copy(effects, db, argv);
+        }
     }
     if let Err(error) = &result {
         cx.reply.truncate(before);
@@ -44,7 +47,7 @@ pub fn call(
 }
 
 #[inline(never)]
-fn log_request(effects: &mut Effects, db: u32, argv: Argv) {
+fn log_copy(effects: &mut Effects, db: u32, argv: Argv) {
     match argv.raw() {
         Some(raw) => effects.log_raw(db, raw),
         None => {

@@ -269,7 +269,7 @@ impl TestServer {
         let effects = locked.effects();
         effects.group_dirty += effects.dirty;
         effects.end_unit();
-        self.shared.oplog.append(&mut effects.records);
+        self.shared.oplog.append(&mut effects.records, &[]);
         effects.records.clear();
         effects.garbage.clear();
     }

@@ -108,7 +108,7 @@ impl Applier {
         shared.role.applied_offset.store(end, Release);
         applied.changed = locked.effects().group_dirty > 0;
         note_facts(&self.plan, session, locked.now_ms);
-        commit(engine, &mut locked, gate);
+        commit(engine, &mut locked, gate, &[]);
         drop(locked);
         shared.oplog.wake_readers();
         Ok(applied)

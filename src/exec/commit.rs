@@ -9,15 +9,16 @@ use crate::shared::session::Session;
 use crate::store::effects::{Event, event};
 use crate::store::locked::Locked;
 
-/// Appends the finished units to the log and tells those who listen. Returns the log's end
-/// behind them if something was appended.
+/// Appends the finished units to the log and tells those who listen. `input` is what
+/// `Effects::begin_input` was told, or nothing. Returns the log's end behind them if something
+/// was appended.
 #[inline]
-pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize) -> Option<u64> {
+pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize, input: &[u8]) -> Option<u64> {
     let effects = locked.effects();
+    effects.end_input(input);
     let mut end_offset = None;
     if !effects.records.is_empty() {
-        end_offset = Some(engine.shared.oplog.append(&mut effects.records));
-        effects.records.clear();
+        end_offset = Some(engine.shared.oplog.append(&mut effects.records, input));
     }
     if !effects.events.is_empty() {
         for happened in effects.events.drain(..) {
@@ -47,8 +48,14 @@ pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize) -> Option<u64> 
 
 /// The same, remembering for WAIT how far the session has written.
 #[inline]
-pub fn commit_for(engine: &Engine, locked: &mut Locked, gate: usize, session: &mut Session) {
-    if let Some(end_offset) = commit(engine, locked, gate) {
+pub fn commit_for(
+    engine: &Engine,
+    locked: &mut Locked,
+    gate: usize,
+    session: &mut Session,
+    input: &[u8],
+) {
+    if let Some(end_offset) = commit(engine, locked, gate, input) {
         session.written_offset = end_offset;
     }
 }

@@ -163,6 +163,7 @@ impl Executor {
             return (0, Some(Stop::Contended));
         };
         let begun_us = prepare(engine, session, &mut locked);
+        locked.effects().begin_input(input);
         prefetch(&self.plan, &locked, session.db);
         let plan = &self.plan;
         let mut ran = 0;
@@ -183,7 +184,7 @@ impl Executor {
                 }
             }
         }
-        commit_for(engine, &mut locked, gate, session);
+        commit_for(engine, &mut locked, gate, session, input);
         drop(locked);
         shared.oplog.wake_readers();
         let used = match plan.requests.get(ran) {

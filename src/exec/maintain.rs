@@ -71,7 +71,7 @@ impl ExpiryCursor {
         if locked.expire_round(db) {
             self.db += 1;
         }
-        commit(engine, &mut locked, gate);
+        commit(engine, &mut locked, gate, &[]);
         drop(locked);
         shared.oplog.wake_readers();
     }

@@ -61,7 +61,7 @@ pub fn settle(
         .filter(|_| tries_again)
         .filter_map(|parcel| pack(&mut locked, &shared.config, db, key(parcel)))
         .collect();
-    commit_for(engine, &mut locked, gate, session);
+    commit_for(engine, &mut locked, gate, session, &[]);
     drop(locked);
     shared.oplog.wake_readers();
     match again.is_empty() {

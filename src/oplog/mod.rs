@@ -140,26 +140,27 @@ impl Oplog {
     }
 
     /// Appends the records of a group, empties `records`, and returns the end offset
-    /// behind them. To be called while the group's keys are locked; `wake_readers` is for
-    /// after the unlock. An inactive log takes nothing and does not move.
+    /// behind them. `input` is where the requests among them stand. To be called while the
+    /// group's keys are locked; `wake_readers` is for after the unlock. An inactive log takes
+    /// nothing and does not move.
     #[inline]
-    pub fn append(&self, records: &mut Records) -> u64 {
+    pub fn append(&self, records: &mut Records, input: &[u8]) -> u64 {
         if !self.is_active() || records.is_empty() {
             records.clear();
             return self.end_offset();
         }
-        self.append_active(records)
+        self.append_active(records, input)
     }
 
-    fn append_active(&self, records: &mut Records) -> u64 {
-        // A large buffer changes hands instead of being copied under the locks.
+    fn append_active(&self, records: &mut Records, input: &[u8]) -> u64 {
+        // A large buffer changes hands instead of being copied under the log's lock.
         let large = records.len_bytes() >= SEGMENT_BYTES;
-        let single = large.then(|| records.take_single_run()).flatten();
+        let single = large.then(|| records.take_single_run(input)).flatten();
         let mut state = self.shared.state.lock();
         match single {
             Some((db, audience, bytes)) => state.append_owned(db, audience, bytes),
             None => {
-                for run in records.runs() {
+                for run in records.runs(input) {
                     state.append(run.db, run.audience, run.bytes);
                 }
             }

@@ -1,10 +1,14 @@
 //! What one group of commands gives to the log: a buffer of encoded commands.
 //!
-//! The buffer is filled while the group runs and handed to the log once, so that the log's
-//! lock is taken once a group. It is cut into runs: neighbouring records that work on the
-//! same database and are for the same readers. The log looks at runs only, and puts a
-//! SELECT before a run whose database is not the one selected last. Nearly every group is
-//! one run.
+//! They are gathered while the group runs and handed to the log once, so that the log's lock
+//! is taken once a group. They are cut into runs: neighbouring records that work on the same
+//! database and are for the same readers. The log looks at runs only, and puts a SELECT
+//! before a run whose database is not the one selected last. Nearly every group is one run.
+//!
+//! A request that is logged as it came is not even copied here: the run names where it stands
+//! in the input, from which the log takes it, often with all its neighbours in one piece.
+
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
@@ -26,11 +30,19 @@ pub struct Records {
     runs: SmallVec<[Run; 2]>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Run {
-    start: usize,
     db: Option<u32>,
     audience: Audience,
+    source: Source,
+    range: Range<usize>,
+}
+
+/// Where the bytes of a run stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Own,
+    Input,
 }
 
 /// One run, as the log takes it.
@@ -50,15 +62,16 @@ impl Records {
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.runs.is_empty()
     }
 
     #[must_use]
     pub fn len_bytes(&self) -> usize {
-        self.bytes.len()
+        self.runs.iter().map(|run| run.range.len()).sum()
     }
 
     /// Forgets the records and keeps the memory for the next group.
+    #[inline]
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.runs.clear();
@@ -67,13 +80,24 @@ impl Records {
     /// Adds a command. `db` is the database it works on; None for a command that works on
     /// none, which needs no SELECT.
     pub fn command(&mut self, db: Option<u32>, audience: Audience, args: &[&[u8]]) {
-        encode_command(args, self.buffer(db, audience));
+        let start = self.bytes.len();
+        encode_command(args, &mut self.bytes);
+        self.note(db, audience, Source::Own, start..self.bytes.len());
     }
 
-    /// Adds commands that are well-formed multibulk requests already: a client's own bytes.
+    /// Adds commands that are well-formed multibulk requests already.
     #[inline]
     pub fn raw(&mut self, db: Option<u32>, audience: Audience, bytes: &[u8]) {
-        self.buffer(db, audience).extend_from_slice(bytes);
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.note(db, audience, Source::Own, start..self.bytes.len());
+    }
+
+    /// Adds a well-formed multibulk request that stands in the input: in what will be handed
+    /// to `Oplog::append` together with these records.
+    #[inline]
+    pub fn request(&mut self, db: u32, at: Range<usize>) {
+        self.note(Some(db), Audience::All, Source::Input, at);
     }
 
     /// Opens a unit that followers apply as one.
@@ -86,44 +110,60 @@ impl Records {
         self.raw(Some(db), Audience::All, b"*1\r\n$4\r\nEXEC\r\n");
     }
 
-    /// The buffer itself, for encoding straight into it. Only whole multibulk requests for
-    /// this `db` and `audience` may be appended, and nothing removed.
     #[inline]
-    pub fn buffer(&mut self, db: Option<u32>, audience: Audience) -> &mut Vec<u8> {
-        let fits = self.runs.last().is_some_and(|run| {
-            // A record without a database may ride on any run of its audience.
-            run.audience == audience && (db.is_none() || run.db == db)
-        });
-        if !fits {
-            self.runs.push(Run {
-                start: self.bytes.len(),
-                db,
-                audience,
-            });
+    fn note(&mut self, db: Option<u32>, audience: Audience, source: Source, range: Range<usize>) {
+        if range.is_empty() {
+            return;
         }
-        &mut self.bytes
+        if let Some(run) = self.runs.last_mut()
+            && run.source == source
+            && run.range.end == range.start
+            && run.audience == audience
+            // A record without a database may ride on any run of its audience.
+            && (db.is_none() || run.db == db)
+        {
+            run.range.end = range.end;
+            return;
+        }
+        self.runs.push(Run {
+            db,
+            audience,
+            source,
+            range,
+        });
     }
 
-    /// The runs in order. A run may be empty.
-    pub(super) fn runs(&self) -> impl Iterator<Item = RunBytes<'_>> {
-        let ends = self.runs.iter().skip(1).map(|run| run.start);
-        let ends = ends.chain(std::iter::once(self.bytes.len()));
-        self.runs.iter().zip(ends).map(|(run, end)| RunBytes {
-            db: run.db,
-            audience: run.audience,
-            bytes: self.bytes.get(run.start..end).unwrap_or_default(),
+    /// The runs in order. What was added as `request` is taken from `input`.
+    pub(super) fn runs<'a>(&'a self, input: &'a [u8]) -> impl Iterator<Item = RunBytes<'a>> {
+        self.runs.iter().map(move |run| {
+            let bytes = match run.source {
+                Source::Own => &self.bytes[..],
+                Source::Input => input,
+            };
+            RunBytes {
+                db: run.db,
+                audience: run.audience,
+                bytes: &bytes[run.range.clone()],
+            }
         })
     }
 
-    /// The whole buffer, when it is a single run: the log may then keep the allocation
-    /// instead of copying it.
-    pub(super) fn take_single_run(&mut self) -> Option<(Option<u32>, Audience, Vec<u8>)> {
+    /// All bytes, when they are a single run: the log may then keep the allocation instead
+    /// of copying it.
+    pub(super) fn take_single_run(
+        &mut self,
+        input: &[u8],
+    ) -> Option<(Option<u32>, Audience, Vec<u8>)> {
         let [run] = self.runs.as_slice() else {
             return None;
         };
-        let run = *run;
+        let bytes = match run.source {
+            Source::Own => std::mem::take(&mut self.bytes),
+            Source::Input => input[run.range.clone()].to_vec(),
+        };
+        let taken = (run.db, run.audience, bytes);
         self.runs.clear();
-        Some((run.db, run.audience, std::mem::take(&mut self.bytes)))
+        Some(taken)
     }
 }
 
@@ -137,9 +177,11 @@ pub(super) fn put_select(out: &mut Vec<u8>, db: u32) {
 mod tests {
     use super::*;
 
+    const INPUT: &[u8] = b"0123456789";
+
     fn shapes(records: &Records) -> Vec<(Option<u32>, Audience, String)> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let runs = records.runs();
+        let runs = records.runs(INPUT);
         runs.map(|r| (r.db, r.audience, text(r.bytes))).collect()
     }
 
@@ -170,7 +212,7 @@ mod tests {
                 (Some(1), Audience::FollowersOnly, "f".to_owned()),
             ]
         );
-        assert_eq!(records.take_single_run(), None);
+        assert_eq!(records.take_single_run(INPUT), None);
         records.clear();
         assert!(records.is_empty());
         assert_eq!(shapes(&records), []);
@@ -183,9 +225,31 @@ mod tests {
         records.exec(3);
         let bytes = b"*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nEXEC\r\n".to_vec();
         assert_eq!(
-            records.take_single_run(),
+            records.take_single_run(INPUT),
             Some((Some(3), Audience::All, bytes))
         );
+        assert!(records.is_empty());
+    }
+
+    #[test]
+    fn requests_stay_where_they_are_and_join_their_neighbours() {
+        let mut records = Records::new();
+        records.request(0, 1..3);
+        records.request(0, 3..4);
+        records.request(0, 5..6);
+        records.raw(Some(0), Audience::All, b"own");
+        records.request(0, 6..7);
+        records.request(1, 7..8);
+        records.request(1, 8..8);
+        let all = |db, text: &str| (Some(db), Audience::All, text.to_owned());
+        let expect = ["123", "5", "own", "6"].map(|text| all(0, text));
+        let expect: Vec<_> = expect.into_iter().chain([all(1, "7")]).collect();
+        assert_eq!(shapes(&records), expect);
+        assert_eq!(records.len_bytes(), 9);
+        records.clear();
+        records.request(2, 4..8);
+        let taken = records.take_single_run(INPUT).unwrap();
+        assert_eq!(taken, (Some(2), Audience::All, b"4567".to_vec()));
         assert!(records.is_empty());
     }
 

@@ -160,7 +160,7 @@ mod tests {
     fn put(log: &Oplog, audience: Audience, bytes: &[u8]) {
         let mut records = Records::new();
         records.raw(None, audience, bytes);
-        log.append(&mut records);
+        log.append(&mut records, &[]);
     }
 
     fn put_segments(log: &Oplog, count: usize) {

@@ -14,7 +14,7 @@ const SELECT_9: &str = "*2\r\n$6\r\nSELECT\r\n$1\r\n9\r\n";
 fn put(log: &Oplog, db: Option<u32>, audience: Audience, bytes: &[u8]) -> u64 {
     let mut records = Records::new();
     records.raw(db, audience, bytes);
-    log.append(&mut records)
+    log.append(&mut records, &[])
 }
 
 fn put_all(log: &Oplog, bytes: &[u8]) -> u64 {
@@ -99,7 +99,7 @@ fn one_group_may_change_the_database() {
     records.raw(Some(9), Audience::All, b"x");
     records.raw(Some(0), Audience::All, b"y");
     records.raw(None, Audience::FollowersOnly, b"P");
-    let end = log.append(&mut records);
+    let end = log.append(&mut records, &[]);
     assert!(records.is_empty());
     let expect = format!("{SELECT_9}x{SELECT_0}yP");
     assert_eq!(end, expect.len() as u64);
@@ -440,7 +440,7 @@ fn append_costs() {
             for _ in 0..16 {
                 records.raw(Some(0), Audience::All, &[b'x'; 60]);
             }
-            log.append(&mut records);
+            log.append(&mut records, &[]);
             log.wake_readers();
         }
         let ns = start.elapsed().as_nanos() as f64 / (GROUPS * 16) as f64;

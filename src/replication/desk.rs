@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::link::Target;
 use super::relay::Pieces;
+use super::rest::Hurry;
 use super::roles;
 use crate::base::clock;
 use crate::config::Param;
@@ -85,6 +86,8 @@ pub struct Desk {
     pub dropped: RefCell<HashSet<String>>,
     /// Since when (`clock::monotonic_us`) nobody follows.
     pub alone_since_us: Cell<u64>,
+    /// Called when somebody waits for what the links send.
+    pub hurry: Hurry,
 }
 
 impl Desk {
@@ -101,6 +104,7 @@ impl Desk {
             roles,
             dropped: RefCell::default(),
             alone_since_us: Cell::new(clock::monotonic_us()),
+            hurry: Hurry::default(),
         }
     }
 
@@ -114,10 +118,11 @@ impl Desk {
         if !shared.role.is_follower() {
             let mut records = Records::new();
             records.command(None, Audience::FollowersOnly, args);
-            shared.oplog.append(&mut records);
+            shared.oplog.append(&mut records, &[]);
         }
         drop(locked);
         shared.oplog.wake_readers();
+        self.hurry.call();
     }
 
     /// Remembers that a follower was dropped for its lag: if it needs a full sync when it

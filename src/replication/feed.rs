@@ -33,6 +33,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use super::desk::{Cut, Desk};
 use super::line::LogLine;
 use super::relay::Piece;
+use super::rest::Rest;
 use crate::base::clock;
 use crate::config::{ClientClass, Param};
 use crate::net::stream::Stream;
@@ -138,6 +139,7 @@ pub struct State {
     moved: Instant,
     newline: Instant,
     above_soft_since: Option<Instant>,
+    rest: Rest,
     /// It has loaded what it had to load.
     acked: bool,
     /// It has been sent, at some time since, nearly all that there was.
@@ -155,6 +157,7 @@ impl Default for State {
             moved: Instant::now(),
             newline: Instant::now(),
             above_soft_since: None,
+            rest: Rest::default(),
             acked: false,
             caught_up: false,
         }
@@ -261,8 +264,10 @@ impl Feed {
                 if !bytes.is_empty() {
                     let sent = ready!(self.stream.poll_write(cx, bytes))?;
                     reader.consume(sent);
+                    self.state.rest.note_sent();
                     return Poll::Ready(Ok(Event::Sent(sent)));
                 }
+                ready!(self.state.rest.poll_end(&self.desk.hurry, cx));
                 ready!(pin!(reader.ready()).poll(cx))?;
             },
             Source::AwaitsAck(_) | Source::Done(_) => Poll::Pending,

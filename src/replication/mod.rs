@@ -44,6 +44,9 @@ mod roles;
 /// The bytes of one snapshot on their way to several followers.
 mod relay;
 
+/// How often a link sends.
+mod rest;
+
 /// What the tasks of the leader's thread share.
 mod desk;
 

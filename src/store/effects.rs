@@ -3,7 +3,11 @@
 //! they are released, and keeps the buffers for the next group.
 //!
 //! Log records are gathered by *unit*: one command, or one whole transaction. A unit of
-//! several records is wrapped in MULTI and EXEC, so that a follower applies it as one.
+//! several records is wrapped in MULTI and EXEC, so that a follower applies it as one. A
+//! command that is logged as it came is its own unit and stays where it is, in the input:
+//! the log copies it from there, and nobody else does.
+
+use std::ops::Range;
 
 use super::entry::Entry;
 use super::waiters::Ready;
@@ -45,6 +49,8 @@ pub struct Effects {
     pub records: Records,
     unit: Vec<UnitRecord>,
     unit_bytes: Vec<u8>,
+    /// Where in memory the requests of this group stand.
+    input: Range<usize>,
     pub events: Vec<Event>,
     pub hits: u64,
     pub misses: u64,
@@ -58,6 +64,35 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Says where the requests stand that will run; the same bytes are handed to the log with
+    /// the records that they leave.
+    #[inline]
+    pub fn begin_input(&mut self, input: &[u8]) {
+        self.input = addresses(input);
+    }
+
+    /// Ends that: what runs next may stand elsewhere.
+    #[inline]
+    pub fn end_input(&mut self, input: &[u8]) {
+        let begun = std::mem::take(&mut self.input);
+        let is_same = begun.is_empty() || begun == addresses(input);
+        assert!(is_same, "requests are logged from where they stand");
+    }
+
+    /// Logs a request as the unit that it is. False if that cannot be: it stands elsewhere
+    /// than in the input, or others belong to its unit.
+    #[inline]
+    pub fn log_request(&mut self, db: u32, request: &[u8]) -> bool {
+        let Range { start, end } = addresses(request);
+        let is_there = self.input.start <= start && end <= self.input.end;
+        if !is_there || self.has_unit() {
+            return false;
+        }
+        let begin = self.input.start;
+        self.records.request(db, start - begin..end - begin);
+        true
+    }
+
     /// Logs a command in place of the request that caused it.
     pub fn log(&mut self, db: u32, args: &[&[u8]]) {
         self.log_for(db, args, Audience::All);
@@ -167,6 +202,11 @@ impl Effects {
     }
 }
 
+fn addresses(bytes: &[u8]) -> Range<usize> {
+    let bounds = bytes.as_ptr_range();
+    bounds.start as usize..bounds.end as usize
+}
+
 /// The classes of keyspace events, the bits of `config::notify`.
 pub mod event {
     pub const KEYSPACE: u32 = 1 << 0;
@@ -183,4 +223,39 @@ pub mod event {
     pub const MODULE: u32 = 1 << 11;
     pub const KEY_MISS: u32 = 1 << 12;
     pub const NEW: u32 = 1 << 13;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oplog::{Oplog, ReaderKind};
+
+    #[test]
+    fn requests_are_logged_from_where_they_stand_and_in_order() {
+        let log = Oplog::new(0);
+        let mut reader = log.reader_at_end(ReaderKind::Follower);
+        let input = b"<one><two><three>";
+        let mut effects = Effects {
+            logging: true,
+            ..Effects::default()
+        };
+        effects.begin_input(input);
+        assert!(effects.log_request(0, &input[..5]));
+        assert!(effects.log_request(0, &input[5..10]));
+        // One from elsewhere, such as a queued one, is copied.
+        assert!(!effects.log_request(0, b"<other>"));
+        effects.log_raw(0, b"<other>");
+        // It has a unit of several.
+        assert!(!effects.log_request(0, &input[10..]));
+        effects.log_raw(0, &input[10..]);
+        effects.end_unit();
+        assert!(effects.log_request(0, &input[10..]));
+        effects.end_input(input);
+        assert!(!effects.log_request(0, &input[..5]));
+        log.append(&mut effects.records, input);
+        let select = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
+        let (multi, exec) = ("*1\r\n$5\r\nMULTI\r\n", "*1\r\n$4\r\nEXEC\r\n");
+        let expect = format!("{select}<one><two>{multi}<other><three>{exec}<three>");
+        assert_eq!(reader.fill(1000).unwrap(), expect.as_bytes());
+    }
 }
