@@ -6,13 +6,16 @@ use std::time::Duration;
 use super::args::Args;
 use super::error::CmdError;
 use super::index::{self, Index};
+use crate::resp::argv::OwnedCommand;
 use crate::resp::reply::ReplyBuf;
 use crate::shared::Shared;
 use crate::shared::followers::Wanted;
-use crate::shared::session::Session;
+use crate::shared::parked::{Nothing, Parked};
+use crate::shared::session::{Origin, Session};
 use crate::store::keyspace::Key;
 use crate::store::locked::Locked;
 use crate::store::watch::WatchFlag;
+use crate::types::Kind;
 
 /// What a command's function is.
 pub type Handler = fn(&mut Cx, Args) -> Result<Outcome, CmdError>;
@@ -53,6 +56,11 @@ impl Cx<'_, '_> {
         self.store.effects().event(class, name, db, key.bytes);
     }
 
+    /// Whether a command that finds nothing may wait for it.
+    pub fn may_block(&self) -> bool {
+        !self.in_transaction && self.session.origin == Origin::Client
+    }
+
     /// Logs these arguments in place of the request.
     pub fn log_instead(&mut self, args: &[&[u8]]) {
         let db = self.session.db;
@@ -69,6 +77,10 @@ pub enum Outcome {
     Done,
     /// Run the queued commands, at once and as one unit.
     Exec,
+    /// Nothing is there yet: run the command again when one of these keys changes.
+    Block(Box<Blocking>),
+    /// It waits, in line.
+    Parked(Arc<Parked>),
     /// Reply with the number of followers that have what is wanted, when they are enough or
     /// the deadline has come (`None`: never).
     Wait {
@@ -87,6 +99,24 @@ pub enum Outcome {
     Become(Role),
     /// Close when the reply is sent.
     Close,
+}
+
+/// What a command waits for that found nothing. It runs again, arguments and all, whenever
+/// one of the keys has changed so that it is concerned; if it finds nothing then it stays in
+/// its place.
+#[derive(Debug)]
+pub struct Blocking {
+    /// Keys of the selected database, each of which may end the wait.
+    pub keys: Vec<Box<[u8]>>,
+    /// What a key must hold.
+    pub kind: Kind,
+    /// It is concerned, too, when a key is gone or holds something else.
+    pub even_without_key: bool,
+    /// `None`: it waits for ever.
+    pub deadline_ms: Option<i64>,
+    pub nothing: Nothing,
+    /// Runs in place of the request, where that says something relative to now.
+    pub request: Option<OwnedCommand>,
 }
 
 /// A job of a transaction. The others of its commands have run when it begins, so that

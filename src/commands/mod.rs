@@ -22,6 +22,9 @@ pub mod cx;
 /// Values of one type, as the handlers of its family get at them.
 pub mod typed;
 
+/// What the commands that wait for keys have in common.
+pub mod blocking;
+
 /// The words that a family's table is written in.
 pub mod spec;
 

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Engine;
+use super::serve::serve_ready;
 use crate::shared::Garbage;
 use crate::shared::session::Session;
 use crate::store::effects::{Event, event};
@@ -14,6 +15,9 @@ use crate::store::locked::Locked;
 /// was appended.
 #[inline]
 pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize, input: &[u8]) -> Option<u64> {
+    if locked.effects().has_ready() {
+        serve_ready(engine, locked);
+    }
     let effects = locked.effects();
     effects.end_input(input);
     let mut end_offset = None;
@@ -24,6 +28,10 @@ pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize, input: &[u8]) -
         for happened in effects.events.drain(..) {
             announce(engine, effects.notify, &happened);
         }
+    }
+    if !effects.served.is_empty() {
+        let served = effects.served.drain(..);
+        served.for_each(|ticket| engine.shared.parked.deliver(ticket, end_offset));
     }
     let stats = engine.shared.stats.thread(gate);
     if effects.hits + effects.misses + effects.expired > 0 {

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::account::{Group, wants_single_times};
-use super::commit::commit_for;
+use super::commit::{commit, commit_for};
 use super::plan::{Joined, Plan, Planner};
 use super::step::{Halt, Step};
 use crate::base::clock;
@@ -11,8 +11,11 @@ use crate::commands::cx::Outcome;
 use crate::config::Param;
 use crate::resp::reply::ReplyBuf;
 use crate::resp::request::{Limits, Parsed, Parser, ProtocolError};
+use crate::shared::parked::Parked;
 use crate::shared::session::{Origin, Session};
-use crate::store::locked::{Expiry, Locked, Locker};
+use crate::store::lock::Contended;
+use crate::store::locked::{Expiry, Locked, Locker, Want};
+use crate::store::waiters::Ready;
 
 /// Replies are sent before more commands run once they take this much.
 const REPLY_BYTES_MAX: usize = 1 << 20;
@@ -95,6 +98,31 @@ impl Executor {
                 stop,
             };
         }
+    }
+
+    /// The look that a parked client takes itself, with all its locks, for one who made a key
+    /// ready could not have them. Those behind it in the lines are served too.
+    ///
+    /// # Errors
+    /// The locks are not to be had now.
+    pub fn look_again(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        parked: &Parked,
+    ) -> Result<(), Contended> {
+        let gate = self.locker.gate();
+        let want = Want::Shards(&parked.shards);
+        let mut locked = engine.shared.keyspace.try_lock(&mut self.locker, want)?;
+        prepare(engine, session, &mut locked);
+        for key in &parked.keys {
+            let (db, key) = (parked.db, key.bytes.clone());
+            locked.effects().ready(Ready { db, key });
+        }
+        commit(engine, &mut locked, gate, &[]);
+        drop(locked);
+        engine.shared.oplog.wake_readers();
+        Ok(())
     }
 
     /// Parses and checks requests until the group is complete. Returns how many bytes they

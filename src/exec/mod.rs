@@ -14,6 +14,9 @@ pub mod admit;
 /// Groups: which requests run under one lock set, and which shards that is.
 pub mod plan;
 
+/// Those who wait for keys are served.
+pub mod serve;
+
 /// What the commands of a group leave behind is carried out.
 pub mod commit;
 

@@ -4,6 +4,7 @@ use super::Engine;
 use super::account::note_if_slow;
 use super::admit::{Refusal, admit, is_calm};
 use super::plan::{Planned, Verdict};
+use super::serve::{park, serve_ready};
 use crate::base::clock;
 use crate::commands::args::FirstKey;
 use crate::commands::call::call;
@@ -144,6 +145,9 @@ impl<'a, 'k> Step<'a, 'k> {
             // There is nothing in it to drop, which is not to be found out each time.
             std::mem::forget(result);
             self.end_unit(id);
+            if self.locked.effects().has_ready() {
+                serve_ready(self.engine, self.locked);
+            }
             return Ok(());
         }
         let outcome = self.outcome_of(id, result);
@@ -163,11 +167,21 @@ impl<'a, 'k> Step<'a, 'k> {
                 }
                 left
             }
+            Outcome::Block(blocking) => {
+                // It has not run yet.
+                self.stats.costs[id as usize].calls.take_back();
+                let (engine, session) = (self.engine, &*self.session);
+                let parked = park(engine, self.locked, session, id, argv, *blocking);
+                Some(Outcome::Parked(parked))
+            }
             outcome => {
                 self.end_unit(id);
                 (!matches!(outcome, Outcome::Done)).then_some(outcome)
             }
         };
+        if self.locked.effects().has_ready() {
+            serve_ready(self.engine, self.locked);
+        }
         match left {
             None => Ok(()),
             Some(outcome) => Err(Halt::Outcome(outcome).into()),

@@ -12,8 +12,11 @@ use crate::base::clock;
 use crate::commands::cx::{Outcome, Role};
 use crate::commands::replication::reply_kept;
 use crate::exec::dispatch::Stop;
+use crate::exec::serve;
+use crate::resp::reply::ReplyBuf;
 use crate::shared::clients::{Unblock, client_flag};
 use crate::shared::followers::Wanted;
+use crate::shared::parked::{Delivery, Nothing, Parked};
 
 /// Waits for what made `dispatch` stop. Whatever it replies, it replies in order.
 pub async fn wait_out(connection: &mut Connection, stop: Stop) -> Result<Next, Gone> {
@@ -28,7 +31,7 @@ pub async fn wait_out(connection: &mut Connection, stop: Stop) -> Result<Next, G
 async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, Gone> {
     match outcome {
         // These never leave the executor unfinished.
-        Outcome::Done | Outcome::Exec => {}
+        Outcome::Done | Outcome::Exec | Outcome::Block(_) => {}
         Outcome::Close => connection.session.closing = true,
         Outcome::Wait {
             wanted,
@@ -36,6 +39,7 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
         } => {
             wait_for_followers(connection, wanted, deadline_ms).await?;
         }
+        Outcome::Parked(parked) => wait_for_keys(connection, &parked).await?,
         Outcome::Ask(job) => jobs::run(connection, job).await,
         Outcome::AskAll { first, asked } => jobs::run_all(connection, first, asked).await,
         Outcome::Become(Role::Monitor) => {
@@ -65,6 +69,12 @@ pub async fn wait_in_line(connection: &mut Connection) -> Stop {
     if !matches!(progress.stop, Stop::Contended) {
         return progress.stop;
     }
+    woken().await;
+    Stop::Flush
+}
+
+/// Sleeps until the task is woken.
+async fn woken() {
     let mut slept = false;
     poll_fn(|_| {
         if std::mem::replace(&mut slept, true) {
@@ -74,7 +84,6 @@ pub async fn wait_in_line(connection: &mut Connection) -> Stop {
         }
     })
     .await;
-    Stop::Flush
 }
 
 async fn wait_for_pause(connection: &mut Connection, until_ms: i64) -> Result<(), Gone> {
@@ -150,15 +159,7 @@ async fn wait_for_followers(
             waiting.over().await;
         }
     };
-    let deadline = async {
-        match deadline_ms {
-            Some(at_ms) => {
-                let left_ms = (at_ms - clock::unix_ms()).max(0) as u64;
-                tokio::time::sleep(Duration::from_millis(left_ms)).await;
-            }
-            None => std::future::pending().await,
-        }
-    };
+    let deadline = sleep_until(deadline_ms);
     let unblocked = async {
         loop {
             if let Some(how) = facts.take_unblock() {
@@ -187,6 +188,18 @@ async fn wait_for_followers(
         return Err(Gone);
     }
     let count = followers.count(wanted.offset, wanted.kept);
+    answer_unblocked(connection, unblocked, |reply| {
+        reply_kept(reply, wanted.kept, count);
+    });
+    Ok(())
+}
+
+/// Answers a client whose wait has ended by itself, or by others.
+fn answer_unblocked(
+    connection: &mut Connection,
+    unblocked: Option<Unblock>,
+    write: impl FnOnce(&mut ReplyBuf),
+) {
     connection.answer(|reply| match unblocked {
         Some(Unblock::Error) => {
             reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
@@ -195,9 +208,119 @@ async fn wait_for_followers(
             "UNBLOCKED force unblock from blocking operation, instance state changed \
              (master -> replica?)",
         ),
-        Some(Unblock::TimedOut) | None => reply_kept(reply, wanted.kept, count),
+        Some(Unblock::TimedOut) | None => write(reply),
     });
     // Whatever such a client believed of this server, it is to look anew.
     connection.session.closing |= unblocked == Some(Unblock::RoleChanged);
+}
+
+/// What ended a wait for keys.
+enum Ended {
+    Served(Delivery),
+    TimedOut,
+    Unblocked(Unblock),
+    Gone,
+}
+
+/// BLPOP and its like: waits until who made a key ready has run the command, the time is over
+/// or somebody ends it.
+async fn wait_for_keys(connection: &mut Connection, parked: &Parked) -> Result<(), Gone> {
+    let engine = connection.worker.engine.clone();
+    let ended = keys_or_end(connection, parked).await;
+    serve::end_wait(&engine, parked);
+    match ended {
+        Ended::Served(Delivery { reply, end_offset }) => {
+            if let Some(end_offset) = end_offset {
+                connection.session.written_offset = end_offset;
+            }
+            connection.answer(|out| out.raw(&reply));
+        }
+        Ended::TimedOut => connection.answer(|reply| write_nothing(reply, parked.nothing)),
+        Ended::Unblocked(how) => {
+            answer_unblocked(connection, Some(how), |reply| {
+                write_nothing(reply, parked.nothing);
+            });
+        }
+        Ended::Gone => return Err(Gone),
+    }
     Ok(())
+}
+
+fn write_nothing(reply: &mut ReplyBuf, nothing: Nothing) {
+    match nothing {
+        Nothing::Null => reply.null(),
+        Nothing::NullArray => reply.null_array(),
+    }
+}
+
+async fn keys_or_end(connection: &mut Connection, parked: &Parked) -> Ended {
+    let facts = connection.session.facts.clone();
+    let mut is_over = false;
+    loop {
+        // What is noted here is looked at behind it: who comes later wakes us.
+        let wake = facts.wake.notified();
+        if let Some(delivery) = parked.take_delivery() {
+            return Ended::Served(delivery);
+        }
+        let now_ms = clock::unix_ms();
+        let end = if is_over || facts.is_killed() {
+            Some(Ended::Gone)
+        } else if let Some(how) = facts.take_unblock() {
+            Some(Ended::Unblocked(how))
+        } else {
+            let is_due = parked.deadline_ms.is_some_and(|at_ms| now_ms >= at_ms);
+            is_due.then_some(Ended::TimedOut)
+        };
+        if let Some(end) = end {
+            let worker = connection.worker.clone();
+            let locker = &mut worker.executor.borrow_mut().locker;
+            if serve::give_up(&worker.engine, locker, parked) {
+                return end;
+            }
+        } else if parked.take_nudge() {
+            look_again(connection, parked).await;
+            continue;
+        }
+        let deadline_ms = parked.deadline_ms.filter(|&at_ms| at_ms > now_ms);
+        tokio::select! {
+            () = wake => connection.send_pushes(),
+            () = sleep_until(deadline_ms) => {}
+            () = gone(connection), if !is_over => is_over = true,
+        }
+    }
+}
+
+async fn sleep_until(at_ms: Option<i64>) {
+    match at_ms {
+        Some(at_ms) => {
+            let left_ms = (at_ms - clock::unix_ms()).max(0) as u64;
+            tokio::time::sleep(Duration::from_millis(left_ms)).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Looks at the keys of a parked command as soon as its locks are to be had.
+async fn look_again(connection: &mut Connection, parked: &Parked) {
+    let worker = connection.worker.clone();
+    loop {
+        let mut attempt = || {
+            let session = &mut connection.session;
+            let mut executor = worker.executor.borrow_mut();
+            executor.look_again(&worker.engine, session, parked).is_ok()
+        };
+        if attempt() {
+            return;
+        }
+        // An unlock that comes before it has joined the line wakes nobody.
+        poll_fn(|cx| {
+            worker.engine.shared.keyspace.wait_in_line(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
+        if attempt() {
+            return;
+        }
+        woken().await;
+    }
 }

@@ -143,6 +143,10 @@ impl ClientFacts {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }
 
+    pub fn speaks_resp3(&self) -> bool {
+        self.resp.load(Ordering::Relaxed) == 3
+    }
+
     /// Whether the connection comes from this machine.
     pub fn is_local(&self) -> bool {
         let address = &self.address[..];

@@ -22,6 +22,9 @@ pub mod followers;
 /// What one connection's commands run in.
 pub mod session;
 
+/// Clients that wait for keys.
+pub mod parked;
+
 /// Channels and their subscribers.
 pub mod pubsub;
 
@@ -63,6 +66,7 @@ pub struct Shared {
     pub oplog: Oplog,
     pub history: Mutex<History>,
     pub clients: clients::Clients,
+    pub parked: parked::Parking,
     pub pubsub: pubsub::PubSub,
     pub stats: stats::Stats,
     pub commandlog: commandlog::CommandLog,
@@ -107,6 +111,7 @@ impl Shared {
             oplog: Oplog::new(backlog_bytes),
             history: Mutex::new(History::new(ReplId::from_hex(rng.hex_id()))),
             clients: clients::Clients::default(),
+            parked: parked::Parking::default(),
             pubsub: pubsub::PubSub::new(hasher),
             stats: stats::Stats::new(size.gates, size.commands),
             commandlog: commandlog::CommandLog::default(),

@@ -324,15 +324,16 @@ impl<'k> Locked<'k> {
         self.change_listeners(shard, |all| all.waiting.leave(db, key.bytes, ticket));
     }
 
-    /// The tickets of those who are to look at a key as it is now, in their order.
-    pub fn concerned(&mut self, db: u32, key: Key) -> Vec<u64> {
+    /// The next ticket in a key's line, behind `last`, that is to look at the key as it is
+    /// now. Tickets are numbered in the order they came.
+    pub fn concerned_after(&mut self, db: u32, key: Key, last: u64) -> Option<u64> {
         let held = self.peek(db, key).map(|entry| entry.kind());
-        let Some(listeners) = self.listeners(self.shard(key)) else {
-            return Vec::new();
-        };
+        let listeners = self.listeners(self.shard(key)).as_ref()?;
         let line = listeners.waiting.line(db, key.bytes).iter();
-        let concerned = line.filter(|waiter| waiter.is_concerned(held));
-        concerned.map(|waiter| waiter.ticket).collect()
+        let mut behind = line.filter(|waiter| waiter.ticket > last);
+        behind
+            .find(|waiter| waiter.is_concerned(held))
+            .map(|waiter| waiter.ticket)
     }
 
     /// Changes a shard's listeners, of which there may be none left.

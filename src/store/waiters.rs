@@ -69,3 +69,38 @@ impl WaitTable {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_keeps_its_order_and_goes_with_its_last() {
+        let waiter = |ticket, even_without_key| Waiter {
+            ticket,
+            kind: Kind::List,
+            even_without_key,
+        };
+        let mut table = WaitTable::default();
+        for ticket in 1..=3 {
+            table.join(0, b"key", waiter(ticket, ticket == 3));
+        }
+        table.join(1, b"key", waiter(4, false));
+        table.leave(0, b"key", 2);
+        let line: Vec<u64> = table.line(0, b"key").iter().map(|w| w.ticket).collect();
+        assert_eq!(line, [1, 3]);
+        assert_eq!(table.keys().count(), 2);
+        for (held, concerned) in [
+            (None, [false, true]),
+            (Some(Kind::String), [false, true]),
+            (Some(Kind::List), [true, true]),
+        ] {
+            let line = table.line(0, b"key").iter();
+            assert!(line.map(|w| w.is_concerned(held)).eq(concerned), "{held:?}");
+        }
+        table.leave(0, b"key", 1);
+        table.leave(0, b"key", 3);
+        table.leave(1, b"key", 4);
+        assert!(table.is_empty());
+    }
+}

@@ -102,6 +102,9 @@ pub fn clients(report: &mut Report) {
     report.line("pubsub_clients", pubsub);
     report.line("watching_clients", watching);
     report.line("clients_in_timeout_table", 0);
+    let (keys, even_without) = shared.parked.key_counts();
+    report.line("total_blocking_keys", keys);
+    report.line("total_blocking_keys_on_nokey", even_without);
     report.line("total_watched_keys", watched);
     report.line("total_blocking_keys", 0);
     report.line("total_blocking_keys_on_nokey", 0);
