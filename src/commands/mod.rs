@@ -53,6 +53,9 @@ pub mod keyspace;
 /// Strings: GET, SET, INCR and their relatives.
 pub mod string;
 
+/// Lists: elements at both ends.
+pub mod list;
+
 /// PING, ECHO, AUTH, HELLO, QUIT, RESET.
 pub mod connection;
 
@@ -103,6 +106,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     expiry::COMMANDS,
     keyspace::COMMANDS,
     string::COMMANDS,
+    list::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     pubsub::COMMANDS,

@@ -9,11 +9,11 @@ use super::choices::Choice;
 use super::spec::Kind;
 use super::table::Param;
 use super::value::{Address, ClientClass, OutputLimit, SavePoint, ShutdownOn, Value, as_os_str};
-use crate::types::{Limits, hash};
+use crate::types::{Limits, hash, list};
 use parking_lot::{Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 const COUNT: usize = Param::ALL.len();
@@ -27,6 +27,9 @@ pub struct Config {
     /// Held by whoever changes values, so that changes and their appliers never mix.
     pub(super) changing: Mutex<()>,
     pub(super) appliers: RwLock<Vec<Arc<Applier>>>,
+    /// Values of lists with so many bytes are not packed; 0 for what the directives say.
+    /// Only DEBUG sets it.
+    pub plain_from_bytes: AtomicUsize,
     pub(super) file: Option<PathBuf>,
     pub(super) renames: Vec<Rename>,
 }
@@ -79,6 +82,7 @@ impl Config {
             values: RwLock::new(vec![Value::Number(0); COUNT]),
             changing: Mutex::new(()),
             appliers: RwLock::new(Vec::new()),
+            plain_from_bytes: AtomicUsize::new(0),
             file: None,
             renames: Vec::new(),
         };
@@ -122,10 +126,19 @@ impl Config {
     pub fn type_limits(&self) -> Limits {
         let number = |param| usize::try_from(self.number(param)).unwrap_or(usize::MAX);
         Limits {
+            list: self.list_limits(),
             hash: hash::Limits {
                 fields: number(Param::HashMaxListpackEntries),
                 text_bytes: number(Param::HashMaxListpackValue),
             },
+        }
+    }
+
+    #[inline]
+    pub fn list_limits(&self) -> list::Limits {
+        list::Limits {
+            max_listpack_size: self.get_int(Param::ListMaxListpackSize) as i32,
+            plain_from_bytes: self.plain_from_bytes.load(Relaxed),
         }
     }
 

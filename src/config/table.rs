@@ -301,6 +301,10 @@ params! {
             "Look after clients and reports each time so many bytes have been loaded."
     }
     Values {
+        ListMaxListpackSize "list-max-listpack-size" / "list-max-ziplist-size"
+            = int(INT_MIN, INT_MAX, -2);
+            "What a list may have to be kept as one listpack, and what a larger one has in each \
+             of its own: so many elements, or 4, 8, 16, 32 or 64 KB for -1 to -5."
         HashMaxListpackEntries "hash-max-listpack-entries" / "hash-max-ziplist-entries"
             = int(0, LONG_MAX, 512);
             "A hash of up to so many fields is kept as one listpack: in far less memory, if \
@@ -348,6 +352,8 @@ params! {
             "Kept and shown; every worker thread reads, writes and runs commands."
         BusyReplyThreshold "busy-reply-threshold" / "lua-time-limit" = int(0, LONG_MAX, 5000);
             "Kept and shown; there are no scripts yet."
+        ListCompressDepth "list-compress-depth" = int(0, INT_MAX, 0);
+            "Kept and shown; lists are not compressed in memory."
         TrackingTableMaxKeys "tracking-table-max-keys" = int(0, LONG_MAX, 1_000_000);
             "Kept and shown; clients cannot track keys yet."
     }
@@ -361,10 +367,6 @@ params! {
         ZsetMaxListpackValue "zset-max-listpack-value" / "zset-max-ziplist-value"
             = memory(0, LONG_MAX, 64);
             ""
-        ListMaxListpackSize "list-max-listpack-size" / "list-max-ziplist-size"
-            = int(INT_MIN, INT_MAX, -2);
-            ""
-        ListCompressDepth "list-compress-depth" = int(0, INT_MAX, 0); ""
         HllSparseMaxBytes "hll-sparse-max-bytes" = memory(0, LONG_MAX, 3000); ""
         StreamNodeMaxBytes "stream-node-max-bytes" = memory(0, LONG_MAX, 4096); ""
         StreamNodeMaxEntries "stream-node-max-entries" = int(0, LONG_MAX, 100); ""

@@ -19,7 +19,8 @@ pub mod hash;
 mod pending;
 
 pub use hash::Hash;
-pub use pending::{List, Set, Stream, ZSet};
+pub use list::List;
+pub use pending::{Set, Stream, ZSet};
 
 /// What a key holds, as TYPE names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,7 @@ pub enum Value {
 /// `*-max-listpack-*` directives say.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
+    pub list: list::Limits,
     pub hash: hash::Limits,
 }
 

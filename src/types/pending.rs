@@ -28,7 +28,6 @@ macro_rules! pending {
 }
 
 pending!(
-    List: ListPack,
     Set: ListPack,
     ZSet: ListPack,
     Stream: Stream

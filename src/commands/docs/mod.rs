@@ -10,6 +10,9 @@ pub mod arg;
 /// Strings.
 pub mod string;
 
+/// Lists.
+pub mod list;
+
 /// Keys of any type.
 pub mod generic;
 
@@ -33,6 +36,7 @@ use arg::Arg;
 /// The groups with their commands, each in the order of the alphabet.
 pub const GROUPS: &[(&str, &[Doc])] = &[
     ("string", string::DOCS),
+    ("list", list::DOCS),
     ("generic", generic::DOCS),
     ("connection", connection::DOCS),
     ("server", server::DOCS),

@@ -137,6 +137,8 @@ fn log_with_absolute(cx: &mut Cx, args: &Args, at_ms: i64) {
 #[cfg(test)]
 mod tests {
     use crate::commands::testing::{START_MS, TestServer};
+    use crate::rdb::dump::seal;
+    use crate::rdb::format::Dialect;
     use crate::store::locked::Expiry;
 
     // What a Redis 8 answers to DUMP.
@@ -237,8 +239,9 @@ mod tests {
     #[test]
     fn what_is_refused() {
         let mut server = TestServer::new();
-        let list =
-            b"\x12\x01\x02\x0a\x0a\x00\x00\x00\x01\x00\x81a\x02\xff\x0c\x00\xc2\xcf\xd95n\xf4G\xdc";
+        // A list whose listpack has nothing of the entry that it counts.
+        let list = b"\x12\x01\x02\x07\x07\0\0\0\x01\0\xff".to_vec();
+        let list = &seal(list, Dialect::Redis)[..];
         let mut broken = HELLO.to_vec();
         broken[3] = b'E';
         let checksum = "-ERR DUMP payload version or checksum are wrong";

@@ -5,10 +5,12 @@
 //! believed in nothing else. Lengths are held against the bytes that are there, every blob
 //! is checked to its last byte, and what has an element twice is refused.
 
+mod list;
+
 use super::cursor::{Cursor, Stop};
 use super::encode::Encoder;
 use super::error::DecodeErrorKind;
-use super::format::{Dialect, FileVersion};
+use super::format::{Dialect, FileVersion, type_byte as t};
 use crate::types::{Limits, Value};
 
 /// The byte that tells how a value stands in a file of version `target`; `None` if such a
@@ -16,7 +18,8 @@ use crate::types::{Limits, Value};
 pub fn type_byte(value: &Value, target: FileVersion) -> Option<u8> {
     let _ = target;
     match value {
-        Value::String(_) => Some(super::format::type_byte::STRING),
+        Value::String(_) => Some(t::STRING),
+        Value::List(_) => Some(list::type_byte()),
         _ => None,
     }
 }
@@ -25,8 +28,10 @@ pub fn type_byte(value: &Value, target: FileVersion) -> Option<u8> {
 /// byte for.
 pub fn put(value: &Value, target: FileVersion, encoder: &mut Encoder, out: &mut Vec<u8>) {
     let _ = target;
-    if let Value::String(bytes) = value {
-        encoder.put_string(out, bytes);
+    match value {
+        Value::String(bytes) => encoder.put_string(out, bytes),
+        Value::List(list) => list::put(list, encoder, out),
+        _ => {}
     }
 }
 
@@ -56,9 +61,12 @@ pub fn decode(
 fn take(
     type_byte: u8,
     _dialect: Dialect,
-    _cursor: &mut Cursor,
-    _limits: &Limits,
+    cursor: &mut Cursor,
+    limits: &Limits,
 ) -> Result<Value, Stop> {
+    if let t::LIST | t::LIST_ZIPLIST | t::LIST_QUICKLIST | t::LIST_QUICKLIST_2 = type_byte {
+        return list::take(type_byte, cursor, &limits.list).map(Value::List);
+    }
     let kind = DecodeErrorKind::UnknownType {
         code: type_byte,
         key: None,

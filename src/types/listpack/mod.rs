@@ -86,6 +86,29 @@ impl<'a> Item<'a> {
     }
 }
 
+/// Bytes that many values are compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Needle<'n> {
+    bytes: &'n [u8],
+    int: Option<i64>,
+}
+
+impl<'n> Needle<'n> {
+    pub fn new(bytes: &'n [u8]) -> Needle<'n> {
+        let int = number::parse_i64(bytes);
+        Needle { bytes, int }
+    }
+
+    /// Whether a value has these bytes.
+    #[inline]
+    pub fn is(&self, item: Item) -> bool {
+        match item {
+            Item::Text(text) => text == self.bytes,
+            Item::Int(value) => Some(value) == self.int,
+        }
+    }
+}
+
 /// The place of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pos(u32);
@@ -256,14 +279,10 @@ impl ListPack {
     /// The first entry at `from` or behind it whose value is `needle`, `skip` entries
     /// being passed over after each that is looked at.
     pub fn find(&self, from: Option<Pos>, needle: &[u8], skip: usize) -> Option<Pos> {
-        let int = number::parse_i64(needle);
+        let needle = Needle::new(needle);
         let mut pos = from?;
         loop {
-            let found = match self.get(pos) {
-                Item::Text(text) => text == needle,
-                Item::Int(value) => Some(value) == int,
-            };
-            if found {
+            if needle.is(self.get(pos)) {
                 return Some(pos);
             }
             for _ in 0..=skip {
