@@ -15,12 +15,16 @@ pub mod list;
 /// Hashes, whose fields may have times to live.
 pub mod hash;
 
+/// Entries behind each other, and groups that read them.
+pub mod stream;
+
 /// Types that are on their way.
 mod pending;
 
 pub use hash::Hash;
 pub use list::List;
-pub use pending::{Set, Stream, ZSet};
+pub use pending::{Set, ZSet};
+pub use stream::Stream;
 
 /// What a key holds, as TYPE names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,6 +29,5 @@ macro_rules! pending {
 
 pending!(
     Set: ListPack,
-    ZSet: ListPack,
-    Stream: Stream
+    ZSet: ListPack
 );

@@ -6,6 +6,7 @@
 //! is checked to its last byte, and what has an element twice is refused.
 
 mod list;
+mod stream;
 
 use super::cursor::{Cursor, Stop};
 use super::encode::Encoder;
@@ -16,10 +17,10 @@ use crate::types::{Limits, Value};
 /// The byte that tells how a value stands in a file of version `target`; `None` if such a
 /// file cannot hold it. A string is `type_byte::STRING` everywhere and not asked for here.
 pub fn type_byte(value: &Value, target: FileVersion) -> Option<u8> {
-    let _ = target;
     match value {
         Value::String(_) => Some(t::STRING),
         Value::List(_) => Some(list::type_byte()),
+        Value::Stream(_) => Some(stream::type_byte(target)),
         _ => None,
     }
 }
@@ -27,10 +28,10 @@ pub fn type_byte(value: &Value, target: FileVersion) -> Option<u8> {
 /// Appends what stands behind the type byte and the key, of a value that `type_byte` has a
 /// byte for.
 pub fn put(value: &Value, target: FileVersion, encoder: &mut Encoder, out: &mut Vec<u8>) {
-    let _ = target;
     match value {
         Value::String(bytes) => encoder.put_string(out, bytes),
         Value::List(list) => list::put(list, encoder, out),
+        Value::Stream(stream) => stream::put(stream, target, encoder, out),
         _ => {}
     }
 }
@@ -64,12 +65,19 @@ fn take(
     cursor: &mut Cursor,
     limits: &Limits,
 ) -> Result<Value, Stop> {
-    if let t::LIST | t::LIST_ZIPLIST | t::LIST_QUICKLIST | t::LIST_QUICKLIST_2 = type_byte {
-        return list::take(type_byte, cursor, &limits.list).map(Value::List);
+    match type_byte {
+        t::LIST | t::LIST_ZIPLIST | t::LIST_QUICKLIST | t::LIST_QUICKLIST_2 => {
+            list::take(type_byte, cursor, &limits.list).map(Value::List)
+        }
+        t::STREAM_LISTPACKS | t::STREAM_LISTPACKS_2 | t::STREAM_LISTPACKS_3 => {
+            stream::take(type_byte, cursor).map(Value::Stream)
+        }
+        _ => {
+            let kind = DecodeErrorKind::UnknownType {
+                code: type_byte,
+                key: None,
+            };
+            Err(Stop::Bad(0, kind))
+        }
     }
-    let kind = DecodeErrorKind::UnknownType {
-        code: type_byte,
-        key: None,
-    };
-    Err(Stop::Bad(0, kind))
 }
