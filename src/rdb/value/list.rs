@@ -22,12 +22,12 @@ pub fn type_byte() -> u8 {
 pub fn put(list: &List, encoder: &mut Encoder, out: &mut Vec<u8>) {
     put_len(out, list.node_count() as u64);
     for node in list.nodes() {
-        let (container, bytes) = match node {
-            Node::Packed(pack) => (PACKED, pack.as_bytes()),
-            Node::Plain(value) => (PLAIN, value),
+        let container = match node {
+            Node::Packed(_) => PACKED,
+            Node::Plain(_) => PLAIN,
         };
         put_len(out, container);
-        encoder.put_string(out, bytes);
+        encoder.put_string(out, node.bytes());
     }
 }
 

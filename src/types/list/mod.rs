@@ -39,6 +39,14 @@ pub enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
+    /// Its bytes, as files hold them.
+    pub fn bytes(self) -> &'a [u8] {
+        match self {
+            Node::Packed(pack) => pack.as_bytes(),
+            Node::Plain(value) => value,
+        }
+    }
+
     fn first(self) -> Item<'a> {
         match self {
             Node::Packed(pack) => pack.first().map_or(Item::Text(b""), |pos| pack.get(pos)),

@@ -1,10 +1,11 @@
 //! DEBUG: what tests steer a server by. Every subcommand that means something here; those of
 //! Redis that show how Redis is made inside are unknown.
 
+/// DIGEST and DIGEST-VALUE.
+mod digest;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-use sha1::{Digest as _, Sha1};
 
 use super::args::Args;
 use super::cx::{Cx, Job, Outcome};
@@ -12,14 +13,17 @@ use super::error::CmdError;
 use super::help;
 use super::spec::flag::{ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE};
 use super::spec::{Locks, Spec};
-use crate::base::number::{parse_f64, parse_i64};
+use crate::base::number::{parse_f64, parse_i64, parse_memory};
 use crate::base::rng::Rng;
 use crate::oplog::ReplId;
 use crate::rdb::encode::Encoder;
+use crate::rdb::format::FileVersion;
+use crate::rdb::value;
 use crate::resp::request::Argv;
 use crate::store::entry::Entry;
 use crate::store::locked::Expiry;
 use crate::store::view::Ttl;
+use crate::types::{Encoding, List, Value};
 
 const FLAGS: u32 = ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED;
 
@@ -55,8 +59,8 @@ fn debug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
                 "ERR Error trying to load the AOF files, check server logs.",
             ));
         }
-        (b"digest", 0) => digest(cx),
-        (b"digest-value", _) => digest_value(cx, args),
+        (b"digest", 0) => digest::digest(cx),
+        (b"digest-value", _) => digest::digest_value(cx, args),
         (b"object", 1) => object(cx, args)?,
         (b"populate", 1..=3) => populate(cx, args)?,
         (b"protocol", 1) => protocol(cx, args.bytes())?,
@@ -65,6 +69,7 @@ fn debug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         (b"set-skip-checksum-validation", 1) => {
             switch(&jobs.checksums_are_skipped, is_on(args.bytes()));
         }
+        (b"quicklist-packed-threshold", 1) => plain_from_bytes(cx, args.bytes())?,
         (b"replicate", 1..) => replicate(cx, args),
         (b"change-repl-id", 0) => change_repl_id(cx),
         (b"log", 1) => {
@@ -138,70 +143,6 @@ fn restart(crash: bool, mut args: Args) -> Result<Outcome, CmdError> {
     Ok(Outcome::Ask(Job::Restart { crash, delay_ms }))
 }
 
-/// 160 bits that say what a dataset is, the same on every server that Redis's own digest is
-/// taken of: data in another order gives the same, in another database not.
-#[derive(Default)]
-struct Digest([u8; 20]);
-
-impl Digest {
-    /// Turns over what `bytes` says; twice the same, and nothing has happened.
-    fn toggle(&mut self, bytes: &[u8]) {
-        let hash: [u8; 20] = Sha1::digest(bytes).into();
-        for (byte, turned) in self.0.iter_mut().zip(hash) {
-            *byte ^= turned;
-        }
-    }
-
-    /// Takes in `bytes` so that their place among the others counts.
-    fn mix(&mut self, bytes: &[u8]) {
-        self.toggle(bytes);
-        self.0 = Sha1::digest(self.0).into();
-    }
-
-    fn mix_value(&mut self, entry: &Entry) {
-        const STRING: u32 = 0;
-        self.mix(&STRING.to_be_bytes());
-        if let Some(text) = entry.string_bytes() {
-            self.mix(text);
-        }
-        if entry.expire_at_ms().is_some() {
-            self.toggle(b"!!expire!!");
-        }
-    }
-
-    fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-fn digest(cx: &mut Cx) {
-    let mut digest = Digest::default();
-    for db in 0..cx.store.keyspace.database_count() as u32 {
-        if cx.store.len(db) > 0 {
-            digest.mix(&db.to_be_bytes());
-        }
-        cx.store.for_each(db, |entry| {
-            let mut of_entry = Digest::default();
-            of_entry.mix(entry.key());
-            of_entry.mix_value(entry);
-            digest.toggle(&of_entry.0);
-        });
-    }
-    cx.reply.simple(&digest.hex());
-}
-
-fn digest_value(cx: &mut Cx, mut args: Args) {
-    cx.reply.array(args.left());
-    while !args.is_empty() {
-        let key = args.key();
-        let mut digest = Digest::default();
-        if let Some(entry) = cx.store.peek(cx.session.db, key) {
-            digest.mix_value(&entry);
-        }
-        cx.reply.simple(&digest.hex());
-    }
-}
-
 fn object(cx: &mut Cx, mut args: Args) -> Result<(), CmdError> {
     let key = args.key();
     let clock = cx.store.lru_clock();
@@ -216,18 +157,53 @@ fn object(cx: &mut Cx, mut args: Args) -> Result<(), CmdError> {
 
 fn describe(entry: &Entry, clock: u32) -> String {
     let mut serialized = Vec::new();
-    if let Some(text) = entry.string_bytes() {
-        Encoder::new(true).put_string(&mut serialized, text);
+    let encoder = &mut Encoder::new(true);
+    match (entry.string_bytes(), entry.value()) {
+        (Some(text), _) => encoder.put_string(&mut serialized, text),
+        (None, Some(value)) => {
+            value::put(value, FileVersion::Redis12, encoder, &mut serialized);
+        }
+        (None, None) => {}
     }
     let used = entry.access();
+    let more = match entry.value() {
+        Some(Value::List(list)) => describe_nodes(list),
+        _ => String::new(),
+    };
     format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{used} \
-         lru_seconds_idle:{}",
+         lru_seconds_idle:{}{more}",
         entry.key().as_ptr(),
         entry.encoding().name(),
         serialized.len(),
         clock.wrapping_sub(used) & 0xff_ffff,
     )
+}
+
+/// What there is to say of a large list's nodes.
+fn describe_nodes(list: &List) -> String {
+    if list.encoding() != Encoding::QuickList {
+        return String::new();
+    }
+    let nodes = list.node_count();
+    let bytes = list.nodes().map(|node| node.bytes().len());
+    format!(
+        " ql_nodes:{nodes} ql_avg_node:{:.2} ql_compressed:0 ql_uncompressed_size:{}",
+        list.len() as f64 / nodes as f64,
+        bytes.sum::<usize>()
+    )
+}
+
+/// Has values of lists packed, or not, by this size instead of the directives'.
+fn plain_from_bytes(cx: &mut Cx, size: &[u8]) -> Result<(), CmdError> {
+    const MB: u64 = 1 << 20;
+    const GB: u64 = 1 << 30;
+    const NO_SIZE: &str = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    let bytes = parse_memory(size).filter(|&bytes| bytes <= 4 * GB - MB);
+    let bytes = bytes.ok_or(CmdError::text(NO_SIZE))?;
+    let threshold = &cx.shared.config.plain_from_bytes;
+    threshold.store(bytes as usize, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Adds keys `prefix:0`, `prefix:1`, ... that are not there yet. Followers are not told.
@@ -362,6 +338,9 @@ fn help(cx: &mut Cx) -> Result<Outcome, CmdError> {
         "PROTOCOL <type>",
         "    Answer with a value of this type: string, integer, double, bignum, null, array,",
         "    set, map, attrib, push, verbatim, true or false.",
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "    Keep values of lists that have so many bytes in nodes of their own; 0 leaves that to",
+        "    list-max-listpack-size.",
         "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
         "    Save the dataset and load it again. With NOSAVE load what was saved before, with",
         "    NOFLUSH beside what there is, with MERGE in place of what there is.",
