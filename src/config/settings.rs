@@ -9,7 +9,7 @@ use super::choices::Choice;
 use super::spec::Kind;
 use super::table::Param;
 use super::value::{Address, ClientClass, OutputLimit, SavePoint, ShutdownOn, Value, as_os_str};
-use crate::types::{Limits, hash, list};
+use crate::types::{Limits, hash, list, zset};
 use parking_lot::{Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -131,6 +131,7 @@ impl Config {
                 fields: number(Param::HashMaxListpackEntries),
                 text_bytes: number(Param::HashMaxListpackValue),
             },
+            zset: self.zset_limits(),
         }
     }
 
@@ -139,6 +140,15 @@ impl Config {
         list::Limits {
             max_listpack_size: self.get_int(Param::ListMaxListpackSize) as i32,
             plain_from_bytes: self.plain_from_bytes.load(Relaxed),
+        }
+    }
+
+    #[inline]
+    pub fn zset_limits(&self) -> zset::Limits {
+        let number = |param| usize::try_from(self.number(param)).unwrap_or(usize::MAX);
+        zset::Limits {
+            entries: number(Param::ZsetMaxListpackEntries),
+            value_bytes: number(Param::ZsetMaxListpackValue),
         }
     }
 

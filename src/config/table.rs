@@ -312,6 +312,12 @@ params! {
         HashMaxListpackValue "hash-max-listpack-value" / "hash-max-ziplist-value"
             = memory(0, LONG_MAX, 64);
             "As long as no name and no value in it is longer than so many bytes."
+        ZsetMaxListpackEntries "zset-max-listpack-entries" / "zset-max-ziplist-entries"
+            = int(0, LONG_MAX, 128);
+            "A sorted set of up to so many members is kept as one listpack."
+        ZsetMaxListpackValue "zset-max-listpack-value" / "zset-max-ziplist-value"
+            = memory(0, LONG_MAX, 64);
+            "As long as no member is longer than so many bytes."
     }
     Compatibility {
         AlwaysShowLogo "always-show-logo" = bool(false), IMMUTABLE;
@@ -361,12 +367,6 @@ params! {
         SetMaxIntsetEntries "set-max-intset-entries" = int(0, LONG_MAX, 512); ""
         SetMaxListpackEntries "set-max-listpack-entries" = int(0, LONG_MAX, 128); ""
         SetMaxListpackValue "set-max-listpack-value" = int(0, LONG_MAX, 64); ""
-        ZsetMaxListpackEntries "zset-max-listpack-entries" / "zset-max-ziplist-entries"
-            = int(0, LONG_MAX, 128);
-            ""
-        ZsetMaxListpackValue "zset-max-listpack-value" / "zset-max-ziplist-value"
-            = memory(0, LONG_MAX, 64);
-            ""
         HllSparseMaxBytes "hll-sparse-max-bytes" = memory(0, LONG_MAX, 3000); ""
         StreamNodeMaxBytes "stream-node-max-bytes" = memory(0, LONG_MAX, 4096); ""
         StreamNodeMaxEntries "stream-node-max-entries" = int(0, LONG_MAX, 100); ""

@@ -18,13 +18,17 @@ pub mod hash;
 /// Entries behind each other, and groups that read them.
 pub mod stream;
 
+/// Sorted sets: a listpack, or a tree that knows ranks.
+pub mod zset;
+
 /// Types that are on their way.
 mod pending;
 
 pub use hash::Hash;
 pub use list::List;
-pub use pending::{Set, ZSet};
+pub use pending::Set;
 pub use stream::Stream;
+pub use zset::ZSet;
 
 /// What a key holds, as TYPE names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +112,7 @@ pub enum Value {
 pub struct Limits {
     pub list: list::Limits,
     pub hash: hash::Limits,
+    pub zset: zset::Limits,
 }
 
 /// One of the types that a `Value` can be, other than a string.

@@ -28,6 +28,5 @@ macro_rules! pending {
 }
 
 pending!(
-    Set: ListPack,
-    ZSet: ListPack
+    Set: ListPack
 );

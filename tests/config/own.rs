@@ -61,6 +61,7 @@ fn every_directive_has_a_reader() {
             Param::LatencyTrackingInfoPercentiles => &[".percentiles()"],
             Param::OomScoreAdjValues => &[".oom_scores()"],
             Param::HashMaxListpackEntries | Param::HashMaxListpackValue => &[".type_limits()"],
+            Param::ZsetMaxListpackEntries | Param::ZsetMaxListpackValue => &[".type_limits()"],
             Param::ListMaxListpackSize => &[".list_limits()"],
             Param::EnableProtectedConfigs => return false,
             _ => &[],

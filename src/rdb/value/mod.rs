@@ -7,6 +7,7 @@
 
 mod list;
 mod stream;
+mod zset;
 
 use super::cursor::{Cursor, Stop};
 use super::encode::Encoder;
@@ -21,6 +22,7 @@ pub fn type_byte(value: &Value, target: FileVersion) -> Option<u8> {
         Value::String(_) => Some(t::STRING),
         Value::List(_) => Some(list::type_byte()),
         Value::Stream(_) => Some(stream::type_byte(target)),
+        Value::ZSet(zset) => Some(zset::type_byte(zset)),
         _ => None,
     }
 }
@@ -32,6 +34,7 @@ pub fn put(value: &Value, target: FileVersion, encoder: &mut Encoder, out: &mut 
         Value::String(bytes) => encoder.put_string(out, bytes),
         Value::List(list) => list::put(list, encoder, out),
         Value::Stream(stream) => stream::put(stream, target, encoder, out),
+        Value::ZSet(zset) => zset::put(zset, encoder, out),
         _ => {}
     }
 }
@@ -71,6 +74,9 @@ fn take(
         }
         t::STREAM_LISTPACKS | t::STREAM_LISTPACKS_2 | t::STREAM_LISTPACKS_3 => {
             stream::take(type_byte, cursor).map(Value::Stream)
+        }
+        t::ZSET | t::ZSET_2 | t::ZSET_ZIPLIST | t::ZSET_LISTPACK => {
+            zset::take(type_byte, cursor, &limits.zset).map(Value::ZSet)
         }
         _ => {
             let kind = DecodeErrorKind::UnknownType {
