@@ -10,7 +10,7 @@ use lockstep::base::hash::KeyHasher;
 use lockstep::base::memory::{Allocator, used_bytes};
 use lockstep::base::rng::Rng;
 use lockstep::store::entry::Entry;
-use lockstep::table::{NoSnapshots, Probe, Table};
+use lockstep::table::{NoSnapshots, Table};
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
@@ -108,7 +108,9 @@ impl Keyspace {
             if ahead {
                 let probes =
                     hashes.map(|hash| self.tables[Self::shard(hash)].prefetch_bucket(hash));
-                probes.iter().flatten().for_each(Probe::prefetch_slots);
+                for probe in probes.iter().flatten() {
+                    probe.prefetch_slots();
+                }
             }
             for (key, hash) in group.iter().zip(hashes) {
                 operation(self, key, hash);

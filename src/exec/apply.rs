@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::Engine;
 use super::commit::commit;
-use super::dispatch::prepare;
+use super::dispatch::{prefetch, prepare};
 use super::plan::{Plan, Planner, Verdict};
 use super::step::Step;
 use crate::commands::args::FirstKey;
@@ -77,6 +77,7 @@ impl Applier {
         let gate = self.locker.gate();
         let mut locked = shared.keyspace.lock(&mut self.locker, self.plan.want());
         prepare(engine, session, &mut locked);
+        prefetch(&self.plan, &locked, session.db);
         let mut applied = Applied {
             consumed_bytes: planned,
             ..Applied::default()

@@ -272,7 +272,7 @@ pub fn prepare(engine: &Engine, session: &Session, locked: &mut Locked) -> i64 {
 
 /// Fetches all buckets of a group, then all entries, before the first is looked at.
 #[inline]
-fn prefetch(plan: &Plan, locked: &Locked, db: u32) {
+pub fn prefetch(plan: &Plan, locked: &Locked, db: u32) {
     if plan.requests.len() > 1 {
         let keys = plan.requests.iter().map(|request| request.first_key);
         locked.prefetch(db, keys.filter_map(FirstKey::hash));

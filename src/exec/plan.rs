@@ -230,10 +230,18 @@ impl Plan {
         from: usize,
         inline: Option<Box<OwnedCommand>>,
     ) {
-        let earlier = std::mem::take(&mut self.requests);
-        self.add(planner, input, frame, from, inline);
-        let added = std::mem::replace(&mut self.requests, earlier);
-        self.requests.extend(added);
+        // Alone in its group any request joins.
+        let alone = |plan: &mut Plan, inline| {
+            let earlier = std::mem::take(&mut plan.requests);
+            plan.add(planner, input, frame, from, inline);
+            let added = std::mem::replace(&mut plan.requests, earlier);
+            plan.requests.extend(added);
+        };
+        if inline.is_some() {
+            alone(self, inline);
+        } else if self.add(planner, input, frame, from, None) == Joined::No {
+            alone(self, None);
+        }
     }
 
     /// The name of the request that joined last.

@@ -128,11 +128,15 @@ impl Session {
     /// Nothing about the session decides what its commands may do.
     #[inline]
     pub fn is_plain(&self) -> bool {
-        self.authenticated
-            && self.transaction.is_none()
-            && !self.monitor
-            && !self.is_subscribed()
-            && self.origin == Origin::Client
+        match self.origin {
+            Origin::Leader => true,
+            Origin::Client => {
+                self.authenticated
+                    && self.transaction.is_none()
+                    && !self.monitor
+                    && !self.is_subscribed()
+            }
+        }
     }
 
     /// Whether a RESP2 connection may only use the commands of subscribers.

@@ -15,7 +15,7 @@ use super::keyspace::{Database, Keyspace, ShardTable, Tables};
 use super::lock::{Contended, Owner, spin_until};
 use super::snapshot::OpenSnapshots;
 use super::watch::Listeners;
-use crate::table::{Probe, Snapshots};
+use crate::table::Snapshots;
 
 /// So many keys are fetched side by side; a longer list is not fetched to its end.
 const PREFETCHED: usize = 16;
@@ -288,8 +288,12 @@ impl Locked<'_> {
         for (probe, (table, hash)) in probes.iter_mut().zip(wanted[..count].iter().flatten()) {
             *probe = table.prefetch_bucket(*hash);
         }
-        let probes = probes[..count].iter().flatten();
-        probes.for_each(Probe::prefetch_slots);
+        for probe in probes[..count].iter().flatten() {
+            if !probe.prefetch_slots() {
+                // A key that is not there may be on its way in.
+                probe.prefetch_head();
+            }
+        }
     }
 
     /// The table of a database in a shard; `None` while the database was never used.

@@ -498,11 +498,11 @@ impl<S: Slot> Probe<'_, S> {
     }
 
     /// Asks for the memory of every slot that may be the wanted one: the third stage, when
-    /// the bucket has arrived.
+    /// the bucket has arrived. True if there is any.
     #[inline]
-    pub fn prefetch_slots(&self) {
+    pub fn prefetch_slots(&self) -> bool {
         let ask = prefetch_slot::<S>;
-        self.segment.for_candidates(self.bucket, self.tag, ask);
+        self.segment.for_candidates(self.bucket, self.tag, ask)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use super::class::{CLASS_MAX, class_for, class_prepared_for, merge_len_max, prepared_len_max};
-use super::directory::{DEPTH_MAX, Link, Table};
+use super::directory::{DEPTH_MAX, Link, Table, prefetch_slot};
 use super::segment::Segment;
 use super::slot::{Slot, Snapshots};
 use crate::base::hash::KeyHasher;
@@ -96,16 +96,22 @@ impl<S: Slot> Table<S> {
         let old = link.segment();
         let new = Link::new(heir_of(old, class), link.depth());
         let segment = new.segment();
+        // Most entries need not be read: see `Link`. The others are asked for side by side.
+        let mut unsure = Vec::with_capacity(old.len());
+        let mut ask = |pointer| {
+            prefetch_slot::<S>(pointer);
+            unsure.push(pointer);
+        };
         old.for_each_placed(|bucket, tag, pointer| {
-            // Most entries need not be read: see `Link`.
             match link.bucket_among(bucket, tag, new.buckets()) {
                 Some(bucket) if segment.place(bucket, tag, pointer) => {}
-                _ => pour(new, hash_of::<S>(pointer, hasher), pointer),
+                _ => ask(pointer),
             }
         });
-        old.for_each_stashed(|pointer| {
+        old.for_each_stashed(ask);
+        for pointer in unsure {
             pour(new, hash_of::<S>(pointer, hasher), pointer);
-        });
+        }
         self.set_links(hash, new);
         self.retire(&[old], &[segment]);
     }

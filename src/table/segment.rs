@@ -255,11 +255,15 @@ impl Segment {
     }
 
     /// Hands the entries to `ask` that `find` would look at, but for those in the stash: of
-    /// these only the lines before them are asked for.
+    /// these only the lines before them are asked for. False if there are none.
     #[inline]
-    pub fn for_candidates(&self, bucket: usize, tag: Tag, ask: impl Fn(NonNull<u8>)) {
+    pub fn for_candidates(&self, bucket: usize, tag: Tag, ask: impl Fn(NonNull<u8>)) -> bool {
         let line = self.line(bucket);
-        line.matches(tag).for_each(|slot| ask(line.pointer(slot)));
+        let matches = line.matches(tag);
+        matches.for_each(|slot| ask(line.pointer(slot)));
+        if line.all_at_home() {
+            return matches.count() != 0;
+        }
         let guests = line.guests_sent();
         if guests != 0 {
             let next = self.next(bucket);
@@ -270,6 +274,7 @@ impl Segment {
             prefetch(self.header.cast());
             self.line_at(self.buckets).prefetch();
         }
+        true
     }
 
     /// Finds the entry at home in `bucket` that has `tag` and is accepted by `eq`.

@@ -109,11 +109,11 @@ fn a_follower_is_known_by_what_it_announces() {
         let follower = start_follower(Kind::Ours, leader.port, &announced);
         let follower = follower.expect("ours is always there");
         wait_for_link(&follower);
-        let line = field(&leader, "replication", "slave0");
-        assert!(
-            line.starts_with("ip=10.1.2.3,port=7777,state=online"),
-            "{line}"
-        );
+        // The leader hears a moment later that its follower is ready.
+        let slave = || field(&leader, "replication", "slave0");
+        wait_until(Duration::from_secs(10), "online", || {
+            slave().starts_with("ip=10.1.2.3,port=7777,state=online")
+        });
         let role = leader.client().run("ROLE").to_string();
         assert!(role.contains(r#"["10.1.2.3", "7777", "#), "{role}");
     }
