@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import signal
+import statistics
 import time
 
 from . import host
@@ -355,18 +356,31 @@ def apply(session):
 
 
 def leader_feed(session):
-    """Two servers of each kind take the same SETs, one of them with a follower, which shares the
+    feed(session, 1)
+
+
+def leader_feed_three(session):
+    feed(session, 3)
+
+
+def feed(session, count):
+    """Two servers of each kind take the same SETs, one of them with followers, which share the
     load generator's core."""
     keys = session.scaled(KEYS_SMALL)
     kinds = session.plain_kinds
+    who = "one follower" if count == 1 else f"{count} followers"
     with contextlib.ExitStack() as stack:
         alone = stack.enter_context(session.running(kinds, True, keys))
         leaders = stack.enter_context(session.running(kinds, True, keys))
         followers = {}
         for kind in kinds:
-            unlimit_followers(leaders[kind.name])
-            followers[kind.name] = stack.enter_context(Server(kind, LOAD_CORE))
-            follow(followers[kind.name], leaders[kind.name])
+            leader = leaders[kind.name]
+            unlimit_followers(leader)
+            followers[kind.name] = [
+                stack.enter_context(Server(kind, LOAD_CORE)) for _ in range(count)
+            ]
+            for follower in followers[kind.name]:
+                follow(follower, leader)
         load = session.load(True)
         for pipeline in (16, 100):
             how = {"mode": "set", "keys": keys, "pipeline": pipeline}
@@ -375,16 +389,72 @@ def leader_feed(session):
             def visit(name):
                 without = load.run(alone[name], **how)["server_us"]
                 fed = load.run(leaders[name], **how)["server_us"]
-                wait_equal(followers[name], leaders[name])
+                for follower in followers[name]:
+                    wait_equal(follower, leaders[name])
                 return {"without": without, "with": fed, "added": fed - without}
 
             title = f"SET pipeline {pipeline}"
             measures = {
                 "without": session.measure(f"{title}, no follower: server CPU", "us/op"),
-                "with": session.measure(f"{title}, one follower: server CPU", "us/op"),
-                "added": session.measure(f"{title}: CPU added by the follower", "us/op"),
+                "with": session.measure(f"{title}, {who}: server CPU", "us/op"),
+                "added": session.measure(f"{title}: CPU added by {who}", "us/op"),
             }
-            session.paired(f"{title}, fed", leaders, visit, measures)
+            session.paired(f"{title}, {who}", leaders, visit, measures)
+
+
+def write_delay(session):
+    """Until a follower that is idle and caught up shows what its leader was told."""
+    kinds = session.plain_kinds
+    with contextlib.ExitStack() as stack:
+        leaders = stack.enter_context(session.running(kinds))
+        followers = {}
+        for kind in kinds:
+            followers[kind.name] = stack.enter_context(Server(kind))
+            follow(followers[kind.name], leaders[kind.name])
+
+        def visit(name):
+            leader, follower = leaders[name].client, followers[name].client
+            delays_us = []
+            for n in range(300):
+                leader("SET", "delay", n)
+                began = time.monotonic()
+                while follower("GET", "delay") != str(n):
+                    pass
+                delays_us.append((time.monotonic() - began) * 1e6)
+                time.sleep(0.003)
+            return {"median": statistics.median(delays_us)}
+
+        measures = {"median": session.measure("from a SET's reply to the follower", "us")}
+        session.paired("write delay", leaders, visit, measures)
+
+
+def dark_time(session):
+    """How long a follower that holds data refuses to be read while it takes a full sync."""
+    keys = session.scaled(KEYS_BIG)
+    kinds = {kind.name: kind for kind in session.plain_kinds}
+    with session.running(session.plain_kinds, keys=keys) as leaders:
+        for leader in leaders.values():
+            unlimit_followers(leader)
+
+        def visit(name):
+            with Server(kinds[name]) as follower:
+                follower.client("SET", "old", "data")
+                follower.client("REPLICAOF", "127.0.0.1", leaders[name].port)
+                dark_s, last = 0.0, time.monotonic()
+                while follower.client.info("replication")["master_link_status"] != "up":
+                    try:
+                        follower.client("GET", "old")
+                        refused = False
+                    except Refused:
+                        refused = True
+                    now = time.monotonic()
+                    dark_s += (now - last) * refused
+                    last = now
+                wait_equal(follower, leaders[name])
+                return {"dark": dark_s}
+
+        title = f"full sync of {keys / 1e6:g}M keys: a follower cannot be read for"
+        session.paired("dark time", leaders, visit, {"dark": session.measure(title, "s")})
 
 
 TESTS = {
@@ -398,6 +468,9 @@ TESTS = {
     "full-sync": full_sync,
     "apply": apply,
     "leader-feed": leader_feed,
+    "leader-feed-three": leader_feed_three,
+    "write-delay": write_delay,
+    "dark-time": dark_time,
     "throttled-sync": throttled_sync,
     "throttled-sync-big": throttled_sync_big,
 }
