@@ -18,7 +18,6 @@ const OURS_ALONE: &[&str] = &[
 
 /// Families of commands that are not there, by the categories of their commands.
 const LATER_CATEGORIES: &[&str] = &[
-    "@list",
     "@set",
     "@sortedset",
     "@hash",

@@ -1,10 +1,12 @@
 //! Lists.
 
 use super::Doc;
-use super::arg::{Arg, integer, key, one_of, string, token};
+use super::arg::{Arg, double, integer, key, one_of, string, token};
 
 const LEFT_OR_RIGHT: &[Arg] = &[token("left", "LEFT"), token("right", "RIGHT")];
 const BEFORE_OR_AFTER: &[Arg] = &[token("before", "BEFORE"), token("after", "AFTER")];
+const FRACTIONAL_TIMEOUT: &[(&str, &str)] =
+    &[("6.0.0", "The timeout may have a fraction of seconds.")];
 const SEVERAL_SINCE_2_4: &[(&str, &str)] = &[("2.4.0", "Takes several elements.")];
 const SEVERAL_SINCE_4_0: &[(&str, &str)] = &[("4.0.0", "Takes several elements.")];
 const COUNT_SINCE_6_2: &[(&str, &str)] = &[("6.2.0", "Takes a count.")];
@@ -14,9 +16,61 @@ const POPPED: &[Arg] = &[key("key", 0), integer("count").since("6.2.0").optional
 
 const PER_ELEMENT: &str = "O(N), N: elements added";
 const PER_POPPED: &str = "O(N), N: elements returned";
+const PER_KEY: &str = "O(N), N: keys";
 const PER_KEY_AND_POPPED: &str = "O(N+M), N: keys, M: elements returned";
 
 pub const DOCS: &[Doc] = &[
+    Doc::new(
+        "blmove",
+        "6.2.0",
+        "O(1)",
+        "Moves an element from an end of one list to an end of another, and waits for one.",
+    )
+    .arguments(&[
+        key("source", 0),
+        key("destination", 1),
+        one_of("wherefrom", LEFT_OR_RIGHT),
+        one_of("whereto", LEFT_OR_RIGHT),
+        double("timeout"),
+    ]),
+    Doc::new(
+        "blmpop",
+        "7.0.0",
+        PER_KEY_AND_POPPED,
+        "Takes elements from the first list that has any, and waits for one that has.",
+    )
+    .arguments(&[
+        double("timeout"),
+        integer("numkeys"),
+        key("key", 0).multiple(),
+        one_of("where", LEFT_OR_RIGHT),
+        integer("count").token("COUNT").optional(),
+    ]),
+    Doc::new(
+        "blpop",
+        "2.0.0",
+        PER_KEY,
+        "Takes the first element of the first list that has any, and waits for one that has.",
+    )
+    .history(FRACTIONAL_TIMEOUT)
+    .arguments(&[key("key", 0).multiple(), double("timeout")]),
+    Doc::new(
+        "brpop",
+        "2.0.0",
+        PER_KEY,
+        "Takes the last element of the first list that has any, and waits for one that has.",
+    )
+    .history(FRACTIONAL_TIMEOUT)
+    .arguments(&[key("key", 0).multiple(), double("timeout")]),
+    Doc::new(
+        "brpoplpush",
+        "2.2.0",
+        "O(1)",
+        "Moves the last element of a list to the front of another, and waits for one.",
+    )
+    .deprecated("6.2.0", "`BLMOVE` with `RIGHT` and `LEFT`")
+    .history(FRACTIONAL_TIMEOUT)
+    .arguments(&[key("source", 0), key("destination", 1), double("timeout")]),
     Doc::new(
         "lindex",
         "1.0.0",

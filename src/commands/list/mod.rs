@@ -18,7 +18,7 @@ mod transfer;
 use super::args::Args;
 use super::cx::Cx;
 use super::error::CmdError;
-use super::spec::flag::{DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE};
+use super::spec::flag::{BLOCKING, DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE};
 use super::spec::{Begin, Find, KeySpec, Spec, access, category};
 use crate::resp::reply::ReplyBuf;
 use crate::types::list::{End, Limits};
@@ -35,6 +35,9 @@ const TWO_KEYS: &[KeySpec] = &[
     KeySpec::at(1, TAKEN),
     KeySpec::at(2, access::RW | access::INSERT),
 ];
+
+/// The last argument is the timeout.
+const AWAITED_KEYS: &[KeySpec] = &[KeySpec::range(1, -2, 1, TAKEN)];
 
 /// As many keys as the argument at `at` says.
 const fn counted_keys(at: usize) -> KeySpec {
@@ -61,10 +64,29 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("lpop", -2, WRITE | FAST, L, take::lpop).keys(TAKEN_KEY),
     Spec::new("rpop", -2, WRITE | FAST, L, take::rpop).keys(TAKEN_KEY),
     Spec::new("lmpop", -4, WRITE | MOVABLE_KEYS, L, take::lmpop).keys(&[counted_keys(1)]),
+    Spec::new("blpop", -3, WRITE | BLOCKING, L, take::blpop).keys(AWAITED_KEYS),
+    Spec::new("brpop", -3, WRITE | BLOCKING, L, take::brpop).keys(AWAITED_KEYS),
+    Spec::new(
+        "blmpop",
+        -5,
+        WRITE | BLOCKING | MOVABLE_KEYS,
+        L,
+        take::blmpop,
+    )
+    .keys(&[counted_keys(2)]),
     Spec::new("ltrim", 4, WRITE, L, take::ltrim).keys(SHRUNK_KEY),
     Spec::new("lrem", 4, WRITE, L, take::lrem).keys(SHRUNK_KEY),
     Spec::new("lmove", 5, WRITE | DENYOOM, L, transfer::lmove).keys(TWO_KEYS),
     Spec::new("rpoplpush", 3, WRITE | DENYOOM, L, transfer::rpoplpush).keys(TWO_KEYS),
+    Spec::new("blmove", 6, WRITE | DENYOOM | BLOCKING, L, transfer::blmove).keys(TWO_KEYS),
+    Spec::new(
+        "brpoplpush",
+        4,
+        WRITE | DENYOOM | BLOCKING,
+        L,
+        transfer::brpoplpush,
+    )
+    .keys(TWO_KEYS),
     Spec::new("llen", 2, READONLY | FAST, L, look::llen).keys(SIZE_KEY),
     Spec::new("lindex", 3, READONLY, L, look::lindex).keys(READ_KEY),
     Spec::new("lrange", 4, READONLY, L, look::lrange).keys(READ_KEY),

@@ -4,14 +4,16 @@ use super::look::magnitude;
 use super::{End, limits, part, reply_item, take_end};
 use crate::base::number;
 use crate::commands::args::Args;
-use crate::commands::cx::{Cx, Outcome};
+use crate::commands::blocking::deadline;
+use crate::commands::cx::{Blocking, Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::typed::{Changing, TypedStore};
 use crate::resp::reply::ReplyBuf;
+use crate::shared::parked::Nothing;
 use crate::store::effects::event::LIST;
 use crate::store::keyspace::Key;
-use crate::types::List;
 use crate::types::list::Limits;
+use crate::types::{Kind, List};
 
 pub fn lpop(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
     pop(cx, args, End::Front)
@@ -189,6 +191,66 @@ pub fn lmpop(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         cx.reply.null_array();
     }
     Ok(Outcome::Done)
+}
+
+/// BLMPOP: the timeout comes first, and is looked at last.
+pub fn blmpop(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let timeout = args.bytes();
+    let request = Request::parse(&mut args)?;
+    let deadline_ms = deadline(cx, timeout)?;
+    if request.try_now(cx)? {
+        return Ok(Outcome::Done);
+    }
+    Ok(wait(cx, request.keys, request.key_count, deadline_ms))
+}
+
+pub fn blpop(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
+    pop_or_wait(cx, args, End::Front)
+}
+
+pub fn brpop(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
+    pop_or_wait(cx, args, End::Back)
+}
+
+fn pop_or_wait(cx: &mut Cx, mut args: Args, end: End) -> Result<Outcome, CmdError> {
+    let keys = args.clone();
+    let key_count = args.left() - 1;
+    args.skip(key_count);
+    let deadline_ms = deadline(cx, args.bytes())?;
+    let limits = limits(cx);
+    if let Some(key) = first_list(cx, &mut keys.clone(), key_count)? {
+        if let Some(list) = cx.store.change::<List>(cx.session.db, key)? {
+            cx.reply.array(2);
+            cx.reply.bulk(key.bytes);
+            give_one(cx.reply, list, end, &limits);
+        }
+        gone(cx, key, end, 1);
+        cx.log_instead(&[logged(end), key.bytes]);
+        return Ok(Outcome::Done);
+    }
+    Ok(wait(cx, keys, key_count, deadline_ms))
+}
+
+/// Waits for one of the first `count` keys, where that is possible.
+fn wait(cx: &mut Cx, mut keys: Args, count: usize, deadline_ms: Option<i64>) -> Outcome {
+    if !cx.may_block() {
+        cx.reply.null_array();
+        return Outcome::Done;
+    }
+    let keys = (0..count).map(|_| keys.bytes());
+    wait_for(keys, deadline_ms)
+}
+
+/// Waits for lists under these keys.
+pub fn wait_for<'a>(keys: impl Iterator<Item = &'a [u8]>, deadline_ms: Option<i64>) -> Outcome {
+    Outcome::Block(Box::new(Blocking {
+        keys: keys.map(Box::from).collect(),
+        kind: Kind::List,
+        even_without_key: false,
+        deadline_ms,
+        nothing: Nothing::NullArray,
+        request: None,
+    }))
 }
 
 pub fn ltrim(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {

@@ -1,5 +1,8 @@
 use super::part;
-use crate::commands::testing::TestServer;
+use crate::commands::cx::Outcome;
+use crate::commands::testing::{START_MS, TestServer};
+use crate::shared::parked::Nothing;
+use crate::types::Kind;
 
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
 const NOT_INTEGER: &str = "-ERR value is not an integer or out of range";
@@ -269,6 +272,77 @@ fn moves() {
         &["lpush one", "rpop one"],
     );
     server.check("LLEN one", ":1");
+}
+
+/// A line that finds nothing waits for these keys, until then.
+#[track_caller]
+fn check_waits(server: &mut TestServer, line: &str, keys: &[&str], deadline_ms: Option<i64>) {
+    server.check_all(line, "", &[], &[]);
+    let Outcome::Block(blocking) = &server.outcome else {
+        panic!("{line}: {:?}", server.outcome);
+    };
+    let found: Vec<_> = blocking
+        .keys
+        .iter()
+        .map(|key| String::from_utf8_lossy(key))
+        .collect();
+    assert_eq!(found, keys, "{line}");
+    assert_eq!(
+        (blocking.kind, blocking.deadline_ms),
+        (Kind::List, deadline_ms),
+        "{line}"
+    );
+    assert_eq!(blocking.nothing, Nothing::NullArray);
+}
+
+#[test]
+fn what_finds_nothing_waits() {
+    let mut server = TestServer::new();
+    let at = |ms| Some(START_MS + ms);
+    check_waits(&mut server, "BLPOP a b 0", &["a", "b"], None);
+    check_waits(&mut server, "BRPOP a 0.5", &["a"], at(500));
+    check_waits(&mut server, "BLMPOP 1 2 a b LEFT", &["a", "b"], at(1000));
+    check_waits(&mut server, "BLMOVE a b LEFT RIGHT 2", &["a"], at(2000));
+    check_waits(&mut server, "BRPOPLPUSH a b 2", &["a"], at(2000));
+    let no_float = "-ERR timeout is not a float or out of range";
+    server.check("BLPOP a b", no_float);
+    server.check("BLPOP a -1", "-ERR timeout is negative");
+    server.check("BLMOVE a b LEFT UP x", "-ERR syntax error");
+    server.check("BLMOVE a b LEFT LEFT x", no_float);
+    server.check("BRPOPLPUSH a b x", no_float);
+    server.check("BLMPOP x 0 a LEFT", "-ERR numkeys should be greater than 0");
+    server.check("BLMPOP x 1 a LEFT", no_float);
+    server.run("SET s x");
+    server.check("BLPOP a s 0", WRONG_TYPE);
+    server.check("BLMOVE s a LEFT LEFT 0", WRONG_TYPE);
+    server.check("BLMPOP 0 2 s a LEFT", WRONG_TYPE);
+}
+
+#[test]
+fn what_finds_something_does_not_wait() {
+    let mut server = TestServer::new();
+    server.run("RPUSH b 1 2 3 4 5 6");
+    server.check_all("BLPOP a b 0", "[\"b\", \"1\"]", &["LPOP b"], &["lpop b"]);
+    server.check_all("BRPOP b 0", "[\"b\", \"6\"]", &["RPOP b"], &["rpop b"]);
+    server.check_all(
+        "BLMPOP 0 2 a b LEFT COUNT 9",
+        "[\"b\", [\"2\", \"3\", \"4\", \"5\"]]",
+        &["LPOP b 4"],
+        &["lpop b", "del b"],
+    );
+    server.run("RPUSH b 1 2");
+    server.check_all(
+        "BLMOVE b c left Right 0",
+        "\"1\"",
+        &["LMOVE b c left Right"],
+        &["new c", "rpush c", "lpop b"],
+    );
+    server.check_all(
+        "BRPOPLPUSH b c 0",
+        "\"2\"",
+        &["RPOPLPUSH b c"],
+        &["lpush c", "rpop b", "del b"],
+    );
 }
 
 #[test]

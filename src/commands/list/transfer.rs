@@ -1,9 +1,10 @@
 //! Elements that go from one list to another, or around in one.
 
 use super::add::pushed;
-use super::take::gone;
+use super::take::{gone, wait_for};
 use super::{End, limits, take_end};
 use crate::commands::args::Args;
+use crate::commands::blocking::deadline;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::typed::TypedStore;
@@ -20,6 +21,39 @@ pub fn lmove(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     };
     args.check()?;
     transfer.run(cx)
+}
+
+pub fn blmove(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let transfer = Transfer {
+        source: args.key(),
+        target: args.key(),
+        from: take_end(&mut args),
+        to: take_end(&mut args),
+    };
+    args.check()?;
+    let deadline_ms = deadline(cx, args.bytes())?;
+    let argv = args.argv();
+    let (from, to) = (argv.get(3), argv.get(4));
+    let logged = [
+        b"LMOVE",
+        transfer.source.bytes,
+        transfer.target.bytes,
+        from,
+        to,
+    ];
+    transfer.run_or_wait(cx, &logged, deadline_ms)
+}
+
+pub fn brpoplpush(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let transfer = Transfer {
+        source: args.key(),
+        target: args.key(),
+        from: End::Back,
+        to: End::Front,
+    };
+    let deadline_ms = deadline(cx, args.bytes())?;
+    let logged = [b"RPOPLPUSH", transfer.source.bytes, transfer.target.bytes];
+    transfer.run_or_wait(cx, &logged, deadline_ms)
 }
 
 pub fn rpoplpush(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
@@ -42,6 +76,23 @@ struct Transfer<'a> {
 impl Transfer<'_> {
     fn run(&self, cx: &mut Cx) -> Result<Outcome, CmdError> {
         if !self.try_now(cx)? {
+            cx.reply.null();
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Moves an element, which is logged as `logged`, or waits for one.
+    fn run_or_wait(
+        &self,
+        cx: &mut Cx,
+        logged: &[&[u8]],
+        deadline_ms: Option<i64>,
+    ) -> Result<Outcome, CmdError> {
+        if self.try_now(cx)? {
+            cx.log_instead(logged);
+        } else if cx.may_block() {
+            return Ok(wait_for([self.source.bytes].into_iter(), deadline_ms));
+        } else {
             cx.reply.null();
         }
         Ok(Outcome::Done)
