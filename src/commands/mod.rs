@@ -56,6 +56,12 @@ pub mod string;
 /// Lists: elements at both ends.
 pub mod list;
 
+/// Bitmaps: SETBIT, BITCOUNT, BITFIELD and so on.
+pub mod bitmap;
+
+/// PFADD, PFCOUNT, PFMERGE: HyperLogLog.
+pub mod hyperloglog;
+
 /// PING, ECHO, AUTH, HELLO, QUIT, RESET.
 pub mod connection;
 
@@ -107,6 +113,8 @@ pub const FAMILIES: &[&[Spec]] = &[
     keyspace::COMMANDS,
     string::COMMANDS,
     list::COMMANDS,
+    bitmap::COMMANDS,
+    hyperloglog::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     pubsub::COMMANDS,

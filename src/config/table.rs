@@ -318,6 +318,9 @@ params! {
         ZsetMaxListpackValue "zset-max-listpack-value" / "zset-max-ziplist-value"
             = memory(0, LONG_MAX, 64);
             "As long as no member is longer than so many bytes."
+        HllSparseMaxBytes "hll-sparse-max-bytes" = memory(0, LONG_MAX, 3000);
+            "A HyperLogLog of up to so many bytes is kept as runs of equal registers; a longer one \
+             takes 12 KB and is faster."
     }
     Compatibility {
         AlwaysShowLogo "always-show-logo" = bool(false), IMMUTABLE;
@@ -367,7 +370,6 @@ params! {
         SetMaxIntsetEntries "set-max-intset-entries" = int(0, LONG_MAX, 512); ""
         SetMaxListpackEntries "set-max-listpack-entries" = int(0, LONG_MAX, 128); ""
         SetMaxListpackValue "set-max-listpack-value" = int(0, LONG_MAX, 64); ""
-        HllSparseMaxBytes "hll-sparse-max-bytes" = memory(0, LONG_MAX, 3000); ""
         StreamNodeMaxBytes "stream-node-max-bytes" = memory(0, LONG_MAX, 4096); ""
         StreamNodeMaxEntries "stream-node-max-entries" = int(0, LONG_MAX, 100); ""
     }

@@ -3,6 +3,12 @@
 //! A short string lives inside its entry (`store::entry`); everything else is a `Value` of
 //! its own behind a pointer.
 
+/// Bitmaps: strings as rows of bits.
+pub mod bits;
+
+/// HyperLogLog: counting different elements in little space.
+pub mod hll;
+
 /// Sequences of short strings in one piece of memory, as RDB files hold them.
 pub mod listpack;
 

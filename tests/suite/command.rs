@@ -22,8 +22,6 @@ const LATER_CATEGORIES: &[&str] = &[
     "@sortedset",
     "@hash",
     "@stream",
-    "@bitmap",
-    "@hyperloglog",
     "@geo",
     "@scripting",
 ];
@@ -229,7 +227,10 @@ fn documented_as_in_redis_8() {
         &Server::start(&[]),
         &peer,
         documentation,
-        &[("set", "has Valkey's IFEQ")],
+        &[
+            ("set", "has Valkey's IFEQ"),
+            ("bitcount", "has Valkey's optional end"),
+        ],
     );
 }
 
@@ -280,6 +281,18 @@ const CALLS: &[&str] = &[
     "MEMORY USAGE a",
     "CONFIG GET a",
     "PING",
+    "BITOP AND a b c",
+    "BITOP NOT a b",
+    "BITFIELD a GET u8 0",
+    "BITFIELD a GET u8 0 OVERFLOW FAIL",
+    "BITFIELD a OVERFLOW FAIL INCRBY u8 0 1",
+    "BITFIELD a SET u8 0 1 GET u8 0",
+    "BITFIELD a SET u8 0",
+    "BITFIELD a",
+    "BITFIELD_RO a GET u8 0",
+    "PFCOUNT a b",
+    "PFMERGE a b c",
+    "PFDEBUG ENCODING a",
     "SUBSCRIBE a",
     "SPUBLISH a b",
     "COMMAND GETKEYS GET a",

@@ -13,6 +13,12 @@ pub mod string;
 /// Lists.
 pub mod list;
 
+/// Bitmaps.
+pub mod bitmap;
+
+/// HyperLogLogs.
+pub mod hyperloglog;
+
 /// Keys of any type.
 pub mod generic;
 
@@ -37,6 +43,8 @@ use arg::Arg;
 pub const GROUPS: &[(&str, &[Doc])] = &[
     ("string", string::DOCS),
     ("list", list::DOCS),
+    ("bitmap", bitmap::DOCS),
+    ("hyperloglog", hyperloglog::DOCS),
     ("generic", generic::DOCS),
     ("connection", connection::DOCS),
     ("server", server::DOCS),

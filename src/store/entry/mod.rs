@@ -79,6 +79,14 @@ impl Entry {
         }
     }
 
+    /// A string that is "raw" whatever it looks like, as one that was changed in place.
+    pub fn raw(key: &[u8], value: Vec<u8>, expire_at_ms: Option<i64>) -> Entry {
+        match value.len() > INLINE_BYTES_MAX {
+            true => Entry::boxed(key, Value::String(value), expire_at_ms),
+            false => Entry::inline(key, &value, Encoding::Raw, expire_at_ms),
+        }
+    }
+
     /// Any value; a short string is kept inline as by `string`.
     pub fn with_value(key: &[u8], value: Value, expire_at_ms: Option<i64>) -> Entry {
         match value {

@@ -84,6 +84,14 @@ impl Entry {
         })
     }
 
+    /// A long string's own memory; `None` for short ones, which have none, and other kinds.
+    pub fn boxed_string_mut(&mut self) -> Option<&mut Vec<u8>> {
+        match self.value_mut() {
+            Some(Value::String(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// The string with `tail` after it. Other kinds come back unchanged.
     pub fn append(self, tail: &[u8]) -> Entry {
         let Some(len) = self.string_bytes().map(<[u8]>::len) else {
@@ -99,15 +107,19 @@ impl Entry {
         let Some(len) = self.string_bytes().map(<[u8]>::len) else {
             return self;
         };
-        let mut entry = self.resized(len.max(offset + bytes.len()));
+        let mut entry = self.grown(len.max(offset + bytes.len()));
         if let Some(target) = entry.string_bytes_mut() {
             target[offset..offset + bytes.len()].copy_from_slice(bytes);
         }
         entry
     }
 
-    /// The string at a length not below its own, zero bytes added.
-    fn resized(mut self, len: usize) -> Entry {
+    /// The string at this length if it was shorter, zero bytes added; "raw" then. Other kinds
+    /// come back unchanged.
+    pub fn grown(mut self, len: usize) -> Entry {
+        if self.string_bytes().is_none_or(|bytes| bytes.len() > len) {
+            return self;
+        }
         let layout = self.layout();
         if let Some(Value::String(bytes)) = self.value_mut() {
             let more = len - bytes.len();
