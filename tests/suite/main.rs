@@ -29,6 +29,8 @@ mod failover;
 
 mod wait;
 
+mod blocking;
+
 mod lag;
 
 mod directives;
