@@ -106,6 +106,11 @@ impl<'a> Args<'a> {
         (!self.is_empty()).then(|| self.bytes())
     }
 
+    /// The arguments that are left.
+    pub fn rest(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
+        self.argv.iter().skip(self.next)
+    }
+
     pub fn peek(&self) -> Option<&'a [u8]> {
         (self.left() > 0).then(|| self.argv.get(self.next))
     }

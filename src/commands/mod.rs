@@ -37,6 +37,9 @@ pub mod call;
 /// What commands with subcommands have in common.
 pub mod help;
 
+/// What SCAN, HSCAN, SSCAN and ZSCAN have in common.
+pub mod scan;
+
 /// What the families' unit tests run commands in.
 #[cfg(test)]
 pub mod testing;
@@ -61,6 +64,9 @@ pub mod bitmap;
 
 /// PFADD, PFCOUNT, PFMERGE: HyperLogLog.
 pub mod hyperloglog;
+
+/// Hashes: HSET, HGET and their relatives, and the times to live of fields.
+pub mod hash;
 
 /// PING, ECHO, AUTH, HELLO, QUIT, RESET.
 pub mod connection;
@@ -115,6 +121,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     list::COMMANDS,
     bitmap::COMMANDS,
     hyperloglog::COMMANDS,
+    hash::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     pubsub::COMMANDS,

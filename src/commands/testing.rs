@@ -232,6 +232,19 @@ impl TestServer {
         look(&mut locked)
     }
 
+    /// One round of the expiry task in database 0. True at the end of its pass.
+    pub fn expiry_round(&mut self) -> bool {
+        let mut locked = self.shared.keyspace.lock_everything(&mut self.locker);
+        (locked.now_ms, locked.expiry) = (self.now_ms, self.expiry);
+        let effects = locked.effects();
+        (effects.logging, effects.notify) = (true, u32::MAX);
+        let is_over = locked.due_shard(0).is_none() || locked.expire_round(0);
+        let effects = locked.effects();
+        self.shared.oplog.append(&mut effects.records, &[]);
+        effects.records.clear();
+        is_over
+    }
+
     fn call(&mut self, argv: Argv) {
         self.outcome = Outcome::Done;
         let found = self.registry.find(argv.get(0));

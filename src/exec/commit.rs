@@ -34,10 +34,12 @@ pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize, input: &[u8]) -
         served.for_each(|ticket| engine.shared.parked.deliver(ticket, end_offset));
     }
     let stats = engine.shared.stats.thread(gate);
-    if effects.hits + effects.misses + effects.expired > 0 {
+    if effects.hits + effects.misses + effects.expired + effects.expired_fields > 0 {
         stats.hits.add(std::mem::take(&mut effects.hits));
         stats.misses.add(std::mem::take(&mut effects.misses));
         stats.expired.add(std::mem::take(&mut effects.expired));
+        let fields = std::mem::take(&mut effects.expired_fields);
+        stats.expired_fields.add(fields);
     }
     let dirty = std::mem::take(&mut effects.group_dirty);
     if dirty > 0 {

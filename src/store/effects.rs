@@ -55,6 +55,8 @@ pub struct Effects {
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
+    /// Fields of hashes.
+    pub expired_fields: u64,
     /// Keys that somebody waits for, and that changed.
     ready: Vec<Ready>,
     /// The tickets of those who were served: they are told when the log has it.

@@ -67,7 +67,8 @@ pub struct Tables {
     /// Under which number the database went when each open snapshot was cut.
     db_at_cut: [AtomicU32; 2],
     /// By gate: how many keys that thread put in less what it took out, and the earliest
-    /// expiry it gave one. Together they tell without a look at thousands of shards.
+    /// expiry it gave one or a field of one. Together they tell without a look at thousands
+    /// of shards.
     tallies: Box<[Tally]>,
     /// Where the expiry task goes on, shard and order as in a SCAN cursor; 0 between two of
     /// its passes. It moves with the tables when databases are exchanged.
@@ -81,6 +82,8 @@ struct Tally {
     /// No key that this thread gave an expiry has an earlier one, but for keys in shards
     /// that the expiry task has still to visit in its pass.
     deadline_ms: AtomicI64,
+    /// The same as `keys`, of hashes with fields that have a time to live.
+    timed_hashes: AtomicI64,
 }
 
 impl Default for Tally {
@@ -88,6 +91,7 @@ impl Default for Tally {
         Tally {
             keys: AtomicI64::new(0),
             deadline_ms: AtomicI64::new(i64::MAX),
+            timed_hashes: AtomicI64::new(0),
         }
     }
 }
@@ -214,11 +218,18 @@ impl Tables {
 
     /// How many keys there are; while others write, how many there were a moment ago.
     pub fn len(&self) -> u64 {
-        let tallies = self.tallies.iter();
-        let keys: i64 = tallies
-            .map(|tally| tally.keys.load(Ordering::Relaxed))
-            .sum();
-        u64::try_from(keys).unwrap_or(0)
+        self.sum(|tally| &tally.keys)
+    }
+
+    /// The same, of hashes with fields that have a time to live.
+    pub fn timed_hashes(&self) -> u64 {
+        self.sum(|tally| &tally.timed_hashes)
+    }
+
+    fn sum(&self, of: impl Fn(&Tally) -> &AtomicI64) -> u64 {
+        let counts = self.tallies.iter().map(|tally| of(tally));
+        let sum: i64 = counts.map(|count| count.load(Ordering::Relaxed)).sum();
+        u64::try_from(sum).unwrap_or(0)
     }
 
     /// Where the expiry task has something to do: where it goes on in its pass, or at the
@@ -252,6 +263,11 @@ impl Tables {
         add(&self.tallies[gate].keys, change);
     }
 
+    /// The same, of hashes with fields that have a time to live.
+    pub(super) fn tally_timed(&self, gate: usize, change: i64) {
+        add(&self.tallies[gate].timed_hashes, change);
+    }
+
     /// Says that something expires at `at_ms`.
     #[inline]
     pub(super) fn lower_deadline(&self, gate: usize, at_ms: i64) {
@@ -269,6 +285,7 @@ impl Tables {
         self.tallies = (0..gates).map(|_| Tally::default()).collect();
         for tally in old {
             add(&self.tallies[0].keys, tally.keys.into_inner());
+            self.tally_timed(0, tally.timed_hashes.into_inner());
             self.lower_deadline(0, tally.deadline_ms.into_inner());
         }
         self.db_at_cut = [AtomicU32::new(db), AtomicU32::new(db)];

@@ -28,6 +28,9 @@ pub mod locked;
 /// Keys under locks, as commands see them.
 pub mod view;
 
+/// Fields of hashes that end before their keys.
+pub mod fields;
+
 /// Walking a snapshot.
 pub mod walker;
 

@@ -159,6 +159,9 @@ impl<'k> Locked<'k> {
                 let made = Entry::string(key.bytes, value, new);
                 made.set_access(clock);
                 let replaced = entry.replace(made);
+                if replaced.first_field_ms().is_some() {
+                    writing.tables.tally_timed(self.locker.gate, -1);
+                }
                 self.locker.effects.discard(replaced);
             }
             (old, new)
@@ -216,11 +219,15 @@ impl<'k> Locked<'k> {
         let shard = self.shard(key);
         let Held { table, mut writing } = self.table_or_new(db, shard);
         let expire_at_ms = entry.expire_at_ms();
+        let first_field_ms = entry.first_field_ms();
         writing.tables.tally(self.locker.gate, 1);
         table
             .table
             .insert_new(key.hash, entry, &keyspace.hasher, &mut writing);
         self.note_expiry(table, writing.tables, key.hash, expire_at_ms);
+        if first_field_ms.is_some() {
+            self.note_fields(db, key, None, first_field_ms);
+        }
     }
 
     /// Takes a live key out.
@@ -231,7 +238,7 @@ impl<'k> Locked<'k> {
         Some(entry)
     }
 
-    fn remove_silently(&mut self, db: u32, key: Key) -> Option<Entry> {
+    pub(super) fn remove_silently(&mut self, db: u32, key: Key) -> Option<Entry> {
         let keyspace = self.keyspace;
         let shard = self.shard(key);
         let Held { table, mut writing } = self.table(db, shard)?;
@@ -241,6 +248,9 @@ impl<'k> Locked<'k> {
             .remove(key.hash, &keyspace.hasher, &mut writing, eq)?;
         table.count_expiry(entry.expire_at_ms(), -1);
         writing.tables.tally(self.locker.gate, -1);
+        if entry.first_field_ms().is_some() {
+            writing.tables.tally_timed(self.locker.gate, -1);
+        }
         Some(entry)
     }
 
@@ -418,6 +428,28 @@ impl<'k> Locked<'k> {
             table.count_expiry(expire_at_ms, 1);
             tables.lower_deadline(self.locker.gate, at_ms);
             table.table.lower_deadline(hash, at_ms);
+        }
+    }
+
+    /// A hash has another earliest time of a field than before, or one at all, or none.
+    pub fn note_fields(&mut self, db: u32, key: Key, before: Option<i64>, now: Option<i64>) {
+        if before == now {
+            return;
+        }
+        if let Some(tables) = self.tables(db) {
+            let change = i64::from(now.is_some()) - i64::from(before.is_some());
+            tables.tally_timed(self.locker.gate, change);
+        }
+        if let Some(at_ms) = now {
+            self.lower_deadlines(db, key, at_ms);
+        }
+    }
+
+    /// Something of a key ends at `at_ms`.
+    pub(super) fn lower_deadlines(&self, db: u32, key: Key, at_ms: i64) {
+        if let Some(Held { table, writing }) = self.table(db, self.shard(key)) {
+            writing.tables.lower_deadline(self.locker.gate, at_ms);
+            table.table.lower_deadline(key.hash, at_ms);
         }
     }
 }

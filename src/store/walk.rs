@@ -192,7 +192,7 @@ impl Locked<'_> {
         if at == 0 {
             tables.forget_deadlines();
         }
-        let mut due: Vec<Box<[u8]>> = Vec::new();
+        let (mut due, mut with_fields) = (Vec::<Box<[u8]>>::new(), Vec::<Box<[u8]>>::new());
         let from = table.table.due(at & ((1 << ORDER_BITS) - 1), now_ms);
         let next = from.and_then(|from| {
             table.table.sweep(from, |entry| {
@@ -200,22 +200,35 @@ impl Locked<'_> {
                     due.push(entry.key().into());
                     return None;
                 }
-                entry.expire_at_ms()
+                let field_ms = entry.first_field_ms();
+                if field_ms.is_some_and(|at_ms| at_ms < now_ms) {
+                    with_fields.push(entry.key().into());
+                    return entry.expire_at_ms();
+                }
+                entry.expire_at_ms().into_iter().chain(field_ms).min()
             })
         });
-        let next = match next {
+        let mut next = match next {
             Some(order) => (shard as u64) << ORDER_BITS | order,
             None => {
                 tables.lower_deadline(self.locker.gate, table.table.deadline_ms());
                 ((shard + 1) as u64 % self.keyspace.shard_count() as u64) << ORDER_BITS
             }
         };
-        tables.set_expiry_at(next);
         for key in due {
             let key = self.keyspace.key(&key);
             self.expire(db, Key { ..key });
             self.effects().end_loose_unit();
         }
+        for key in with_fields {
+            if self.field_round(db, self.keyspace.key(&key)) {
+                // Here it goes on. Order 0 would be the beginning of a pass; 1 is in the
+                // same segment.
+                next = (shard as u64) << ORDER_BITS | from.unwrap_or(0).max(1);
+            }
+            self.effects().end_loose_unit();
+        }
+        tables.set_expiry_at(next);
         next == 0
     }
 

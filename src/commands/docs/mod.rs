@@ -19,6 +19,9 @@ pub mod bitmap;
 /// HyperLogLogs.
 pub mod hyperloglog;
 
+/// Hashes.
+pub mod hash;
+
 /// Keys of any type.
 pub mod generic;
 
@@ -45,6 +48,7 @@ pub const GROUPS: &[(&str, &[Doc])] = &[
     ("list", list::DOCS),
     ("bitmap", bitmap::DOCS),
     ("hyperloglog", hyperloglog::DOCS),
+    ("hash", hash::DOCS),
     ("generic", generic::DOCS),
     ("connection", connection::DOCS),
     ("server", server::DOCS),

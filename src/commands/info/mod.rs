@@ -130,7 +130,8 @@ fn keyspace(report: &mut Report) {
             0 => 0,
             _ => (mean_ms - i128::from(report.now_ms)).max(0),
         };
-        let counts = format!("keys={keys},expires={expires},avg_ttl={avg_ttl},subexpiry=0");
+        let timed = report.store.timed_hashes(db);
+        let counts = format!("keys={keys},expires={expires},avg_ttl={avg_ttl},subexpiry={timed}");
         report.line(&format!("db{db}"), counts);
     }
 }

@@ -65,7 +65,7 @@ fn traffic(report: &mut Report) {
 fn keys(report: &mut Report) {
     let shared = report.shared;
     let stats = &shared.stats;
-    report.line("expired_subkeys", 0);
+    report.line("expired_subkeys", stats.sum(|t| &t.expired_fields));
     report.line("expired_keys", stats.sum(|t| &t.expired));
     let expire_cycle_us = stats.rare.expire_cycle_us.load(Ordering::Relaxed);
     report.line("expire_cycle_cpu_milliseconds", expire_cycle_us / 1000);

@@ -5,6 +5,7 @@
 //! believed in nothing else. Lengths are held against the bytes that are there, every blob
 //! is checked to its last byte, and what has an element twice is refused.
 
+mod hash;
 mod list;
 mod stream;
 mod zset;
@@ -23,6 +24,7 @@ pub fn type_byte(value: &Value, target: FileVersion) -> Option<u8> {
         Value::List(_) => Some(list::type_byte()),
         Value::Stream(_) => Some(stream::type_byte(target)),
         Value::ZSet(zset) => Some(zset::type_byte(zset)),
+        Value::Hash(hash) => hash::type_byte(hash, target),
         _ => None,
     }
 }
@@ -35,6 +37,7 @@ pub fn put(value: &Value, target: FileVersion, encoder: &mut Encoder, out: &mut 
         Value::List(list) => list::put(list, encoder, out),
         Value::Stream(stream) => stream::put(stream, target, encoder, out),
         Value::ZSet(zset) => zset::put(zset, encoder, out),
+        Value::Hash(hash) => hash::put(hash, target, encoder, out),
         _ => {}
     }
 }
@@ -64,7 +67,7 @@ pub fn decode(
 
 fn take(
     type_byte: u8,
-    _dialect: Dialect,
+    dialect: Dialect,
     cursor: &mut Cursor,
     limits: &Limits,
 ) -> Result<Value, Stop> {
@@ -77,6 +80,9 @@ fn take(
         }
         t::ZSET | t::ZSET_2 | t::ZSET_ZIPLIST | t::ZSET_LISTPACK => {
             zset::take(type_byte, cursor, &limits.zset).map(Value::ZSet)
+        }
+        _ if hash::is_type(type_byte, dialect) => {
+            hash::take(type_byte, dialect, cursor, &limits.hash).map(Value::Hash)
         }
         _ => {
             let kind = DecodeErrorKind::UnknownType {

@@ -208,6 +208,18 @@ impl Entry {
         self.expire_at_ms().is_some_and(|at_ms| now_ms > at_ms)
     }
 
+    /// The earliest time at which a field of a hash ends.
+    #[inline]
+    pub fn first_field_ms(&self) -> Option<i64> {
+        if self.kind() != Kind::Hash {
+            return None;
+        }
+        match self.value() {
+            Some(Value::Hash(hash)) => hash.first_ms(),
+            _ => None,
+        }
+    }
+
     #[inline]
     pub fn kind(&self) -> Kind {
         self.header().kind()

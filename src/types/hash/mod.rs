@@ -146,6 +146,13 @@ impl Hash {
         })
     }
 
+    /// An empty hash is about to be given so many bytes of names and values.
+    pub fn expect_bytes(&mut self, bytes: usize) {
+        if let Form::Small(small) = &mut self.0 {
+            small.expect_bytes(bytes);
+        }
+    }
+
     pub fn is_small(&self) -> bool {
         matches!(self.0, Form::Small(_))
     }

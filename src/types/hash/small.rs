@@ -8,6 +8,9 @@ use super::{EXPIRE_AT_MS_MAX, Field, Term};
 use crate::base::number::Digits;
 use crate::types::listpack::{Item, ListPack, Pos};
 
+/// More than that is not taken for granted.
+const EXPECTED_BYTES_MAX: usize = 4096;
+
 const NO_TIME: i64 = 0;
 
 /// Whether fields stand in the order in which they end.
@@ -26,6 +29,13 @@ impl Small {
     /// `pack` holds fields as this module does, each once.
     pub fn of(pack: ListPack, timed: bool) -> Small {
         Small { pack, timed }
+    }
+
+    /// Makes room for so many bytes of values, with what entries add to them, in an empty one.
+    pub fn expect_bytes(&mut self, bytes: usize) {
+        if self.is_empty() {
+            self.pack = ListPack::with_capacity(bytes.min(EXPECTED_BYTES_MAX));
+        }
     }
 
     pub fn pack(&self) -> &ListPack {

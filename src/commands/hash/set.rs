@@ -1,0 +1,101 @@
+//! Setting fields, which end no more then.
+
+use super::{change, change_or_new, end_due};
+use crate::commands::args::Args;
+use crate::commands::cx::{Cx, Outcome};
+use crate::commands::error::CmdError;
+use crate::commands::typed::TypedStore;
+use crate::store::effects::event;
+use crate::store::fields::Sight;
+use crate::store::keyspace::Key;
+use crate::types::Hash;
+use crate::types::hash::{Limits, Term};
+
+pub fn hset(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
+    let new = set_pairs(cx, args, "hset")?;
+    cx.reply.integer(new);
+    Ok(Outcome::Done)
+}
+
+pub fn hmset(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
+    set_pairs(cx, args, "hmset")?;
+    cx.reply.ok();
+    Ok(Outcome::Done)
+}
+
+/// Sets fields and says how many of them are new.
+fn set_pairs(cx: &mut Cx, mut args: Args, command: &str) -> Result<i64, CmdError> {
+    let key = args.key();
+    if !args.left().is_multiple_of(2) {
+        return Err(CmdError::WrongArity(command.to_owned()));
+    }
+    let pairs = Pairs {
+        limits: cx.shared.config.type_limits().hash,
+        sight: cx.store.sight(),
+        args: args.clone(),
+        term: Term::Endless,
+    };
+    let new = pairs.set(cx, key)?;
+    cx.event(event::HASH, "hset", key);
+    cx.changed(key);
+    cx.dirty(args.left() as u64 / 2);
+    Ok(new)
+}
+
+/// Names and values as arguments.
+pub struct Pairs<'a> {
+    pub limits: Limits,
+    pub sight: Sight,
+    /// Nothing but these.
+    pub args: Args<'a>,
+    pub term: Term,
+}
+
+impl Pairs<'_> {
+    /// Sets them and says how many are new.
+    pub fn set(&self, cx: &mut Cx, key: Key) -> Result<i64, CmdError> {
+        let db = cx.session.db;
+        if let Some(new) = change(cx.store, db, key, |hash| self.set_in(hash))? {
+            return Ok(new);
+        }
+        change_or_new(cx.store, db, key, |hash| {
+            // An entry adds two bytes to a short value.
+            let bytes = self.args.rest().map(|text| text.len() + 2);
+            hash.expect_bytes(bytes.sum());
+            self.set_in(hash)
+        })
+    }
+
+    fn set_in(&self, hash: &mut Hash) -> i64 {
+        let (mut args, mut new) = (self.args.clone(), 0);
+        while let Some(name) = args.next() {
+            let value = args.bytes();
+            // What is over counts as gone.
+            let is_due = !self.sight.sees_all(hash)
+                && hash.get(name).is_some_and(|old| !self.sight.sees(&old));
+            let is_new = hash.set(name, value, self.term, &self.limits);
+            new += i64::from(is_new || is_due);
+        }
+        new
+    }
+}
+
+pub fn hsetnx(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let (key, name, value) = (args.key(), args.bytes(), args.bytes());
+    let db = cx.session.db;
+    end_due(cx.store, db, key, &[name])?;
+    let found = cx.store.peek_as::<Hash>(db, key)?;
+    if found.is_some_and(|hash| hash.get(name).is_some()) {
+        cx.reply.integer(0);
+        return Ok(Outcome::Done);
+    }
+    let limits = cx.shared.config.type_limits().hash;
+    change_or_new(cx.store, db, key, |hash| {
+        hash.set(name, value, Term::Endless, &limits);
+    })?;
+    cx.event(event::HASH, "hset", key);
+    cx.changed(key);
+    cx.dirty(1);
+    cx.reply.integer(1);
+    Ok(Outcome::Done)
+}
