@@ -12,6 +12,9 @@ pub mod hll;
 /// Sequences of short strings in one piece of memory, as RDB files hold them.
 pub mod listpack;
 
+/// Sets of integers in one piece of memory, as RDB files hold them.
+pub mod intset;
+
 /// An unordered map in bounded nodes, for large sets, hashes and sorted sets.
 pub mod dict;
 
@@ -93,6 +96,9 @@ impl Encoding {
         }
     }
 }
+
+/// Sets in their three forms.
+pub mod set;
 
 /// A string of this size or more is worth freeing on another thread.
 const BIG_STRING_BYTES: usize = 1 << 20;
