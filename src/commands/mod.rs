@@ -68,6 +68,9 @@ pub mod hyperloglog;
 /// Hashes: HSET, HGET and their relatives, and the times to live of fields.
 pub mod hash;
 
+/// Sets: SADD, SINTER and their relatives.
+pub mod set;
+
 /// PING, ECHO, AUTH, HELLO, QUIT, RESET.
 pub mod connection;
 
@@ -122,6 +125,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     bitmap::COMMANDS,
     hyperloglog::COMMANDS,
     hash::COMMANDS,
+    set::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     pubsub::COMMANDS,

@@ -48,6 +48,9 @@ pub trait TypedStore {
     /// As `read_as`, leaving no trace.
     fn peek_as<T: Typed>(&mut self, db: u32, key: Key) -> Result<Option<&T>, CmdError>;
 
+    /// The values of several keys at once, each counted and marked as by `read_as`.
+    fn read_all<T: Typed>(&mut self, db: u32, keys: &[Key]) -> Result<Vec<Option<&T>>, CmdError>;
+
     /// A value to be changed in place. It may be left empty.
     fn change<T: Typed>(&mut self, db: u32, key: Key) -> Result<Option<Changing<'_, T>>, CmdError>;
 
@@ -70,6 +73,17 @@ impl TypedStore for Locked<'_> {
             None => Ok(None),
             Some(entry) => of_type(entry.value()).map(Some),
         }
+    }
+
+    fn read_all<T: Typed>(&mut self, db: u32, keys: &[Key]) -> Result<Vec<Option<&T>>, CmdError> {
+        for key in keys {
+            self.read_as::<T>(db, *key)?;
+        }
+        let values = keys.iter().map(|key| match self.look_again(db, *key) {
+            None => Ok(None),
+            Some(entry) => of_type(entry.value()).map(Some),
+        });
+        values.collect()
     }
 
     #[inline]

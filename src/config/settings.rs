@@ -9,7 +9,7 @@ use super::choices::Choice;
 use super::spec::Kind;
 use super::table::Param;
 use super::value::{Address, ClientClass, OutputLimit, SavePoint, ShutdownOn, Value, as_os_str};
-use crate::types::{Limits, hash, list, zset};
+use crate::types::{Limits, hash, list, set, zset};
 use parking_lot::{Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -131,6 +131,7 @@ impl Config {
                 fields: number(Param::HashMaxListpackEntries),
                 text_bytes: number(Param::HashMaxListpackValue),
             },
+            set: self.set_limits(),
             zset: self.zset_limits(),
         }
     }
@@ -140,6 +141,16 @@ impl Config {
         list::Limits {
             max_listpack_size: self.get_int(Param::ListMaxListpackSize) as i32,
             plain_from_bytes: self.plain_from_bytes.load(Relaxed),
+        }
+    }
+
+    #[inline]
+    pub fn set_limits(&self) -> set::Limits {
+        let number = |param| usize::try_from(self.number(param)).unwrap_or(usize::MAX);
+        set::Limits {
+            intset_entries: number(Param::SetMaxIntsetEntries),
+            listpack_entries: number(Param::SetMaxListpackEntries),
+            listpack_value_bytes: number(Param::SetMaxListpackValue),
         }
     }
 

@@ -255,6 +255,16 @@ impl ReplyBuf {
         self.deferred()
     }
 
+    /// Begins a set of yet unknown size.
+    pub fn set_deferred(&mut self) -> Deferred {
+        self.deferred()
+    }
+
+    /// The set has `len` members.
+    pub fn finish_set(&mut self, deferred: Deferred, len: usize) {
+        self.finish(deferred, self.set_kind(), len as u64);
+    }
+
     /// The array has `len` elements.
     pub fn finish_array(&mut self, deferred: Deferred, len: usize) {
         self.finish(deferred, b'*', len as u64);
@@ -402,6 +412,11 @@ mod tests {
         check(|out| out.null_array(), "*-1\r\n", "_\r\n");
         check(|out| out.map(6), "*12\r\n", "%6\r\n");
         check(|out| out.set(2), "*2\r\n", "~2\r\n");
+        let later = |out: &mut ReplyBuf| {
+            let set = out.set_deferred();
+            out.finish_set(set, 0);
+        };
+        check(later, "*0\r\n", "~0\r\n");
         check(|out| out.push(3), "*3\r\n", ">3\r\n");
         check(|out| out.double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n");
         check(

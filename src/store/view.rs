@@ -119,6 +119,15 @@ impl<'k> Locked<'k> {
         Some(entry)
     }
 
+    /// A live entry, for those who look at several at once: each was `read` before, which has
+    /// dealt with what is due.
+    #[inline]
+    pub fn look_again(&self, db: u32, key: Key) -> Option<SlotRef<'_, Entry>> {
+        let held = self.table(db, self.shard(key))?;
+        let entry = held.table.table.get(key.hash, |e| e.has_key(key.bytes))?;
+        (!self.is_hidden(&entry)).then_some(entry)
+    }
+
     pub fn exists(&mut self, db: u32, key: Key) -> bool {
         self.peek(db, key).is_some()
     }

@@ -47,7 +47,7 @@ impl IntSet {
             return corrupt(0);
         }
         let body_len = (set.bytes.len() - HEAD_BYTES) as u64;
-        if set.len() == 0 || set.len() as u64 * set.width() as u64 != body_len {
+        if set.is_empty() || set.len() as u64 * set.width() as u64 != body_len {
             return corrupt(4);
         }
         let unordered = (1..set.len()).find(|index| set.at(index - 1) >= set.at(*index));

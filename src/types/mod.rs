@@ -30,12 +30,12 @@ pub mod stream;
 /// Sorted sets: a listpack, or a tree that knows ranks.
 pub mod zset;
 
-/// Types that are on their way.
-mod pending;
+/// Sets in their three forms.
+pub mod set;
 
 pub use hash::Hash;
 pub use list::List;
-pub use pending::Set;
+pub use set::Set;
 pub use stream::Stream;
 pub use zset::ZSet;
 
@@ -97,9 +97,6 @@ impl Encoding {
     }
 }
 
-/// Sets in their three forms.
-pub mod set;
-
 /// A string of this size or more is worth freeing on another thread.
 const BIG_STRING_BYTES: usize = 1 << 20;
 
@@ -125,6 +122,7 @@ pub struct Limits {
     pub list: list::Limits,
     pub hash: hash::Limits,
     pub zset: zset::Limits,
+    pub set: set::Limits,
 }
 
 /// One of the types that a `Value` can be, other than a string.

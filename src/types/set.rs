@@ -26,6 +26,17 @@ pub struct Limits {
     pub listpack_value_bytes: usize,
 }
 
+impl Default for Limits {
+    /// Those of a server whose configuration says nothing.
+    fn default() -> Limits {
+        Limits {
+            intset_entries: 512,
+            listpack_entries: 128,
+            listpack_value_bytes: 64,
+        }
+    }
+}
+
 impl Limits {
     /// However large the configured number is: the form itself has an end.
     fn intset_entries(&self) -> usize {

@@ -22,6 +22,9 @@ pub mod hyperloglog;
 /// Hashes.
 pub mod hash;
 
+/// Sets.
+pub mod set;
+
 /// Keys of any type.
 pub mod generic;
 
@@ -49,6 +52,7 @@ pub const GROUPS: &[(&str, &[Doc])] = &[
     ("bitmap", bitmap::DOCS),
     ("hyperloglog", hyperloglog::DOCS),
     ("hash", hash::DOCS),
+    ("set", set::DOCS),
     ("generic", generic::DOCS),
     ("connection", connection::DOCS),
     ("server", server::DOCS),

@@ -7,6 +7,7 @@
 
 mod hash;
 mod list;
+mod set;
 mod stream;
 mod zset;
 
@@ -25,7 +26,7 @@ pub fn type_byte(value: &Value, target: FileVersion) -> Option<u8> {
         Value::Stream(_) => Some(stream::type_byte(target)),
         Value::ZSet(zset) => Some(zset::type_byte(zset)),
         Value::Hash(hash) => hash::type_byte(hash, target),
-        _ => None,
+        Value::Set(set) => Some(set::type_byte(set, target)),
     }
 }
 
@@ -38,7 +39,7 @@ pub fn put(value: &Value, target: FileVersion, encoder: &mut Encoder, out: &mut 
         Value::Stream(stream) => stream::put(stream, target, encoder, out),
         Value::ZSet(zset) => zset::put(zset, encoder, out),
         Value::Hash(hash) => hash::put(hash, target, encoder, out),
-        _ => {}
+        Value::Set(set) => set::put(set, target, encoder, out),
     }
 }
 
@@ -74,6 +75,9 @@ fn take(
     match type_byte {
         t::LIST | t::LIST_ZIPLIST | t::LIST_QUICKLIST | t::LIST_QUICKLIST_2 => {
             list::take(type_byte, cursor, &limits.list).map(Value::List)
+        }
+        t::SET | t::SET_INTSET | t::SET_LISTPACK => {
+            set::take(type_byte, cursor, &limits.set).map(Value::Set)
         }
         t::STREAM_LISTPACKS | t::STREAM_LISTPACKS_2 | t::STREAM_LISTPACKS_3 => {
             stream::take(type_byte, cursor).map(Value::Stream)
