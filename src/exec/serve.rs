@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use crate::base::clock;
 use crate::commands::args::FirstKey;
 use crate::commands::call::call;
 use crate::commands::cx::{Blocking, Cx, Outcome};
@@ -65,6 +66,15 @@ pub fn park(
 pub fn end_wait(engine: &Engine, parked: &Parked) {
     engine.shared.clients.count_blocked(-1);
     parked.facts.end_wait();
+}
+
+/// Counts a command whose wait has ended without its being run again, for INFO commandstats.
+pub fn count_unserved(engine: &Engine, gate: usize, parked: &Parked, failed: bool) {
+    let stats = engine.shared.stats.thread(gate);
+    if let Some(cost) = stats.costs.get(parked.command as usize) {
+        cost.calls.add(1);
+        cost.failed.add(u64::from(failed));
+    }
 }
 
 /// Ends a wait for which nothing came. False if it was served just before.
@@ -135,6 +145,8 @@ fn serve(engine: &Engine, locked: &mut Locked, parked: &Parked) {
     session.no_touch = parked.no_touch;
     session.authenticated = true;
     let mut reply = ReplyBuf::with_protocol(parked.resp3);
+    // Its time is its own: those before it may have taken theirs.
+    locked.now_ms = clock::unix_ms().max(locked.now_ms);
     let known = engine.registry.get(parked.command);
     let gate = locked.gate();
     let mut cx = Cx {

@@ -200,16 +200,24 @@ fn answer_unblocked(
     unblocked: Option<Unblock>,
     write: impl FnOnce(&mut ReplyBuf),
 ) {
-    connection.answer(|reply| match unblocked {
-        Some(Unblock::Error) => {
-            reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
-        }
-        Some(Unblock::RoleChanged) => reply.error(
+    let error = match unblocked {
+        Some(Unblock::Error) => Some("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        Some(Unblock::RoleChanged) => Some(
             "UNBLOCKED force unblock from blocking operation, instance state changed \
              (master -> replica?)",
         ),
-        Some(Unblock::TimedOut) | None => write(reply),
-    });
+        Some(Unblock::TimedOut) | None => None,
+    };
+    match error {
+        Some(text) => {
+            let stats = &connection.worker.engine.shared.stats;
+            let gate = connection.worker.executor.borrow().locker.gate();
+            stats.thread(gate).error_replies.add(1);
+            stats.count_error(text);
+            connection.answer(|reply| reply.error(text));
+        }
+        None => connection.answer(write),
+    }
     // Whatever such a client believed of this server, it is to look anew.
     connection.session.closing |= unblocked == Some(Unblock::RoleChanged);
 }
@@ -228,6 +236,14 @@ async fn wait_for_keys(connection: &mut Connection, parked: &Parked) -> Result<(
     let engine = connection.worker.engine.clone();
     let ended = keys_or_end(connection, parked).await;
     serve::end_wait(&engine, parked);
+    if let Ended::TimedOut | Ended::Unblocked(_) = &ended {
+        let gate = connection.worker.executor.borrow().locker.gate();
+        let failed = !matches!(
+            &ended,
+            Ended::TimedOut | Ended::Unblocked(Unblock::TimedOut)
+        );
+        serve::count_unserved(&engine, gate, parked, failed);
+    }
     match ended {
         Ended::Served(Delivery { reply, end_offset }) => {
             if let Some(end_offset) = end_offset {
