@@ -41,6 +41,8 @@ mod full_sync;
 
 mod slow_links;
 
+mod lists;
+
 mod losses;
 
 mod command;

@@ -86,3 +86,129 @@ fn take_ziplist(bytes: &[u8], builder: &mut Builder) -> Option<()> {
 fn bad(cursor: &Cursor, what: &'static str) -> Stop {
     Stop::Bad(cursor.position(), DecodeErrorKind::BadValue(what))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Encoding;
+    use crate::types::list::End;
+
+    /// `abc`, 7 and -1 as a ziplist.
+    const ZIPLIST: &[u8] = b"\x15\0\0\0\x11\0\0\0\x03\0\x00\x03abc\x05\xf8\x02\xfe\xff\xff";
+    /// The same as a listpack.
+    const LISTPACK: &[u8] = b"\x11\0\0\0\x03\0\x83abc\x04\x07\x01\xdf\xff\x02\xff";
+
+    /// A string as it stands in a file.
+    fn string(bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        Encoder::new(false).put_string(&mut out, bytes);
+        out
+    }
+
+    fn read(type_byte: u8, pieces: &[&[u8]]) -> Result<List, Stop> {
+        let raw = pieces.concat();
+        let mut cursor = Cursor::new(&raw, 0, u64::MAX);
+        let list = take(type_byte, &mut cursor, &Limits::default())?;
+        assert_eq!(cursor.position(), raw.len());
+        Ok(list)
+    }
+
+    #[track_caller]
+    fn check(type_byte: u8, pieces: &[&[u8]], encoding: Encoding, expect: &[&str]) {
+        let list = read(type_byte, pieces).expect("a list");
+        let values: Vec<Vec<u8>> = list.iter().map(|item| item.to_vec()).collect();
+        let expect: Vec<&[u8]> = expect.iter().map(|value| value.as_bytes()).collect();
+        assert_eq!(
+            (values, list.encoding()),
+            (expect.iter().map(|v| v.to_vec()).collect(), encoding)
+        );
+    }
+
+    #[test]
+    fn every_way_it_was_ever_written() {
+        let small = Encoding::ListPack;
+        let (abc, seven) = (&string(b"abc")[..], &string(b"7")[..]);
+        check(t::LIST, &[&[2], abc, seven], small, &["abc", "7"]);
+        let ziplist = &string(ZIPLIST)[..];
+        check(t::LIST_ZIPLIST, &[ziplist], small, &["abc", "7", "-1"]);
+        check(
+            t::LIST_QUICKLIST,
+            &[&[1], ziplist],
+            small,
+            &["abc", "7", "-1"],
+        );
+        let twice = ["abc", "7", "-1", "abc", "7", "-1"];
+        let large = Encoding::QuickList;
+        check(t::LIST_QUICKLIST, &[&[2], ziplist, ziplist], large, &twice);
+        let listpack = &[&[2], &string(LISTPACK)[..]].concat()[..];
+        let type_byte = t::LIST_QUICKLIST_2;
+        check(type_byte, &[&[1], listpack], small, &["abc", "7", "-1"]);
+        check(type_byte, &[&[2], listpack, listpack], large, &twice);
+        let plain = &[&[1], abc].concat()[..];
+        check(
+            type_byte,
+            &[&[2], plain, listpack],
+            large,
+            &["abc", "abc", "7", "-1"],
+        );
+        // Listpacks without entries are passed over, and a list may be left empty by that.
+        let none = &[&[2], &string(b"\x07\0\0\0\0\0\xff")[..]].concat()[..];
+        check(
+            type_byte,
+            &[&[2], none, listpack],
+            small,
+            &["abc", "7", "-1"],
+        );
+        check(type_byte, &[&[1], none], small, &[]);
+        check(t::LIST, &[&[0]], small, &[]);
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        fn check(type_byte: u8, pieces: &[&[u8]], expect: &'static str) {
+            let refused = read(type_byte, pieces).expect_err(expect);
+            let Stop::Bad(_, kind) = refused else {
+                panic!("{refused:?} for {expect}");
+            };
+            assert_eq!(kind, DecodeErrorKind::BadValue(expect));
+        }
+        let listpack = &string(LISTPACK)[..];
+        check(t::LIST_ZIPLIST, &[listpack], "a list's ziplist");
+        check(t::LIST_QUICKLIST, &[&[1], listpack], "a list's ziplist");
+        let type_byte = t::LIST_QUICKLIST_2;
+        let ziplist = &string(ZIPLIST)[..];
+        check(type_byte, &[&[1, 2], ziplist], "a list's listpack");
+        check(
+            type_byte,
+            &[&[1, 3], listpack],
+            "a list's node of no known kind",
+        );
+        check(type_byte, &[&[1, 1, 0]], "a list's node without bytes");
+        check(type_byte, &[&[1, 2, 0]], "a list's node without bytes");
+        // More is said to come than there is.
+        assert_eq!(read(t::LIST, &[&[2, 1, b'a']]), Err(Stop::Need(4)));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let limits = Limits {
+            max_listpack_size: 3,
+            plain_from_bytes: 0,
+        };
+        let mut list = List::new();
+        for n in 0..20 {
+            let value = if n == 7 {
+                vec![b'x'; 10_000]
+            } else {
+                vec![b'v'; n]
+            };
+            list.grow_for(value.len(), 1, &limits);
+            list.push(&value, End::Back, &limits);
+        }
+        let mut out = Vec::new();
+        put(&list, &mut Encoder::new(true), &mut out);
+        let read = read(type_byte(), &[&out]).expect("a list");
+        assert_eq!(read, list);
+        assert_eq!(read.node_count(), list.node_count());
+    }
+}

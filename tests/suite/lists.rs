@@ -1,0 +1,117 @@
+//! Lists between servers: what one has, the others have, in every form a list can take.
+
+use super::support::*;
+
+/// Ours and every real server there is here, as leaders or as followers of this one.
+fn of_every_kind(leader: Option<&Server>) -> Vec<Server> {
+    let port = leader.map(|leader| leader.port.to_string());
+    let follow = port
+        .as_deref()
+        .map(|port| ["--replicaof", "127.0.0.1", port]);
+    let follow = follow.as_ref().map_or(&[][..], |words| &words[..]);
+    let args = &[&AT_ONCE[..], follow].concat()[..];
+    let servers = [
+        Some(Server::start(args)),
+        Peer::start(args),
+        Peer::start_8(args),
+        Peer::start_valkey(args),
+    ];
+    servers.into_iter().flatten().collect()
+}
+
+/// Lists of one node and of many, of nodes that are single values, and of all encodings.
+fn fill(client: &mut Client) {
+    let large = "x".repeat(9_000);
+    check(client, "RPUSH small 1 two 3", ":3");
+    for shift in 0..64 {
+        let number = i64::MIN >> shift;
+        client.cmd(&["RPUSH", "numbers", &number.to_string()]);
+        client.cmd(&["LPUSH", "numbers", &(!number).to_string()]);
+    }
+    for n in 0..2_000 {
+        client.cmd(&["RPUSH", "long", &format!("element {n}")]);
+        client.cmd(&["LPUSH", "long", &n.to_string()]);
+    }
+    client.cmd(&["RPUSH", "plain", "a", &large, "b", &large]);
+    client.cmd(&["LSET", "long", "77", &large]);
+    client.cmd(&["LINSERT", "long", "BEFORE", "element 5", "inserted"]);
+    check(client, "LREM long 0 1500", ":1");
+    check(client, "RPUSH mortal a", ":1");
+    check(client, "PEXPIRE mortal 100000000", ":1");
+}
+
+/// Every command that changes lists.
+fn change(client: &mut Client) {
+    for line in [
+        "LPUSH small a b c",
+        "RPUSHX small d",
+        "LPUSHX small e",
+        "LINSERT small AFTER two new",
+        "LSET small 1 set",
+        "LPOP numbers 3",
+        "RPOP numbers",
+        "LMPOP 2 none numbers RIGHT COUNT 4",
+        "LMOVE long small LEFT RIGHT",
+        "RPOPLPUSH long long",
+        "LREM long -2 1",
+        "LTRIM long 10 -500",
+        "BLPOP none long 0",
+        "BRPOP numbers 0",
+        "BLMPOP 0 1 numbers LEFT COUNT 2",
+        "BLMOVE plain new RIGHT LEFT 0",
+        "BRPOPLPUSH plain new 0",
+        "LPOP mortal",
+    ] {
+        let reply = client.run(line).to_string();
+        assert!(
+            !reply.starts_with('-') && !reply.starts_with("nil"),
+            "{line}: {reply}"
+        );
+    }
+}
+
+fn digest(server: &Server) -> String {
+    server.client().run("DEBUG DIGEST").text()
+}
+
+#[track_caller]
+fn check_same(leader: &Server, follower: &Server) {
+    wait_for_link(follower);
+    wait_for_offset(leader, follower);
+    assert_eq!(digest(leader), digest(follower));
+}
+
+#[test]
+fn lists_are_the_same_everywhere() {
+    for (number, leader) in of_every_kind(None).iter().enumerate() {
+        let mut client = leader.client();
+        fill(&mut client);
+        let mut followers = of_every_kind(Some(leader));
+        // Not all real servers follow each other: one of each pair is ours, the first.
+        followers.truncate(if number == 0 { 4 } else { 1 });
+        followers
+            .iter()
+            .for_each(|follower| check_same(leader, follower));
+        change(&mut client);
+        followers
+            .iter()
+            .for_each(|follower| check_same(leader, follower));
+    }
+}
+
+#[test]
+fn lists_come_back_as_they_were() {
+    let server = Server::start(&AT_ONCE);
+    let mut client = server.client();
+    fill(&mut client);
+    let before = digest(&server);
+    let encodings = ["small", "numbers", "long", "plain"]
+        .map(|key| client.run(&format!("OBJECT ENCODING {key}")).to_string());
+    let expect = ["listpack", "listpack", "quicklist", "quicklist"];
+    assert_eq!(encodings, expect.map(|name| format!("\"{name}\"")));
+    check(&mut client, "DEBUG RELOAD", "+OK");
+    assert_eq!(digest(&server), before);
+    for (key, encoding) in ["small", "numbers", "long", "plain"].iter().zip(encodings) {
+        check(&mut client, &format!("OBJECT ENCODING {key}"), &encoding);
+    }
+}
