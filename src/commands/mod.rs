@@ -71,6 +71,9 @@ pub mod hash;
 /// Sets: SADD, SINTER and their relatives.
 pub mod set;
 
+/// Streams: entries behind each other, and groups that read them.
+pub mod stream;
+
 /// PING, ECHO, AUTH, HELLO, QUIT, RESET.
 pub mod connection;
 
@@ -126,6 +129,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     hyperloglog::COMMANDS,
     hash::COMMANDS,
     set::COMMANDS,
+    stream::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     pubsub::COMMANDS,

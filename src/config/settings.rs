@@ -9,7 +9,7 @@ use super::choices::Choice;
 use super::spec::Kind;
 use super::table::Param;
 use super::value::{Address, ClientClass, OutputLimit, SavePoint, ShutdownOn, Value, as_os_str};
-use crate::types::{Limits, hash, list, set, zset};
+use crate::types::{Limits, hash, list, set, stream, zset};
 use parking_lot::{Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -151,6 +151,14 @@ impl Config {
             intset_entries: number(Param::SetMaxIntsetEntries),
             listpack_entries: number(Param::SetMaxListpackEntries),
             listpack_value_bytes: number(Param::SetMaxListpackValue),
+        }
+    }
+
+    #[inline]
+    pub fn stream_limits(&self) -> stream::Limits {
+        stream::Limits {
+            node_bytes_max: usize::try_from(self.number(Param::StreamNodeMaxBytes)).unwrap_or(0),
+            node_entries_max: self.number(Param::StreamNodeMaxEntries).unsigned_abs(),
         }
     }
 

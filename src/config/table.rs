@@ -321,6 +321,10 @@ params! {
         HllSparseMaxBytes "hll-sparse-max-bytes" = memory(0, LONG_MAX, 3000);
             "A HyperLogLog of up to so many bytes is kept as runs of equal registers; a longer one \
              takes 12 KB and is faster."
+        StreamNodeMaxBytes "stream-node-max-bytes" = memory(0, LONG_MAX, 4096);
+            "Entries of a stream are kept together in nodes of up to so many bytes. 0 is no limit."
+        StreamNodeMaxEntries "stream-node-max-entries" = int(0, LONG_MAX, 100);
+            "And of up to so many entries. 0 is no limit."
     }
     Compatibility {
         AlwaysShowLogo "always-show-logo" = bool(false), IMMUTABLE;
@@ -370,8 +374,6 @@ params! {
         SetMaxIntsetEntries "set-max-intset-entries" = int(0, LONG_MAX, 512); ""
         SetMaxListpackEntries "set-max-listpack-entries" = int(0, LONG_MAX, 128); ""
         SetMaxListpackValue "set-max-listpack-value" = int(0, LONG_MAX, 64); ""
-        StreamNodeMaxBytes "stream-node-max-bytes" = memory(0, LONG_MAX, 4096); ""
-        StreamNodeMaxEntries "stream-node-max-entries" = int(0, LONG_MAX, 100); ""
     }
     AppendOnlyFile {
         AppendOnly "appendonly" = only("no", "there is no append-only file yet"); ""

@@ -310,6 +310,14 @@ impl<'k> Locked<'k> {
         }
     }
 
+    /// Has those who wait for a key look at it, though watchers do not count this as a change.
+    pub fn wake(&mut self, db: u32, key: Key) {
+        if self.listeners(self.shard(key)).is_some() {
+            let key = key.bytes.into();
+            self.locker.effects.ready(Ready { db, key });
+        }
+    }
+
     pub fn watch(&mut self, db: u32, key: Key, flag: Arc<WatchFlag>) {
         let is_due = self.presence(db, key) == Presence::Due;
         self.listeners(self.shard(key))

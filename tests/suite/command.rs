@@ -17,14 +17,7 @@ const OURS_ALONE: &[&str] = &[
 ];
 
 /// Families of commands that are not there, by the categories of their commands.
-const LATER_CATEGORIES: &[&str] = &[
-    "@set",
-    "@sortedset",
-    "@hash",
-    "@stream",
-    "@geo",
-    "@scripting",
-];
+const LATER_CATEGORIES: &[&str] = &["@set", "@sortedset", "@hash", "@geo", "@scripting"];
 
 /// The same by the beginnings of their names.
 const LATER_PREFIXES: &[&str] = &[

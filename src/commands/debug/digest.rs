@@ -7,6 +7,7 @@ use crate::commands::args::Args;
 use crate::commands::cx::Cx;
 use crate::store::entry::Entry;
 use crate::types::Value;
+use crate::types::stream::StreamId;
 
 /// 160 bits that say what a dataset is, the same on every server that Redis's own digest is
 /// taken of: data in another order gives the same, in another database not.
@@ -31,6 +32,7 @@ impl Digest {
     fn mix_value(&mut self, entry: &Entry) {
         const STRING: u32 = 0;
         const LIST: u32 = 1;
+        const STREAM: u32 = 6;
         if let Some(text) = entry.string_bytes() {
             self.mix(&STRING.to_be_bytes());
             self.mix(text);
@@ -40,6 +42,17 @@ impl Digest {
             self.mix(&LIST.to_be_bytes());
             list.iter()
                 .for_each(|item| self.mix(item.text(&mut digits)));
+        }
+        if let Some(Value::Stream(stream)) = entry.value() {
+            self.mix(&STREAM.to_be_bytes());
+            for entry in stream.range(StreamId::MIN, StreamId::MAX) {
+                let StreamId { ms, seq } = entry.id;
+                self.mix(format!("{ms}.{seq}").as_bytes());
+                for (field, value) in entry.fields() {
+                    self.mix(field.text(&mut digits));
+                    self.mix(value.text(&mut digits));
+                }
+            }
         }
         if entry.expire_at_ms().is_some() {
             self.toggle(b"!!expire!!");

@@ -25,6 +25,9 @@ pub mod hash;
 /// Sets.
 pub mod set;
 
+/// Streams.
+pub mod stream;
+
 /// Keys of any type.
 pub mod generic;
 
@@ -53,6 +56,7 @@ pub const GROUPS: &[(&str, &[Doc])] = &[
     ("hyperloglog", hyperloglog::DOCS),
     ("hash", hash::DOCS),
     ("set", set::DOCS),
+    ("stream", stream::DOCS),
     ("generic", generic::DOCS),
     ("connection", connection::DOCS),
     ("server", server::DOCS),

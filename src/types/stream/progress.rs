@@ -66,24 +66,24 @@ impl Stream {
         None
     }
 
-    /// Whether entries behind `id`, or at it, may have been deleted one by one.
-    pub fn has_gaps_from(&self, id: StreamId) -> bool {
+    /// Whether every entry added behind `id` is still there, as far as that can be told.
+    fn is_whole_from(&self, id: StreamId) -> bool {
         let body = &*self.body;
-        let is_gone = body.first_id > body.max_deleted_id;
-        body.len > 0
-            && body.max_deleted_id != StreamId::MIN
-            && !is_gone
-            && id <= body.max_deleted_id
+        let none_deleted = body.len == 0
+            || body.max_deleted_id == StreamId::MIN
+            || body.max_deleted_id < body.first_id
+            || body.max_deleted_id < id;
+        none_deleted && id >= body.first_id
     }
 
     /// How many entries a group has still to read; `None` if that cannot be told.
     pub fn lag(&self, group: &Group) -> Option<i64> {
         let added = self.body.entries_added;
-        if added == 0 {
+        if added == 0 || self.is_empty() {
             return Some(0);
         }
         let read = match group.entries_read {
-            Some(read) if !self.has_gaps_from(group.last_id) => Some(read),
+            Some(read) if self.is_whole_from(group.last_id) => Some(read),
             _ => self.entries_up_to(group.last_id),
         };
         read.map(|read| added.wrapping_sub(read) as i64)
@@ -97,7 +97,7 @@ impl Stream {
         id: StreamId,
     ) -> Option<u64> {
         match entries_read {
-            Some(read) if !self.has_gaps_from(last_id) => Some(read.wrapping_add(1)),
+            Some(read) if self.is_whole_from(last_id) => Some(read.wrapping_add(1)),
             before if self.body.entries_added == 0 => before,
             _ => self.entries_up_to(id),
         }
