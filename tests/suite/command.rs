@@ -233,6 +233,7 @@ fn described_as_in_redis_7() {
         return;
     };
     let later_tips = "has tips that came with Redis 8";
+    let in_scripts = "may be called by scripts";
     let differences = [
         ("scan", later_tips),
         ("randomkey", later_tips),
@@ -241,6 +242,10 @@ fn described_as_in_redis_7() {
         ("config|rewrite", later_tips),
         ("latency|reset", later_tips),
         ("wait", "may be called by scripts, and is known to block"),
+        ("blpop", in_scripts),
+        ("brpop", in_scripts),
+        ("blmove", in_scripts),
+        ("brpoplpush", in_scripts),
         ("msetnx", "lost its tips: it cannot be split over shards"),
         ("command|getkeys", "also takes commands without arguments"),
         (
@@ -265,6 +270,14 @@ const CALLS: &[&str] = &[
     "RENAME a b",
     "COPY a b DB 1",
     "LCS a b IDX",
+    "LPUSH a 1 2",
+    "LMOVE a b LEFT RIGHT",
+    "BLPOP a b 0",
+    "BLPOP a",
+    "BRPOPLPUSH a b 0",
+    "LMPOP 2 a b LEFT",
+    "LMPOP 3 a LEFT",
+    "BLMPOP 0 2 a b LEFT COUNT 1",
     "WATCH a b",
     "DEL a b c",
     "OBJECT ENCODING a",
