@@ -212,6 +212,52 @@ pub fn format_f64(value: f64, out: &mut Vec<u8>) {
     }
 }
 
+/// Prints a double as C's `%.17g` does: with 17 digits but for zeros at the end.
+pub fn format_f64_17(value: f64, out: &mut Vec<u8>) {
+    const DIGITS: i32 = 17;
+    if !value.is_finite() || value == 0.0 {
+        return format_f64(value, out);
+    }
+    let text = format!("{:.16e}", value.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
+    let kept = digits
+        .iter()
+        .rposition(|&c| c != b'0')
+        .map_or(1, |at| at + 1);
+    let digits = &digits[..kept];
+    let power: i32 = exponent.parse().unwrap_or(0);
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    if !(-4..DIGITS).contains(&power) {
+        out.push(digits[0]);
+        put_fraction(&digits[1..], out);
+        out.extend_from_slice(if power < 0 { b"e-" } else { b"e+" });
+        if power.abs() < 10 {
+            out.push(b'0');
+        }
+        out.extend_from_slice(self::digits().of(power.unsigned_abs()));
+    } else if power < 0 {
+        out.extend_from_slice(b"0.");
+        out.resize(out.len() + (-power - 1) as usize, b'0');
+        out.extend_from_slice(digits);
+    } else {
+        let whole = power as usize + 1;
+        let end = out.len() + whole;
+        out.extend_from_slice(&digits[..whole.min(digits.len())]);
+        out.resize(end, b'0');
+        put_fraction(digits.get(whole..).unwrap_or_default(), out);
+    }
+}
+
+fn put_fraction(digits: &[u8], out: &mut Vec<u8>) {
+    if !digits.is_empty() {
+        out.push(b'.');
+        out.extend_from_slice(digits);
+    }
+}
+
 /// The shortest digits of a finite, non-zero double, laid out plainly when that takes few
 /// zeros and with an exponent otherwise.
 fn format_shortest(value: f64, out: &mut Vec<u8>) {
@@ -423,6 +469,27 @@ mod tests {
         check(f64::NEG_INFINITY, "-inf");
         check(f64::NAN, "nan");
         check(f64::MAX, "1.7976931348623157e+308");
+    }
+
+    #[test]
+    fn doubles_print_as_in_c() {
+        fn check(value: f64, expect: &str) {
+            let mut out = Vec::new();
+            format_f64_17(value, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expect);
+        }
+        check(0.1, "0.10000000000000001");
+        check(-0.0, "-0");
+        check(3.0, "3");
+        check(-120.5, "-120.5");
+        check(1e16, "10000000000000000");
+        check(1e17, "1e+17");
+        check(1.5e-10, "1.5e-10");
+        check(0.0001, "0.0001");
+        check(0.00001, "1.0000000000000001e-05");
+        check(1e300, "1.0000000000000001e+300");
+        check(5e-324, "4.9406564584124654e-324");
+        check(f64::NEG_INFINITY, "-inf");
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub mod set;
 /// Streams: entries behind each other, and groups that read them.
 pub mod stream;
 
+/// Sorted sets: ZADD, ZRANGE and their relatives.
+pub mod zset;
+
 /// PING, ECHO, AUTH, HELLO, QUIT, RESET.
 pub mod connection;
 
@@ -130,6 +133,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     hash::COMMANDS,
     set::COMMANDS,
     stream::COMMANDS,
+    zset::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     pubsub::COMMANDS,

@@ -13,8 +13,8 @@ const COUNT: usize = 10;
 pub enum Of {
     Keys,
     Hash,
-    /// A set or a sorted set.
-    Other,
+    Set,
+    ZSet,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ pub struct Options<'a> {
     pub pattern: &'a [u8],
     /// The name of a type; one that there is not matches no key.
     pub kind: Option<&'a [u8]>,
-    /// The names of a hash's fields only.
+    /// The names of a hash's fields only, or the members of a sorted set.
     pub no_values: bool,
 }
 
@@ -54,6 +54,8 @@ pub fn options<'a>(mut args: Args<'a>, of: Of) -> Result<Options<'a>, CmdError> 
                     "ERR NOVALUES option can only be used in HSCAN",
                 ));
             }
+            options.no_values = true;
+        } else if of == Of::ZSet && args.take("noscores") {
             options.no_values = true;
         } else {
             return Err(CmdError::Syntax);

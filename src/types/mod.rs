@@ -33,6 +33,9 @@ pub mod zset;
 /// Sets in their three forms.
 pub mod set;
 
+/// Places on earth as scores of sorted sets.
+pub mod geo;
+
 pub use hash::Hash;
 pub use list::List;
 pub use set::Set;

@@ -17,7 +17,7 @@ const OURS_ALONE: &[&str] = &[
 ];
 
 /// Families of commands that are not there, by the categories of their commands.
-const LATER_CATEGORIES: &[&str] = &["@set", "@sortedset", "@hash", "@geo", "@scripting"];
+const LATER_CATEGORIES: &[&str] = &["@set", "@hash", "@geo", "@scripting"];
 
 /// The same by the beginnings of their names.
 const LATER_PREFIXES: &[&str] = &[
@@ -222,6 +222,7 @@ fn documented_as_in_redis_8() {
         documentation,
         &[
             ("set", "has Valkey's IFEQ"),
+            ("zscan", "has Valkey's NOSCORES"),
             ("bitcount", "has Valkey's optional end"),
         ],
     );
@@ -246,6 +247,10 @@ fn described_as_in_redis_7() {
         ("brpop", in_scripts),
         ("blmove", in_scripts),
         ("brpoplpush", in_scripts),
+        ("bzpopmin", in_scripts),
+        ("bzpopmax", in_scripts),
+        ("zrank", "has WITHSCORE"),
+        ("zrevrank", "has WITHSCORE"),
         ("msetnx", "lost its tips: it cannot be split over shards"),
         ("command|getkeys", "also takes commands without arguments"),
         (

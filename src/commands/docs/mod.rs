@@ -13,6 +13,9 @@ pub mod string;
 /// Lists.
 pub mod list;
 
+/// Sorted sets.
+pub mod zset;
+
 /// Bitmaps.
 pub mod bitmap;
 
@@ -52,6 +55,7 @@ use arg::Arg;
 pub const GROUPS: &[(&str, &[Doc])] = &[
     ("string", string::DOCS),
     ("list", list::DOCS),
+    ("sorted-set", zset::DOCS),
     ("bitmap", bitmap::DOCS),
     ("hyperloglog", hyperloglog::DOCS),
     ("hash", hash::DOCS),

@@ -156,7 +156,7 @@ pub fn scan(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         cx.reply.array(0);
         return Ok(Outcome::Done);
     };
-    let options = scan::options(args, Of::Other)?;
+    let options = scan::options(args, Of::Set)?;
     let mut found = Vec::new();
     let next = set.scan(cursor, options.count, &mut |item: Item| {
         let mut digits = Digits::new();

@@ -260,9 +260,7 @@ impl Leaf {
             self.fill_holes();
         }
         make_room(&mut self.text, bytes.len());
-        let at = self.text.len();
-        self.text.extend_from_slice(bytes);
-        Spot::new(at, bytes.len())
+        put_text(&mut self.text, bytes)
     }
 
     /// Moves the members' bytes together.
@@ -270,9 +268,7 @@ impl Leaf {
         let mut text = Vec::new();
         make_room(&mut text, self.live_text());
         for spot in self.spots.iter_mut().filter(|spot| !spot.is_long()) {
-            let at = text.len();
-            text.extend_from_slice(&self.text[spot.at()..spot.at() + spot.len()]);
-            *spot = Spot::new(at, spot.len());
+            *spot = put_text(&mut text, &self.text[spot.at()..spot.at() + spot.len()]);
         }
         self.text = text;
         self.holes = 0;
@@ -400,6 +396,15 @@ impl Leaf {
             + self.longs.capacity() * size_of::<Arc<[u8]>>()
             + longs
     }
+}
+
+/// Puts a short member's bytes behind the text. No bytes are at its beginning, for what is
+/// at the end may be cut off.
+#[inline]
+fn put_text(text: &mut Vec<u8>, bytes: &[u8]) -> Spot {
+    let at = if bytes.is_empty() { 0 } else { text.len() };
+    text.extend_from_slice(bytes);
+    Spot::new(at, bytes.len())
 }
 
 /// What a member takes of the text.

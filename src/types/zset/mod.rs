@@ -37,6 +37,8 @@ mod tests;
 
 use std::ops::Range;
 
+pub use self::leaf::order;
+
 use self::large::Large;
 use self::small::Small;
 use super::Encoding;
@@ -87,11 +89,11 @@ impl Default for ZSet {
 pub type Ranks = Range<usize>;
 
 impl ZSet {
-    /// An empty set in the form that will do for so many members of this length.
-    pub fn for_members(entries: usize, value_bytes: usize, limits: &Limits) -> ZSet {
-        match limits.allow(entries, value_bytes) {
-            true => ZSet::default(),
-            false => ZSet(Form::Large(Box::default())),
+    /// So many members will come, one of this length: if a small set may not have them, it
+    /// is made large at once.
+    pub fn expect(&mut self, entries: usize, value_bytes: usize, limits: &Limits) {
+        if !limits.allow(entries, value_bytes) {
+            self.enlarge();
         }
     }
 
