@@ -77,6 +77,9 @@ pub mod stream;
 /// Sorted sets: ZADD, ZRANGE and their relatives.
 pub mod zset;
 
+/// SORT.
+pub mod sort;
+
 /// PING, ECHO, AUTH, HELLO, QUIT, RESET.
 pub mod connection;
 
@@ -134,6 +137,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     set::COMMANDS,
     stream::COMMANDS,
     zset::COMMANDS,
+    sort::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     pubsub::COMMANDS,

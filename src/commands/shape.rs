@@ -220,7 +220,7 @@ pub enum Locks {
     Transaction,
     /// The whole keyspace.
     Everything,
-    /// The whole keyspace if the arguments are such that it must be, else nothing.
+    /// The whole keyspace if the arguments are such that it must be, else its keys.
     EverythingIf(fn(Argv) -> bool),
 }
 

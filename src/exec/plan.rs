@@ -337,13 +337,13 @@ impl LockSet<'_> {
         let none = FirstKey::default();
         match known.spec.locks {
             Locks::Everything => (none, true),
-            Locks::EverythingIf(must) => (none, must(argv)),
+            Locks::EverythingIf(must) if must(argv) => (none, true),
             Locks::Argument(at) => {
                 self.add_key(argv.get(at));
                 (none, false)
             }
             Locks::Transaction => (none, self.add_transaction()),
-            Locks::Keys => (self.add_keys(known, argv), false),
+            Locks::Keys | Locks::EverythingIf(_) => (self.add_keys(known, argv), false),
         }
     }
 
@@ -385,11 +385,11 @@ impl LockSet<'_> {
             let known = engine.registry.get(queued.id);
             match known.spec.locks {
                 Locks::Everything => everything = true,
-                Locks::EverythingIf(must) => everything |= must(queued.command.argv()),
+                Locks::EverythingIf(must) if must(queued.command.argv()) => everything = true,
                 Locks::Argument(at) => {
                     self.add_key(queued.command.argv().get(at));
                 }
-                Locks::Keys => {
+                Locks::Keys | Locks::EverythingIf(_) => {
                     self.add_keys(known, queued.command.argv());
                 }
                 Locks::Transaction => {}

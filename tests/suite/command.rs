@@ -30,8 +30,6 @@ const LATER_PREFIXES: &[&str] = &[
     // The append-only file.
     "bgrewriteaof",
     "waitaof",
-    // Whatever a key holds but a string.
-    "sort",
     // Containers, whose subcommands alone have categories.
     "function",
     "script",
@@ -234,7 +232,6 @@ fn described_as_in_redis_7() {
         return;
     };
     let later_tips = "has tips that came with Redis 8";
-    let in_scripts = "may be called by scripts";
     let differences = [
         ("scan", later_tips),
         ("randomkey", later_tips),
@@ -275,14 +272,6 @@ const CALLS: &[&str] = &[
     "RENAME a b",
     "COPY a b DB 1",
     "LCS a b IDX",
-    "LPUSH a 1 2",
-    "LMOVE a b LEFT RIGHT",
-    "BLPOP a b 0",
-    "BLPOP a",
-    "BRPOPLPUSH a b 0",
-    "LMPOP 2 a b LEFT",
-    "LMPOP 3 a LEFT",
-    "BLMPOP 0 2 a b LEFT COUNT 1",
     "WATCH a b",
     "DEL a b c",
     "OBJECT ENCODING a",
@@ -304,6 +293,12 @@ const CALLS: &[&str] = &[
     "PFCOUNT a b",
     "PFMERGE a b c",
     "PFDEBUG ENCODING a",
+    "SORT a",
+    "SORT a BY b* GET c* LIMIT 1 2 STORE d",
+    "SORT a STORE b STORE c",
+    "SORT a LIMIT store b STORE",
+    "SORT a BY store GET store LIMIT store store STORE b",
+    "SORT_RO a STORE b",
     "SUBSCRIBE a",
     "SPUBLISH a b",
     "COMMAND GETKEYS GET a",

@@ -40,7 +40,7 @@ pub struct Arg {
     pub kind: Kind,
     /// What people are shown in its place; empty for the arguments that hold others.
     pub display_text: &'static str,
-    /// Which of the command's key specs finds this key.
+    /// Which of the command's key specs finds this key, or those of this pattern.
     pub key_spec: Option<usize>,
     /// The word before it; `None` if there is none (a word may be empty: `""`).
     pub token: Option<&'static str>,
@@ -120,6 +120,12 @@ impl Arg {
     /// People are shown another word than the argument's name.
     pub const fn shown(mut self, display_text: &'static str) -> Arg {
         self.display_text = display_text;
+        self
+    }
+
+    /// The keys that a pattern stands for are found by this key spec of the command.
+    pub const fn key_spec(mut self, key_spec: usize) -> Arg {
+        self.key_spec = Some(key_spec);
         self
     }
 

@@ -1,7 +1,25 @@
 //! Keys of any type.
 
 use super::Doc;
-use super::arg::{block, integer, key, one_of, pattern, string, token, unix_time};
+use super::arg::{Arg, block, integer, key, one_of, pattern, string, token, unix_time};
+
+const SORTING: &str = "O(N log N) for N elements, O(N + M log M) if M of them are wanted";
+const BY: Arg = pattern("by-pattern")
+    .shown("pattern")
+    .key_spec(1)
+    .token("BY")
+    .optional();
+const LIMIT: Arg = block("limit", &[integer("offset"), integer("count")])
+    .token("LIMIT")
+    .optional();
+const GET: Arg = pattern("get-pattern")
+    .shown("pattern")
+    .key_spec(1)
+    .token("GET")
+    .multiple()
+    .multiple_token()
+    .optional();
+const ORDER: Arg = one_of("order", &[token("asc", "ASC"), token("desc", "DESC")]).optional();
 
 pub const DOCS: &[Doc] = &[
     Doc::new(
@@ -291,6 +309,37 @@ pub const DOCS: &[Doc] = &[
         pattern("pattern").token("MATCH").optional(),
         integer("count").token("COUNT").optional(),
         string("type").token("TYPE").since("6.0.0").optional(),
+    ]),
+    Doc::new(
+        "sort",
+        "1.0.0",
+        SORTING,
+        "Gives the elements of a list, set or sorted set in order, or what other keys say of \
+         them, or keeps that as a list.",
+    )
+    .arguments(&[
+        key("key", 0),
+        BY,
+        LIMIT,
+        GET,
+        ORDER,
+        token("sorting", "ALPHA").optional(),
+        key("destination", 2).token("STORE").optional(),
+    ]),
+    Doc::new(
+        "sort_ro",
+        "7.0.0",
+        SORTING,
+        "Gives the elements of a list, set or sorted set in order, or what other keys say of \
+         them.",
+    )
+    .arguments(&[
+        key("key", 0),
+        BY,
+        LIMIT,
+        GET,
+        ORDER,
+        token("sorting", "ALPHA").optional(),
     ]),
     Doc::new(
         "touch",
