@@ -100,7 +100,7 @@ impl Draw {
     }
 }
 
-fn exactly(args: Vec<String>) -> Command {
+pub fn exactly(args: Vec<String>) -> Command {
     let args = args.into_iter().map(String::into_bytes).collect();
     let compare = Compare::Exactly;
     Command { args, compare }

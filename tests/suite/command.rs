@@ -232,6 +232,7 @@ fn described_as_in_redis_7() {
         return;
     };
     let later_tips = "has tips that came with Redis 8";
+    let in_scripts = "may be called by scripts";
     let differences = [
         ("scan", later_tips),
         ("randomkey", later_tips),
@@ -272,6 +273,14 @@ const CALLS: &[&str] = &[
     "RENAME a b",
     "COPY a b DB 1",
     "LCS a b IDX",
+    "LPUSH a 1 2",
+    "LMOVE a b LEFT RIGHT",
+    "BLPOP a b 0",
+    "BLPOP a",
+    "BRPOPLPUSH a b 0",
+    "LMPOP 2 a b LEFT",
+    "LMPOP 3 a LEFT",
+    "BLMPOP 0 2 a b LEFT COUNT 1",
     "WATCH a b",
     "DEL a b c",
     "OBJECT ENCODING a",

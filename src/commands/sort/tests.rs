@@ -99,6 +99,17 @@ fn sets() {
 }
 
 #[test]
+fn sorted_sets() {
+    let mut server = TestServer::new();
+    server.run("ZADD z 1 30 2 20 3 10");
+    server.check("SORT z", "[\"10\", \"20\", \"30\"]");
+    server.check("SORT z BY no", "[\"30\", \"20\", \"10\"]");
+    server.check("SORT z BY no DESC LIMIT 0 2", "[\"10\", \"20\"]");
+    server.check("SORT z BY no LIMIT 1 2 STORE z", ":2");
+    server.check("LRANGE z 0 -1", "[\"20\", \"10\"]");
+}
+
+#[test]
 fn stored() {
     let mut server = with_list("3 1 2");
     server.run("SET w_1 x EX 100");
