@@ -31,6 +31,8 @@ mod wait;
 
 mod blocking;
 
+mod big_values;
+
 mod lag;
 
 mod directives;
