@@ -121,7 +121,8 @@ fn load(cx: &mut Cx, key: Key, request: &Request) -> Result<(Elements, Option<Or
         }
         Some(Value::ZSet(zset)) => {
             let down = order.is_none() && request.descending;
-            let walk = zset.walk(0, usize::MAX, down);
+            let first = if down { zset.len().saturating_sub(1) } else { 0 };
+            let walk = zset.walk(first, usize::MAX, down);
             walk.for_each(|(member, _)| elements.push(member));
         }
         Some(Value::Set(set)) => {
