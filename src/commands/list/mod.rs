@@ -21,8 +21,10 @@ use super::error::CmdError;
 use super::spec::flag::{BLOCKING, DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE};
 use super::spec::{Begin, Find, KeySpec, Spec, access, category};
 use crate::resp::reply::ReplyBuf;
+use crate::store::entry::Entry;
 use crate::types::list::{End, Limits};
 use crate::types::listpack::Item;
+use crate::types::{List, Value};
 
 const READ_KEY: &[KeySpec] = &[KeySpec::at(1, access::RO | access::ACCESS)];
 const SIZE_KEY: &[KeySpec] = &[KeySpec::at(1, access::RO)];
@@ -95,6 +97,14 @@ pub const COMMANDS: &[Spec] = &[
 
 fn limits(cx: &Cx) -> Limits {
     cx.shared.config.list_limits()
+}
+
+/// Leaves what was cut off a list to be freed, by another thread if it is large.
+fn discard(cx: &mut Cx, cut: Option<List>) {
+    if let Some(list) = cut {
+        let entry = Entry::with_value(b"", Value::List(list), None);
+        cx.store.effects().discard(entry);
+    }
 }
 
 fn reply_item(reply: &mut ReplyBuf, item: Item) {

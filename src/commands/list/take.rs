@@ -1,7 +1,7 @@
 //! Elements that leave a list.
 
 use super::look::magnitude;
-use super::{End, limits, part, reply_item, take_end};
+use super::{End, discard, limits, part, reply_item, take_end};
 use crate::base::number;
 use crate::commands::args::Args;
 use crate::commands::blocking::deadline;
@@ -52,7 +52,8 @@ fn pop(cx: &mut Cx, mut args: Args, end: End) -> Result<Outcome, CmdError> {
         }
         Some(count) => {
             let count = count.min(list.len());
-            give(cx.reply, list, end, count, &limits);
+            let cut = give(cx.reply, list, end, count, &limits);
+            discard(cx, cut);
             count
         }
         None => {
@@ -74,8 +75,14 @@ fn give_one(reply: &mut ReplyBuf, mut list: Changing<List>, end: End, limits: &L
 }
 
 /// Takes out `count` elements at an end, which there must be, and replies with all of them,
-/// the one at the end first.
-fn give(reply: &mut ReplyBuf, mut list: Changing<List>, end: End, count: usize, limits: &Limits) {
+/// the one at the end first. What takes a while to be freed is returned.
+fn give(
+    reply: &mut ReplyBuf,
+    mut list: Changing<List>,
+    end: End,
+    count: usize,
+    limits: &Limits,
+) -> Option<List> {
     reply.array(count);
     let mut left = count;
     list.visit(end, 0, |item| {
@@ -83,8 +90,9 @@ fn give(reply: &mut ReplyBuf, mut list: Changing<List>, end: End, count: usize, 
         left -= 1;
         left > 0
     });
-    list.drop_at(end, count);
+    let cut = list.drop_at(end, count);
     list.settle_shrunk(limits);
+    cut
 }
 
 /// So many elements are gone: what others hear of it.
@@ -169,7 +177,8 @@ impl<'a> Request<'a> {
         let count = self.count.min(list.len());
         cx.reply.array(2);
         cx.reply.bulk(key.bytes);
-        give(cx.reply, list, self.end, count, &limits);
+        let cut = give(cx.reply, list, self.end, count, &limits);
+        discard(cx, cut);
         gone(cx, key, self.end, count);
         let mut digits = number::digits();
         cx.log_instead(&[logged(self.end), key.bytes, digits.of(count)]);
@@ -264,10 +273,13 @@ pub fn ltrim(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     };
     let len = list.len();
     let (before, kept) = part(len, start, stop);
-    list.drop_at(End::Back, len - before - kept);
-    list.drop_at(End::Front, before);
+    let cut = [
+        list.drop_at(End::Back, len - before - kept),
+        list.drop_at(End::Front, before),
+    ];
     list.settle_shrunk(&limits);
     drop(list);
+    cut.into_iter().for_each(|cut| discard(cx, cut));
     cx.event(LIST, "ltrim", key);
     cx.dirty((len - kept) as u64);
     cx.changed(key);

@@ -240,18 +240,26 @@ impl List {
         }
     }
 
-    /// Takes out `count` values at an end; all if there are no more.
-    pub fn drop_at(&mut self, end: End, count: usize) {
+    /// Takes out `count` values at an end; all if there are no more. What takes a while to be
+    /// freed is returned.
+    pub fn drop_at(&mut self, end: End, count: usize) -> Option<List> {
+        let mut count = count.min(self.len());
+        let cut = match &mut self.form {
+            Form::Large(nodes) => nodes.cut_at(end, &mut count),
+            Form::Small(_) => None,
+        };
         match (&mut self.form, end) {
             (Form::Small(pack), End::Front) => {
                 pack.remove_range(0, count);
             }
             (Form::Small(pack), End::Back) => {
-                let count = count.min(pack.len());
                 pack.remove_range(-(count as i64), count);
             }
             (Form::Large(nodes), end) => nodes.drop_at(end, count),
         }
+        cut.map(|nodes| List {
+            form: Form::Large(Box::new(nodes)),
+        })
     }
 
     /// The value of this number: 0 is the first, -1 the last.

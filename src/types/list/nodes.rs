@@ -14,6 +14,9 @@ use crate::types::listpack::{Item, ListPack, Pos};
 /// What an `Arc` allocates beside a listpack or a value: two counts, and where that is.
 const NODE_BYTES: usize = 16 + size_of::<ListPack>();
 
+/// So many nodes are not freed where they are taken out.
+const CUT_NODES_MIN: usize = 64;
+
 /// A node in its place. No packed one is empty.
 #[derive(Clone)]
 enum Slot {
@@ -312,6 +315,55 @@ impl Nodes {
             self.remove_empty_slots();
         }
         count - left
+    }
+
+    /// Takes out `count` entries at an end, in whole nodes as far as these are many: they are
+    /// returned, and `drop_at` has to take out what is left of `count`.
+    pub fn cut_at(&mut self, end: End, count: &mut usize) -> Option<Nodes> {
+        let mut left = *count;
+        let is_covered = |slot: &Slot| {
+            let fits = left >= slot.entries();
+            left = left.saturating_sub(slot.entries());
+            fits
+        };
+        let nodes = self.slots.len();
+        let covered = match end {
+            End::Front => self
+                .slots
+                .iter()
+                .map(is_covered)
+                .take_while(|&fits| fits)
+                .count(),
+            End::Back => self
+                .slots
+                .iter()
+                .rev()
+                .map(is_covered)
+                .take_while(|&fits| fits)
+                .count(),
+        };
+        if covered < CUT_NODES_MIN {
+            return None;
+        }
+        let slots = match end {
+            End::Front => {
+                let kept = self.slots.split_off(covered);
+                std::mem::replace(&mut self.slots, kept)
+            }
+            End::Back => self.slots.split_off(nodes - covered),
+        };
+        let len = slots.iter().map(Slot::entries).sum();
+        // The smaller part is looked at.
+        let bytes_of = |slots: &VecDeque<Slot>| slots.iter().map(Slot::heap_bytes).sum();
+        let bytes = match slots.len() < self.slots.len() {
+            true => bytes_of(&slots),
+            false => self.bytes - bytes_of(&self.slots),
+        };
+        self.len -= len;
+        self.bytes -= bytes;
+        *count -= len;
+        self.release();
+        Some(Nodes { slots, len, bytes })
     }
 
     /// Takes out `count` entries at an end; all if there are no more.

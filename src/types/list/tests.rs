@@ -217,6 +217,41 @@ fn a_full_node_keeps_no_memory_for_more() {
     assert!(list.heap_bytes() < 2_000);
 }
 
+/// Many nodes at once are given back, and everything is counted as before.
+#[test]
+fn what_is_cut_off_is_given_back() {
+    let limits = limits(2);
+    let values: Vec<Vec<u8>> = (0..2_001)
+        .map(|n: i32| n.to_string().into_bytes())
+        .collect();
+    for end in [End::Front, End::Back] {
+        for count in [1, 120, 127, 128, 129, 999, 1_500, 2_000, 2_001, 5_000] {
+            let mut list = List::new();
+            values
+                .iter()
+                .for_each(|value| push(&mut list, value, End::Back, &limits));
+            let cut = list.drop_at(end, count);
+            let removed = count.min(values.len());
+            let (kept, gone) = match end {
+                End::Front => (&values[removed..], &values[..removed]),
+                End::Back => {
+                    let kept = values.len() - removed;
+                    (&values[..kept], &values[kept..])
+                }
+            };
+            check_against(&list, kept);
+            // There are two values in a node, and one in the last.
+            assert_eq!(
+                cut.is_some(),
+                removed >= 128 || (removed == 127 && end == End::Back)
+            );
+            for item in cut.iter().flat_map(|cut| cut.iter()) {
+                assert!(gone.iter().any(|value| item.eq(value)));
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Change {
     Push(Vec<u8>, bool),

@@ -177,18 +177,24 @@ pub(super) fn len_bytes_before(before: &[u8]) -> usize {
     len + back_len_of(len)
 }
 
-/// The length of the entry that `entry` begins with, its backward length included.
+/// The length of the entry that `entry` begins with, its backward length included, which is
+/// one byte but for longer texts.
 #[inline]
 pub(super) fn len_bytes(entry: &[u8]) -> usize {
-    let len = match entry[0] {
-        0..0x80 => 1,
-        byte @ 0x80..0xC0 => 1 + usize::from(byte & 0x3F),
-        0xC0..0xE0 => 2,
-        byte @ 0xE0..0xF0 => 2 + medium_len(byte, entry[1]),
-        0xF0 => 5 + large_len([entry[1], entry[2], entry[3], entry[4]]),
-        byte => 1 + wide_int_len(byte).unwrap_or(0),
-    };
-    len + back_len_of(len)
+    match entry[0] {
+        byte @ 0x80..0xC0 => 2 + usize::from(byte & 0x3F),
+        0..0x80 => 2,
+        0xC0..0xE0 => 3,
+        byte @ 0xE0..0xF0 => {
+            let len = 2 + medium_len(byte, entry[1]);
+            len + back_len_of(len)
+        }
+        0xF0 => {
+            let len = 5 + large_len([entry[1], entry[2], entry[3], entry[4]]);
+            len + back_len_of(len)
+        }
+        byte => 2 + wide_int_len(byte).unwrap_or(0),
+    }
 }
 
 /// What the entry holds that `entry` begins with.
@@ -206,14 +212,19 @@ pub(super) fn item(entry: &[u8]) -> Item<'_> {
             let len = large_len([entry[1], entry[2], entry[3], entry[4]]);
             Item::Text(&entry[5..5 + len])
         }
-        byte => {
-            let len = wide_int_len(byte).unwrap_or(0);
-            let mut wide = [0; 8];
-            wide[..len].copy_from_slice(&entry[1..1 + len]);
-            let unused_bits = 64 - 8 * len.max(1) as u32;
-            Item::Int(i64::from_le_bytes(wide) << unused_bits >> unused_bits)
-        }
+        0xF1 => Item::Int(wide_int::<2>(entry)),
+        0xF2 => Item::Int(wide_int::<3>(entry)),
+        0xF3 => Item::Int(wide_int::<4>(entry)),
+        _ => Item::Int(wide_int::<8>(entry)),
     }
+}
+
+/// The integer of so many bytes behind the first of an entry.
+#[inline]
+fn wide_int<const N: usize>(entry: &[u8]) -> i64 {
+    let mut wide = [0; 8];
+    wide[8 - N..].copy_from_slice(&entry[1..=N]);
+    i64::from_le_bytes(wide) >> (64 - 8 * N)
 }
 
 /// The length of the entry that bytes from anywhere begin with, if there is a whole one.

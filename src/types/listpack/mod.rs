@@ -280,13 +280,21 @@ impl ListPack {
     /// being passed over after each that is looked at.
     pub fn find(&self, from: Option<Pos>, needle: &[u8], skip: usize) -> Option<Pos> {
         let needle = Needle::new(needle);
-        let mut pos = from?;
+        let mut at = from?.at();
         loop {
-            if needle.is(self.get(pos)) {
-                return Some(pos);
+            let entry = &self.bytes[at..];
+            if entry[0] == END {
+                return None;
             }
-            for _ in 0..=skip {
-                pos = self.next(pos)?;
+            if needle.is(entry::item(entry)) {
+                return Some(Pos::new(at));
+            }
+            at += entry::len_bytes(entry);
+            for _ in 0..skip {
+                match self.bytes[at] {
+                    END => return None,
+                    _ => at += entry::len_bytes(&self.bytes[at..]),
+                }
             }
         }
     }
