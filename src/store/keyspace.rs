@@ -227,7 +227,7 @@ impl Tables {
     }
 
     fn sum(&self, of: impl Fn(&Tally) -> &AtomicI64) -> u64 {
-        let counts = self.tallies.iter().map(|tally| of(tally));
+        let counts = self.tallies.iter().map(of);
         let sum: i64 = counts.map(|count| count.load(Ordering::Relaxed)).sum();
         u64::try_from(sum).unwrap_or(0)
     }

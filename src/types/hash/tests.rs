@@ -103,7 +103,7 @@ fn random_changes(limits: &Limits, seed: u64) {
     let mut rng = Rng::seeded(seed);
     let (mut hash, mut model) = (Hash::new(), Model::new());
     let mut clones: Vec<(Hash, Model)> = Vec::new();
-    let timed = seed % 3 != 0;
+    let timed = !seed.is_multiple_of(3);
     for round in 0..1500 {
         let name = some_text(&mut rng, "name", 60);
         let value = some_text(&mut rng, "value", 9);
