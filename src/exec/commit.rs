@@ -33,6 +33,9 @@ pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize, input: &[u8]) -
         let served = effects.served.drain(..);
         served.for_each(|ticket| engine.shared.parked.deliver(ticket, end_offset));
     }
+    for (db, key, at_ms) in effects.own_expiries.drain(..) {
+        engine.shared.own_expiries.note(db, key, at_ms);
+    }
     let stats = engine.shared.stats.thread(gate);
     if effects.hits + effects.misses + effects.expired + effects.expired_fields > 0 {
         stats.hits.add(std::mem::take(&mut effects.hits));

@@ -77,6 +77,38 @@ impl ExpiryCursor {
     }
 }
 
+/// Deletes keys that are due by what a writable follower's own clients said, for `ROUND` at
+/// most: of these its leader does not know.
+pub fn expire_own(engine: &Engine, locker: &mut Locker) {
+    let shared = &engine.shared;
+    let (started, now_ms) = (Instant::now(), clock::unix_ms());
+    if !shared.role.is_follower() || shared.pause.is_on(now_ms) {
+        return;
+    }
+    while started.elapsed() < ROUND
+        && let Some((db, key, at_ms)) = shared.own_expiries.take_due(now_ms)
+    {
+        let key = shared.keyspace.key(&key);
+        let gate = locker.gate();
+        let shard = shared.keyspace.shard_of(key.hash) as u16;
+        let mut locked = shared.keyspace.lock_shards(locker, &[shard]);
+        if !shared.role.is_follower() {
+            return;
+        }
+        locked.now_ms = now_ms;
+        locked.expiry = Expiry::Ignore;
+        let effects = locked.effects();
+        effects.logging = false;
+        effects.notify = shared.config.notify_events() as u32;
+        // If it has got another one since, that counts, whoever gave it.
+        let entry = locked.peek(db, key);
+        if entry.is_some_and(|entry| entry.expire_at_ms() == Some(at_ms)) {
+            locked.expire(db, key);
+        }
+        commit(engine, &mut locked, gate, &[]);
+    }
+}
+
 /// Ends what a session holds of the keyspace and of channels when its connection closes.
 pub fn forget(engine: &Engine, session: &mut Session, locker: &mut Locker) {
     let shared = &engine.shared;

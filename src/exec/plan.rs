@@ -285,7 +285,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The checks that belong to the connection alone.
-    fn check(&self, argv: Argv) -> Verdict {
+    pub fn check(&self, argv: Argv) -> Verdict {
         let registry = &self.engine.registry;
         let Some(id) = registry.find(argv.get(0)) else {
             return Verdict::Reject(Box::new(unknown_command(argv)), None);

@@ -16,14 +16,18 @@ use super::full_sync::without_data;
 use super::line::LogLine;
 use super::psync::{Request, Screened, Standing, Verdict, answer, screen};
 use crate::base::clock;
+use crate::commands::client::described;
 use crate::config::Param;
+use crate::exec::Engine;
 use crate::net::stream::{Moving, Stream};
 use crate::oplog::ReaderKind;
+use crate::shared::Shared;
 use crate::shared::clients::{ClientFacts, client_flag};
 use crate::shared::followers::{Follower, FollowerPhase};
 use crate::shared::full_syncs::Reason;
 use crate::shared::introduction::FollowerFacts;
 use crate::shared::role::FailoverPhase;
+use crate::shared::session::Session;
 
 /// How long a refused connection may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
@@ -40,6 +44,43 @@ pub struct NewFollower {
     pub leftover_input: Vec<u8>,
     /// Replies that were not sent yet: a follower must not ask before it has read them.
     pub pending_output: Vec<u8>,
+}
+
+/// The error, without its dash, that a request to follow is answered with if that can be told
+/// at once: the connection stays a client's then.
+pub fn refusal(
+    engine: &Engine,
+    session: &Session,
+    request: &[Box<[u8]>],
+    has_pending_output: bool,
+) -> Option<String> {
+    let (facts, introduction) = (&session.facts, &session.follower);
+    let name = introduction.name(ip_of(&facts.address).as_deref(), facts.id);
+    let args: Vec<&[u8]> = request.iter().map(|arg| &arg[..]).collect();
+    let screened = screen(
+        &Request::parse(&args),
+        introduction,
+        &engine.shared.history.lock(),
+        standing(&engine.shared, has_pending_output),
+        &name,
+    );
+    match screened {
+        Screened::Refuse(lines, text) => {
+            lines.iter().for_each(LogLine::log);
+            Some(text)
+        }
+        Screened::Ignore | Screened::Promote(_) | Screened::Proceed(_) => None,
+    }
+}
+
+fn standing(shared: &Shared, has_pending_output: bool) -> Standing {
+    Standing {
+        is_follower: false,
+        pending_output: has_pending_output,
+        leads: !shared.role.is_follower(),
+        link_up: shared.role.is_link_up(),
+        failing_over: *shared.role.failover.lock() != FailoverPhase::None,
+    }
 }
 
 /// What a request comes to.
@@ -72,6 +113,7 @@ pub async fn serve(desk: Rc<Desk>, new: NewFollower) {
     let args: Vec<&[u8]> = request.iter().map(|arg| &arg[..]).collect();
     let asked = Asked {
         desk: &desk,
+        facts: &facts,
         request: Request::parse(&args),
         introduction: &introduction,
         follower: &follower,
@@ -129,6 +171,7 @@ fn leave(desk: &Desk, feed: &Feed, end: &End) {
 
 struct Asked<'a> {
     desk: &'a Rc<Desk>,
+    facts: &'a ClientFacts,
     request: Request,
     introduction: &'a FollowerFacts,
     follower: &'a Arc<Follower>,
@@ -160,19 +203,11 @@ impl Asked<'_> {
 
     fn screen(&self) -> Screened {
         let shared = &self.desk.engine.shared;
-        let standing = Standing {
-            is_follower: false,
-            pending_output: self.has_pending_output,
-            leads: !shared.role.is_follower(),
-            link_up: shared.role.is_link_up(),
-            failing_over: *shared.role.failover.lock() != FailoverPhase::None,
-        };
-        let history = shared.history.lock();
         screen(
             &self.request,
             self.introduction,
-            &history,
-            standing,
+            &shared.history.lock(),
+            standing(shared, self.has_pending_output),
             self.name,
         )
     }
@@ -180,7 +215,8 @@ impl Asked<'_> {
     /// Our leader hands its role to us, and then asks like any follower.
     async fn take_over(&mut self) {
         let (reply, done) = oneshot::channel();
-        let requested_by = self.name.to_owned();
+        let registry = &self.desk.engine.registry;
+        let requested_by = described(registry, self.facts, clock::unix_ms());
         let request = RoleRequest::TakeOver {
             requested_by,
             reply,

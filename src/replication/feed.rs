@@ -34,6 +34,7 @@ use super::desk::{Cut, Desk};
 use super::line::LogLine;
 use super::relay::Piece;
 use super::rest::Rest;
+use super::stray;
 use crate::base::clock;
 use crate::config::{ClientClass, Param};
 use crate::net::stream::Stream;
@@ -406,15 +407,14 @@ impl Feed {
                     return Ok(());
                 }
                 Replconf::Silent | Replconf::GetAck => return Ok(()),
-                Replconf::Ok | Replconf::Error(_) => {}
+                Replconf::Ok => stray::report(&self.desk.engine, &self.facts, argv, None),
+                Replconf::Error(text) => {
+                    stray::report(&self.desk.engine, &self.facts, argv, Some(text));
+                }
             }
+            return Err(End::Dropped);
         }
-        let name = String::from_utf8_lossy(name).to_lowercase();
-        LogLine::warning(format!(
-            "Replica generated a reply to command '{name}', disconnecting it: {}",
-            self.name
-        ))
-        .log();
+        stray::report(&self.desk.engine, &self.facts, argv, None);
         Err(End::Dropped)
     }
 

@@ -122,14 +122,30 @@ pub async fn run(desk: Rc<Desk>) {
     let mark = Rng::from_entropy().hex_id();
     loop {
         let (waiting, diskless) = next_group(&desk).await;
-        let syncing = &desk.engine.shared.followers.syncing;
-        syncing.store(true, Ordering::Relaxed);
+        let transfer = Transfer::new(desk.clone());
         if diskless {
-            send_stream(&desk, waiting, mark).await;
+            send_stream(transfer, waiting, mark).await;
         } else {
             send_file(&desk, waiting).await;
         }
-        syncing.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A full sync that others see as under way, until this is dropped.
+struct Transfer(Rc<Desk>);
+
+impl Transfer {
+    fn new(desk: Rc<Desk>) -> Transfer {
+        let syncing = &desk.engine.shared.followers.syncing;
+        syncing.fetch_add(1, Ordering::Relaxed);
+        Transfer(desk)
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        let syncing = &self.0.engine.shared.followers.syncing;
+        syncing.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -219,7 +235,8 @@ fn join(
     Some(waiting.follower)
 }
 
-async fn send_stream(desk: &Rc<Desk>, waiting: Vec<Waiting>, mark: [u8; 40]) {
+async fn send_stream(transfer: Transfer, waiting: Vec<Waiting>, mark: [u8; 40]) {
+    let desk = &transfer.0;
     LogLine::notice("Starting BGSAVE for SYNC with target: replicas sockets").log();
     let mut pass = begin(desk, waiting, Ending::Mark(mark));
     let pid = std::process::id();
@@ -236,13 +253,13 @@ async fn send_stream(desk: &Rc<Desk>, waiting: Vec<Waiting>, mark: [u8; 40]) {
     }
     pass.relay.finish();
     // The next pass need not wait until the last member has taken its part.
-    spawn_local(see_off(desk.clone(), pass.relay, pass.members));
+    spawn_local(see_off(transfer, pass.relay, pass.members));
 }
 
 /// Waits for the end of a transfer and says how it went.
-async fn see_off(desk: Rc<Desk>, relay: Relay, members: Vec<Arc<Follower>>) {
+async fn see_off(transfer: Transfer, relay: Relay, members: Vec<Arc<Follower>>) {
     relay.taken().await;
-    let there = desk.engine.shared.followers.all();
+    let there = transfer.0.engine.shared.followers.all();
     let is_up = |member: &&Arc<Follower>| there.iter().any(|other| Arc::ptr_eq(member, other));
     let count = members.iter().filter(is_up).count();
     if relay.done() == 0 {

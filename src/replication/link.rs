@@ -459,10 +459,7 @@ impl Link {
             self.failures = 0;
         }
         self.down_since_ms = Some(now_ms);
-        let text = "Connection with master lost.";
-        out.push(Action::Log(LogLine::notice(text)));
-        let text = "Caching the disconnected master state.";
-        out.push(Action::Log(LogLine::notice(text)));
+        out.extend(connection_lost_lines().map(Action::Log));
         self.set_back(Setback::Broken, now_ms, out);
     }
 
@@ -528,6 +525,16 @@ impl Link {
     fn jittered(&mut self, wait_ms: u64) -> u64 {
         wait_ms - self.jitter.below(wait_ms / 5 + 1)
     }
+}
+
+/// What is logged when a link ends that was up.
+#[must_use]
+pub fn connection_lost_lines() -> [LogLine; 2] {
+    let lines = [
+        "Connection with master lost.",
+        "Caching the disconnected master state.",
+    ];
+    lines.map(LogLine::notice)
 }
 
 #[cfg(test)]

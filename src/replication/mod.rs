@@ -53,6 +53,9 @@ mod desk;
 /// Snapshots for followers.
 mod full_sync;
 
+/// What a follower says that it should not.
+mod stray;
+
 /// The link to one follower.
 mod feed;
 
@@ -87,7 +90,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
-pub use attach::NewFollower;
+pub use attach::{NewFollower, refusal};
 pub use follower::{Connecting, Network};
 
 use crate::commands::cx::Failover;

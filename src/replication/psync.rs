@@ -123,7 +123,7 @@ pub fn screen(
 fn screen_failover(id: &[u8], history: &History, standing: Standing) -> Screened {
     let asked = String::from_utf8_lossy(id);
     let received = format!("Failover request received for replid {asked}.");
-    let lines = vec![LogLine::warning(received)];
+    let lines = vec![LogLine::notice(received)];
     if standing.leads {
         let text = "ERR PSYNC FAILOVER can't be sent to a master.";
         return Screened::Refuse(lines, text.to_owned());

@@ -85,24 +85,25 @@ pub fn end_failover(shared: &Shared, locker: &mut Locker) {
 }
 
 /// Becomes a leader: the history goes on under a new id, and followers come again to hear
-/// of it. False if it is one already.
-pub fn lead(shared: &Shared, locker: &mut Locker) -> bool {
+/// of it. Returns what is to be logged of that; nothing if it is a leader already.
+pub fn lead(shared: &Shared, locker: &mut Locker) -> Option<LogLine> {
     let _everything = shared.keyspace.lock_everything(locker);
     let role = &shared.role;
     if !role.is_follower() {
-        return false;
+        return None;
     }
     let mut history = shared.history.lock();
     history.shift(new_id(), shared.oplog.end_offset());
-    shift_line(&history).log();
+    let line = shift_line(&history);
     drop(history);
     shared.oplog.forget_selected_db();
     role.set_follower(false);
     role.set_link_up(false);
+    shared.own_expiries.clear();
     *role.link.lock() = LinkFacts::default();
     shared.config.set_leader(None);
     drop_followers(shared);
-    true
+    Some(line)
 }
 
 /// The link to the leader has broken.
@@ -135,6 +136,7 @@ pub fn adopt_full(shared: &Shared, _: &Locked, from: Option<(ReplId, u64)>, db: 
     shared.oplog.activate_backlog();
     select(shared, db);
     shared.history.lock().adopt_full(id);
+    shared.own_expiries.clear();
     let applied = &shared.role.applied_offset;
     applied.store(end_offset, Ordering::Release);
     drop_followers(shared);
@@ -265,8 +267,8 @@ mod tests {
         shared.clients.add(client.clone());
         let follower = Follower::new(id, String::new(), 0, 0);
         shared.followers.add(Arc::new(follower));
-        assert!(lead(&shared, &mut locker));
-        assert!(!lead(&shared, &mut locker));
+        assert!(lead(&shared, &mut locker).is_some());
+        assert!(lead(&shared, &mut locker).is_none());
         assert!(client.is_killed());
         let history = shared.history.lock().clone();
         assert_eq!((history.second_id(), history.second_offset()), (ID, 501));

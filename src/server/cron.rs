@@ -11,7 +11,7 @@ use super::oom::OomScore;
 use crate::base::{clock, memory};
 use crate::config::Param;
 use crate::exec::Engine;
-use crate::exec::maintain::ExpiryCursor;
+use crate::exec::maintain::{ExpiryCursor, expire_own};
 use crate::shared::clients::client_flag;
 use crate::shared::spikes::Event;
 use crate::store::locked::Locker;
@@ -97,6 +97,7 @@ impl Cron {
         let percent = EXPIRE_PERCENT + EXPIRE_PERCENT_STEP * (effort - 1);
         let budget = self.tick_time() * percent / 100;
         let begun = Instant::now();
+        expire_own(&self.engine, &mut self.locker);
         while !self.expiry.round(&self.engine, &mut self.locker) {
             if begun.elapsed() >= budget {
                 break;

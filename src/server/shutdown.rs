@@ -114,9 +114,8 @@ impl Shutdown {
     async fn attempt(&self, options: Options) -> Result<Infallible, Refused> {
         if options.by_signal {
             self.wait_for_cron().await;
-        } else {
-            tracing::info!("User requested shutdown...");
         }
+        tracing::info!("User requested shutdown...");
         self.go_on()?;
         let config = &self.engine.shared.config;
         let timeout = config.get_seconds(Param::ShutdownTimeout);

@@ -13,6 +13,7 @@ use crate::commands::cx::{Outcome, Role};
 use crate::commands::replication::reply_kept;
 use crate::exec::dispatch::Stop;
 use crate::exec::serve;
+use crate::replication::refusal;
 use crate::resp::reply::ReplyBuf;
 use crate::shared::clients::{Unblock, client_flag};
 use crate::shared::followers::Wanted;
@@ -50,7 +51,12 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
             connection.answer(|reply| reply.ok());
         }
         Outcome::Become(Role::Follower { request }) => {
-            return Ok(Next::Follow { request });
+            let has_pending_output = !connection.output.is_empty();
+            let engine = &connection.worker.engine;
+            match refusal(engine, &connection.session, &request, has_pending_output) {
+                Some(error) => connection.answer(|reply| reply.error(&error)),
+                None => return Ok(Next::Follow { request }),
+            }
         }
     }
     Ok(Next::Continue)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -101,7 +101,7 @@ pub struct Followers {
     /// How many there ever were.
     arrivals: AtomicU64,
     /// A snapshot is being made for some of them.
-    pub syncing: AtomicBool,
+    pub syncing: AtomicUsize,
     /// Those that min-replicas-to-write counts; cron keeps it.
     pub good: AtomicUsize,
     /// Woken at every acknowledgement.

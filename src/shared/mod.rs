@@ -43,6 +43,9 @@ pub mod spikes;
 /// Leader or follower, and of whom.
 pub mod role;
 
+/// Times to live that a writable follower's own clients gave.
+pub mod own_expiries;
+
 /// Saves and loads: what runs and how the last one ended.
 pub mod jobs;
 
@@ -72,6 +75,7 @@ pub struct Shared {
     pub commandlog: commandlog::CommandLog,
     pub spikes: spikes::Spikes,
     pub role: role::Role,
+    pub own_expiries: own_expiries::OwnExpiries,
     pub followers: followers::Followers,
     pub jobs: jobs::Jobs,
     pub pause: clients::Pause,
@@ -117,6 +121,7 @@ impl Shared {
             commandlog: commandlog::CommandLog::default(),
             spikes: spikes::Spikes::default(),
             role: role::Role::default(),
+            own_expiries: own_expiries::OwnExpiries::default(),
             followers: followers::Followers::default(),
             jobs: jobs::Jobs::default(),
             pause: clients::Pause::default(),

@@ -8,6 +8,7 @@
 //! the log copies it from there, and nobody else does.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::entry::Entry;
 use super::waiters::Ready;
@@ -51,6 +52,10 @@ pub struct Effects {
     unit_bytes: Vec<u8>,
     /// Where in memory the requests of this group stand.
     input: Range<usize>,
+    /// Whether times to live that are given now are this follower's own affair.
+    pub owns_expiries: bool,
+    /// Such times, with databases and keys.
+    pub own_expiries: Vec<(u32, Arc<[u8]>, i64)>,
     pub events: Vec<Event>,
     pub hits: u64,
     pub misses: u64,

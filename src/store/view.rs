@@ -178,7 +178,7 @@ impl<'k> Locked<'k> {
         if let Some((old, new)) = overwritten {
             if old != new {
                 table.count_expiry(old, -1);
-                self.note_expiry(table, writing.tables, key.hash, new);
+                self.note_expiry(table, writing.tables, db, key, new);
             }
         } else {
             let at_ms = match ttl {
@@ -233,7 +233,7 @@ impl<'k> Locked<'k> {
         table
             .table
             .insert_new(key.hash, entry, &keyspace.hasher, &mut writing);
-        self.note_expiry(table, writing.tables, key.hash, expire_at_ms);
+        self.note_expiry(table, writing.tables, db, key, expire_at_ms);
         if first_field_ms.is_some() {
             self.note_fields(db, key, None, first_field_ms);
         }
@@ -284,7 +284,7 @@ impl<'k> Locked<'k> {
         entry.update(|entry| entry.set_expire(expire_at_ms));
         drop(entry);
         table.count_expiry(old, -1);
-        self.note_expiry(table, writing.tables, key.hash, expire_at_ms);
+        self.note_expiry(table, writing.tables, db, key, expire_at_ms);
         self.touch(db, key);
         true
     }
@@ -435,16 +435,21 @@ impl<'k> Locked<'k> {
 
     #[inline]
     fn note_expiry(
-        &self,
+        &mut self,
         table: &mut ShardTable,
         tables: &Tables,
-        hash: u64,
+        db: u32,
+        key: Key,
         expire_at_ms: Option<i64>,
     ) {
         if let Some(at_ms) = expire_at_ms {
             table.count_expiry(expire_at_ms, 1);
             tables.lower_deadline(self.locker.gate, at_ms);
-            table.table.lower_deadline(hash, at_ms);
+            table.table.lower_deadline(key.hash, at_ms);
+            let effects = &mut self.locker.effects;
+            if effects.owns_expiries {
+                effects.own_expiries.push((db, key.bytes.into(), at_ms));
+            }
         }
     }
 

@@ -96,7 +96,7 @@ harness_change_body wait_server_started {incr maxiter -1} {
 }
 
 # A busy machine may be four times as slow as the suite expects.
-harness_change_body wait_for_condition {$maxtries} {4 * $maxtries}
+harness_change_body wait_for_condition "while " "set maxtries \[expr {4 * \$maxtries}\]; while "
 
 # The signal that stops a process of many threads reaches one of them first, and the others
 # run on until that one has been scheduled. The suite expects a process that has stopped.

@@ -118,3 +118,44 @@ fn the_end_moves_with_the_key() {
         ],
     );
 }
+
+#[test]
+fn a_writable_follower_ends_its_own_keys_and_no_others() {
+    for kind in [Kind::Ours, Kind::Redis] {
+        let Some(leader) = start(kind, &["--enable-debug-command", "yes"]) else {
+            continue;
+        };
+        let mut client = leader.client();
+        check(&mut client, "DEBUG SET-ACTIVE-EXPIRE 0", "+OK");
+        let writable = ["--replica-read-only", "no"];
+        let Some(follower) = start_follower(kind, leader.port, &writable) else {
+            continue;
+        };
+        wait_for_link(&follower);
+        check(&mut client, "SET theirs 1 PX 100", "+OK");
+        wait_for_offset(&leader, &follower);
+        let mut own = follower.client();
+        check_all(
+            &mut own,
+            &[
+                ("SET a 1 PX 300", "+OK"),
+                ("SET b 1", "+OK"),
+                ("PEXPIRE b 300", ":1"),
+                ("SET c 1 PX 300", "+OK"),
+                ("PERSIST c", ":1"),
+                ("SET d 1 PX 300", "+OK"),
+                ("PEXPIRE d 100000", ":1"),
+            ],
+        );
+        assert_eq!(stat(&follower, "slave_expires_tracked_keys"), 4, "{kind:?}");
+        wait_until(Duration::from_secs(10), "a and b end", || {
+            own.run("DBSIZE").integer() == 3
+        });
+        check(&mut own, "TTL c", ":-1");
+        check(&mut own, "GET d", "\"1\"");
+        assert_eq!(stat(&follower, "expired_keys"), 2, "{kind:?}");
+        // Nothing of it goes any further, and the leader's key waits for the leader.
+        check(&mut own, "GET theirs", "nil");
+        check(&mut client, "EXISTS a b", ":0");
+    }
+}

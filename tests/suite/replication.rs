@@ -470,13 +470,64 @@ fn a_follower_that_asks_for_more_than_it_may_is_refused() {
         "PSYNC ? -1",
         "-NOMASTERLINK Can't SYNC while not connected with my master",
     );
-    let mut client = server.client();
     check(&mut client, "REPLICAOF NO ONE", "+OK");
     check(
         &mut client,
         &format!("PSYNC {} 1 FAILOVER", "a".repeat(40)),
         "-ERR PSYNC FAILOVER can't be sent to a master.",
     );
+    let not_an_integer = "-ERR value is not an integer or out of range";
+    check(&mut client, "PSYNC id offset", not_an_integer);
+    assert!(server.log().contains("but with a wrong offset"));
+    // It is a client still.
+    check(&mut client, "PING", "+PONG");
+}
+
+#[test]
+fn a_follower_that_asks_for_a_reply_is_dropped_and_the_log_says_why() {
+    for kind in [Kind::Ours, Kind::Redis] {
+        let Some(server) = start(kind, &AT_ONCE) else {
+            continue;
+        };
+        for (request, name, error) in [
+            ("PING", "ping", None),
+            ("SLOWLOG GET", "slowlog|get", None),
+            (
+                "GET a",
+                "get",
+                Some("Replica can't interact with the keyspace"),
+            ),
+            (
+                "GET",
+                "get",
+                Some("wrong number of arguments for 'get' command"),
+            ),
+            (
+                "REPLCONF x y",
+                "replconf",
+                Some("Unrecognized REPLCONF option: x"),
+            ),
+            (
+                "NOSUCH",
+                "<unknown>",
+                Some("unknown command 'NOSUCH', with args"),
+            ),
+        ] {
+            let before = server.log().len();
+            let mut client = server.client();
+            client.send(format!("PSYNC ? -1\r\n{request}\r\n").as_bytes());
+            client.recv_to_end();
+            let says = |text: &str| server.log()[before..].contains(text);
+            let what =
+                format!("Replica generated a reply to command '{name}', disconnecting it: id=");
+            wait_until(SOON, &what, || says(&what));
+            let critical = "== CRITICAL == This master is sending an error to its replica: ";
+            match error {
+                Some(error) => wait_until(SOON, error, || says(&format!("{critical}'{error}"))),
+                None => assert!(!says(critical), "{request}"),
+            }
+        }
+    }
 }
 
 #[test]

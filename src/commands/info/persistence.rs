@@ -43,7 +43,7 @@ fn save(report: &mut Report) {
     report.counter("rdb_changes_since_last_save", &report.shared.stats.dirty);
     // In Redis a full sync is one, and its tools and tests look for it here.
     let syncing = report.shared.followers.syncing.load(Ordering::Relaxed);
-    report.flag("rdb_bgsave_in_progress", running || syncing);
+    report.flag("rdb_bgsave_in_progress", running || syncing > 0);
     let last_save_unix_s = report.shared.last_save_unix_s();
     report.line("rdb_last_save_time", last_save_unix_s);
     let status = if saves.last_failed() { "err" } else { "ok" };

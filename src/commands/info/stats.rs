@@ -13,7 +13,8 @@ pub fn stats(report: &mut Report) {
     report.counter("total_forks", &stats.rare.total_forks);
     let cached = &stats.rare.migrate_cached_sockets;
     report.counter("migrate_cached_sockets", cached);
-    report.line("slave_expires_tracked_keys", 0);
+    let own_expiries = &report.shared.own_expiries;
+    report.line("slave_expires_tracked_keys", own_expiries.len());
     report.line("tracking_total_keys", 0);
     report.line("tracking_total_items", 0);
     report.line("tracking_total_prefixes", 0);

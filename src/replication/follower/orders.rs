@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::super::desk::RoleRequest;
 use super::super::line::LogLine;
-use super::super::link::Target;
+use super::super::link::{Target, connection_lost_lines};
 use super::super::roles;
 use super::{Following, now_ms};
 use crate::shared::role::FailoverPhase;
@@ -71,6 +71,7 @@ impl Following {
             target.host, target.port
         );
         roles::follow(&self.engine.shared, self.applier.locker(), &target);
+        say_goodbye(self.link.status().is_up);
         self.follow(target);
         LogLine::notice(text).log();
         "OK"
@@ -99,11 +100,16 @@ impl Following {
 
     /// Becomes a leader, unless it is one.
     pub fn lead(&mut self, why: &str) {
+        let was_up = self.link.status().is_up;
         let mut actions = Vec::new();
         self.link.unfollow(&mut actions);
         self.perform(actions);
-        if roles::lead(&self.engine.shared, self.applier.locker()) {
-            LogLine::notice("Discarding previously cached master state.").log();
+        if let Some(line) = roles::lead(&self.engine.shared, self.applier.locker()) {
+            say_goodbye(was_up);
+            if was_up || self.resumes {
+                LogLine::notice("Discarding previously cached master state.").log();
+            }
+            line.log();
             LogLine::notice(format!("MASTER MODE enabled ({why})")).log();
         }
     }
@@ -111,8 +117,8 @@ impl Following {
     // ---- failover ----
 
     fn hand_over(&mut self, target: Target, verdict: oneshot::Sender<bool>) {
-        self.keep_own_history();
         roles::hand_over(&self.engine.shared, self.applier.locker(), &target);
+        self.keep_own_history();
         self.hand_over = Some(verdict);
         self.follow(target);
     }
@@ -123,5 +129,12 @@ impl Following {
             // Without a failover's task the server is ending.
             let _ = verdict.send(accepted);
         }
+    }
+}
+
+/// Logs the end of a link that was ended by a request.
+fn say_goodbye(was_up: bool) {
+    if was_up {
+        connection_lost_lines().iter().for_each(LogLine::log);
     }
 }

@@ -216,7 +216,7 @@ fn a_failover_request_makes_a_follower_lead() {
         ..LEADER
     };
     let received = format!("Failover request received for replid {ours}.");
-    let lines = vec![LogLine::warning(received)];
+    let lines = vec![LogLine::notice(received)];
     assert_eq!(screened(&line, follower), Screened::Promote(lines));
     let other = format!("PSYNC {} 51 FAILOVER", "a".repeat(40));
     let text = "ERR PSYNC FAILOVER replid must match my replid.";
