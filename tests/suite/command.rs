@@ -16,31 +16,6 @@ const OURS_ALONE: &[&str] = &[
     "msetex",
 ];
 
-/// Families of commands that are not there, by the categories of their commands.
-const LATER_CATEGORIES: &[&str] = &["@set", "@hash", "@geo", "@scripting"];
-
-/// The same by the beginnings of their names.
-const LATER_PREFIXES: &[&str] = &[
-    // Users.
-    "acl",
-    // The cluster.
-    "cluster",
-    "asking",
-    "module",
-    // The append-only file.
-    "bgrewriteaof",
-    "waitaof",
-    // Containers, whose subcommands alone have categories.
-    "function",
-    "script",
-    "xgroup",
-    "xinfo",
-    // Tracking.
-    "client|caching",
-    "client|getredir",
-    "client|tracking",
-];
-
 /// Every command and subcommand of a server, in full.
 fn names(client: &mut Client) -> Vec<String> {
     let list = client.run("COMMAND LIST");
@@ -165,47 +140,6 @@ fn what_valkey_has_too_is_described_as_there() {
             let reply = reply.to_string().replace(", ~[]]", ", []]");
             assert_eq!(reply, expect.to_string(), "{name}");
         }
-    }
-}
-
-/// A command that is missing belongs to a family that is missing as a whole.
-#[track_caller]
-fn check_nothing_is_missing(peer: &Server) {
-    let ours = names(&mut Server::start(&[]).client());
-    let mut peer = peer.client();
-    let mut missing = names(&mut peer);
-    missing.retain(|name| !ours.contains(name));
-    missing.retain(|name| {
-        let info = peer.cmd(&["COMMAND", "INFO", name]);
-        let info = info.items()[0].items();
-        let (flags, categories) = (info[2].to_string(), info[6].to_string());
-        let is_later = |category: &&str| categories.contains(category);
-        let mut prefixes = LATER_PREFIXES.iter();
-        !flags.contains("module")
-            && !LATER_CATEGORIES.iter().any(is_later)
-            && !prefixes.any(|prefix| name.starts_with(prefix))
-    });
-    assert!(missing.is_empty(), "{missing:?}");
-}
-
-#[test]
-fn every_command_of_redis_7_is_here_or_in_a_later_family() {
-    if let Some(peer) = Peer::start(&[]) {
-        check_nothing_is_missing(&peer);
-    }
-}
-
-#[test]
-fn every_command_of_redis_8_is_here_or_in_a_later_family() {
-    if let Some(peer) = Peer::start_8(&[]) {
-        check_nothing_is_missing(&peer);
-    }
-}
-
-#[test]
-fn every_command_of_valkey_9_is_here_or_in_a_later_family() {
-    if let Some(peer) = Peer::start_valkey(&[]) {
-        check_nothing_is_missing(&peer);
     }
 }
 

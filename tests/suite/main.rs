@@ -49,6 +49,8 @@ mod losses;
 
 mod command;
 
+mod missing;
+
 mod config;
 
 mod info;

@@ -121,7 +121,11 @@ fn load(cx: &mut Cx, key: Key, request: &Request) -> Result<(Elements, Option<Or
         }
         Some(Value::ZSet(zset)) => {
             let down = order.is_none() && request.descending;
-            let first = if down { zset.len().saturating_sub(1) } else { 0 };
+            let first = if down {
+                zset.len().saturating_sub(1)
+            } else {
+                0
+            };
             let walk = zset.walk(first, usize::MAX, down);
             walk.for_each(|(member, _)| elements.push(member));
         }
