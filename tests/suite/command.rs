@@ -156,6 +156,7 @@ fn documented_as_in_redis_8() {
             ("set", "has Valkey's IFEQ"),
             ("zscan", "has Valkey's NOSCORES"),
             ("bitcount", "has Valkey's optional end"),
+            ("hsetex", "has Valkey's conditions on the key"),
         ],
     );
 }
@@ -169,6 +170,7 @@ fn described_as_in_redis_7() {
     let in_scripts = "may be called by scripts";
     let differences = [
         ("scan", later_tips),
+        ("sinterstore", "told of its sources first"),
         ("randomkey", later_tips),
         ("client|setname", later_tips),
         ("config|resetstat", later_tips),
