@@ -1,8 +1,8 @@
 //! The 80-bit extended double of x86. INCRBYFLOAT and HINCRBYFLOAT of Redis compute in
 //! it, so `0.1 + 0.2` gives `0.3` there; we give the same digits on every machine.
 
-use rustc_apfloat::Float;
 use rustc_apfloat::ieee::X87DoubleExtended;
+use rustc_apfloat::{Float, Round};
 
 use super::number::FloatText;
 
@@ -44,6 +44,15 @@ impl LongDouble {
     )]
     pub fn add(self, other: LongDouble) -> LongDouble {
         LongDouble((self.0 + other.0).value)
+    }
+
+    /// How many thousandths it has, rounded up; what is beyond all numbers is the last one.
+    pub fn thousandths_up(self) -> i128 {
+        let thousand = X87DoubleExtended::from_u128(1000).value;
+        let product = (self.0 * thousand).value;
+        product
+            .to_i128_r(128, Round::TowardPositive, &mut false)
+            .value
     }
 
     /// Whether this is not a number, as the sum of two opposite infinities is.
@@ -166,6 +175,25 @@ mod tests {
         let mut out = Vec::new();
         a.add(b).format(&mut out);
         assert_eq!(String::from_utf8_lossy(&out), expect);
+    }
+
+    #[test]
+    fn thousandths_are_rounded_up() {
+        fn check(text: &str, expect: i128) {
+            let value = LongDouble::parse(text.as_bytes()).unwrap();
+            assert_eq!(value.thousandths_up(), expect, "{text}");
+        }
+        check("0", 0);
+        check("0.1", 100);
+        check("1.0001", 1001);
+        check("-0.0001", 0);
+        // The binary fraction is a little less than what is written, as it is in Redis.
+        check("-0.001", 0);
+        check("1e-400", 1);
+        check("9223372036854775.807", i128::from(i64::MAX));
+        check("1e400", i128::MAX);
+        check("inf", i128::MAX);
+        check("-inf", i128::MIN);
     }
 
     #[test]

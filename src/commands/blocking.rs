@@ -2,7 +2,7 @@
 
 use super::cx::Cx;
 use super::error::CmdError;
-use crate::base::number::parse_f64;
+use crate::base::long_double::LongDouble;
 
 const NO_FLOAT: &str = "ERR timeout is not a float or out of range";
 const NEGATIVE: &str = "ERR timeout is negative";
@@ -14,12 +14,12 @@ const OUT_OF_RANGE: &str = "ERR timeout is out of range";
 /// # Errors
 /// It is no number, or none of a time to come.
 pub fn deadline(cx: &Cx, seconds: &[u8]) -> Result<Option<i64>, CmdError> {
-    let seconds = parse_f64(seconds).ok_or(CmdError::text(NO_FLOAT))?;
-    let ms = (seconds * 1000.0).ceil();
-    if ms > i64::MAX as f64 {
+    let seconds = LongDouble::parse(seconds).ok_or(CmdError::text(NO_FLOAT))?;
+    let ms = seconds.thousandths_up();
+    if ms > i128::from(i64::MAX) {
         return Err(CmdError::text(OUT_OF_RANGE));
     }
-    deadline_after(cx, ms as i64)
+    deadline_after(cx, i64::try_from(ms).unwrap_or(i64::MIN))
 }
 
 /// The same for a timeout in milliseconds; 0 means for ever.

@@ -148,7 +148,7 @@ pub fn zipmap(bytes: &[u8]) -> Result<(impl Iterator<Item = Pair<'_>>, usize), C
     if rest.len() != 1 {
         return Err(corrupt(bytes.len() - rest.len()));
     }
-    if claimed < ZIPMAP_COUNT_UNKNOWN && usize::from(claimed) != count {
+    if claimed != ZIPMAP_COUNT_UNKNOWN && usize::from(claimed) != count {
         return Err(corrupt(0));
     }
     let mut rest = pairs;

@@ -306,7 +306,19 @@ fn what_finds_nothing_waits() {
     check_waits(&mut server, "BRPOPLPUSH a b 2", &["a"], at(2000));
     let no_float = "-ERR timeout is not a float or out of range";
     server.check("BLPOP a b", no_float);
-    server.check("BLPOP a -1", "-ERR timeout is negative");
+    for (timeout, expect) in [
+        ("-1", "-ERR timeout is negative"),
+        ("-1e400", "-ERR timeout is negative"),
+        ("inf", "-ERR timeout is out of range"),
+        ("1e400", "-ERR timeout is out of range"),
+        ("9223372036854775.807", "-ERR timeout is out of range"),
+        ("1e4933", no_float),
+        ("nan", no_float),
+    ] {
+        server.check(&format!("BLPOP a {timeout}"), expect);
+    }
+    check_waits(&mut server, "BLPOP a 1e-400", &["a"], at(1));
+    check_waits(&mut server, "BLPOP a -0.0001", &["a"], None);
     server.check("BLMOVE a b LEFT UP x", "-ERR syntax error");
     server.check("BLMOVE a b LEFT LEFT x", no_float);
     server.check("BRPOPLPUSH a b x", no_float);
