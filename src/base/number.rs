@@ -259,8 +259,8 @@ fn put_fraction(digits: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The shortest digits of a finite, non-zero double, laid out plainly when that takes few
-/// zeros and with an exponent otherwise.
-fn format_shortest(value: f64, out: &mut Vec<u8>) {
+/// zeros and with an exponent otherwise: integers too.
+pub fn format_shortest(value: f64, out: &mut Vec<u8>) {
     let mut buffer = ryu::Buffer::new();
     let decimal = Decimal::read(buffer.format_finite(value.abs()).as_bytes());
     let digits = &decimal.digits[..decimal.len];
