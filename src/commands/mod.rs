@@ -77,6 +77,9 @@ pub mod stream;
 /// Sorted sets: ZADD, ZRANGE and their relatives.
 pub mod zset;
 
+/// Places on earth: GEOADD, GEOSEARCH and their relatives.
+pub mod geo;
+
 /// SORT.
 pub mod sort;
 
@@ -137,6 +140,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     set::COMMANDS,
     stream::COMMANDS,
     zset::COMMANDS,
+    geo::COMMANDS,
     sort::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,

@@ -155,6 +155,8 @@ fn documented_as_in_redis_8() {
         &[
             ("set", "has Valkey's IFEQ"),
             ("zscan", "has Valkey's NOSCORES"),
+            ("geosearch", "has Valkey's BYPOLYGON"),
+            ("geosearchstore", "has Valkey's BYPOLYGON"),
             ("bitcount", "has Valkey's optional end"),
             ("hsetex", "has Valkey's conditions on the key"),
         ],

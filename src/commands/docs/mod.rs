@@ -16,6 +16,9 @@ pub mod list;
 /// Sorted sets.
 pub mod zset;
 
+/// Places on earth.
+pub mod geo;
+
 /// Bitmaps.
 pub mod bitmap;
 
@@ -56,6 +59,7 @@ pub const GROUPS: &[(&str, &[Doc])] = &[
     ("string", string::DOCS),
     ("list", list::DOCS),
     ("sorted-set", zset::DOCS),
+    ("geo", geo::DOCS),
     ("bitmap", bitmap::DOCS),
     ("hyperloglog", hyperloglog::DOCS),
     ("hash", hash::DOCS),

@@ -21,13 +21,13 @@ const ONE_INCREMENT: CmdError =
 const NO_NUMBER: CmdError = CmdError::text("ERR resulting score is not a number (NaN)");
 
 #[derive(Clone, Copy, Default)]
-struct Options {
-    nx: bool,
-    xx: bool,
+pub struct Options {
+    pub nx: bool,
+    pub xx: bool,
     gt: bool,
     lt: bool,
     /// Reply with the number of members changed, not only of those added.
-    ch: bool,
+    pub ch: bool,
     incr: bool,
 }
 
@@ -96,18 +96,32 @@ enum Added {
     Refused,
 }
 
+/// Scores with their members.
+pub type Pairs<'a> = SmallVec<[(f64, &'a [u8]); 4]>;
+
 /// Adds the pairs of score and member that are left of the arguments.
 fn add(cx: &mut Cx, key: Key, options: Options, mut args: Args) -> Result<Outcome, CmdError> {
-    let mut pairs: SmallVec<[(f64, &[u8]); 4]> = SmallVec::new();
+    let mut pairs = Pairs::new();
     while !args.is_empty() {
         pairs.push((args.f64(), args.bytes()));
     }
     args.finish()?;
+    put(cx, key, options, &pairs)?;
+    Ok(Outcome::Done)
+}
+
+/// Adds members, at least one, and replies as ZADD does. Whether anything has changed.
+pub fn put(
+    cx: &mut Cx,
+    key: Key,
+    options: Options,
+    pairs: &[(f64, &[u8])],
+) -> Result<bool, CmdError> {
     let (db, limits) = (cx.session.db, limits(cx));
     let is_there = cx.store.peek_as::<ZSet>(db, key)?.is_some();
     if !is_there && options.xx {
         reply(cx, options, 0, 0, None);
-        return Ok(Outcome::Done);
+        return Ok(false);
     }
     let mut changing = cx.store.change_or_new::<ZSet>(db, key)?;
     let set = &mut *changing;
@@ -115,7 +129,7 @@ fn add(cx: &mut Cx, key: Key, options: Options, mut args: Args) -> Result<Outcom
     let first = pairs.first().map_or(0, |(_, member)| member.len());
     set.expect(pairs.len(), if is_there { 0 } else { first }, &limits);
     let (mut added, mut changed, mut last) = (0, 0, None);
-    for (score, member) in pairs {
+    for &(score, member) in pairs {
         last = match add_one(set, member, score, options, &limits)? {
             Added::New(score) => {
                 added += 1;
@@ -130,13 +144,14 @@ fn add(cx: &mut Cx, key: Key, options: Options, mut args: Args) -> Result<Outcom
         };
     }
     drop(changing);
-    if added + changed > 0 {
+    let any = added + changed > 0;
+    if any {
         cx.dirty(added + changed);
         cx.event(ZSET, if options.incr { "zincr" } else { "zadd" }, key);
         cx.changed(key);
     }
     reply(cx, options, added, changed, last);
-    Ok(Outcome::Done)
+    Ok(any)
 }
 
 fn reply(cx: &mut Cx, options: Options, added: u64, changed: u64, score: Option<f64>) {

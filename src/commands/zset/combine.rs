@@ -333,8 +333,9 @@ fn store(cx: &mut Cx, mut args: Args, operation: Operation) -> Result<Outcome, C
     let request = Request::parse(cx, &mut args, operation, Form::Store)?;
     let result = request.result(operation);
     // A map has no key twice.
-    let set = ZSet::build(members(&result), &limits(cx));
-    replace(cx, into, set.unwrap_or_default(), operation.stored());
+    let set = ZSet::build(members(&result), &limits(cx)).unwrap_or_default();
+    cx.reply.integer(set.len() as i64);
+    replace(cx, into, set, operation.stored(), 1);
     Ok(Outcome::Done)
 }
 

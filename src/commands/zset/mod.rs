@@ -21,6 +21,8 @@ mod pop;
 /// Several sets made one: ZUNION, ZINTER, ZDIFF.
 mod combine;
 
+pub(super) use self::add::{Options as AddOptions, Pairs, put as add_members};
+
 use super::cx::Cx;
 use super::spec::flag::{BLOCKING, DENYOOM, FAST, MOVABLE_KEYS, READONLY, WRITE};
 use super::spec::{Begin, Find, KeySpec, Spec, access, category};
@@ -141,11 +143,11 @@ pub const COMMANDS: &[Spec] = &[
     .keys(STORE_KEYS),
 ];
 
-fn limits(cx: &Cx) -> Limits {
+pub(super) fn limits(cx: &Cx) -> Limits {
     cx.shared.config.zset_limits()
 }
 
-fn reply_item(reply: &mut ReplyBuf, item: Item) {
+pub(super) fn reply_item(reply: &mut ReplyBuf, item: Item) {
     match item {
         Item::Int(value) => reply.bulk_i64(value),
         Item::Text(text) => reply.bulk(text),
@@ -170,15 +172,13 @@ fn reply_member(reply: &mut ReplyBuf, (member, score): (Item, f64), with_scores:
     }
 }
 
-/// Puts a result in the place of whatever a key holds, or deletes the key if it is empty,
-/// and replies with the number of members.
-pub(super) fn replace(cx: &mut Cx, key: Key, set: ZSet, event: &'static str) {
-    let count = set.len();
-    cx.reply.integer(count as i64);
-    if count > 0 {
+/// Puts a result in the place of whatever a key holds, or deletes the key if it is empty.
+/// It counts as so many changes.
+pub(super) fn replace(cx: &mut Cx, key: Key, set: ZSet, event: &'static str, changes: u64) {
+    if !set.is_empty() {
         cx.put_value(key, Value::ZSet(set), None);
         cx.event(event::ZSET, event, key);
-        cx.dirty(1);
+        cx.dirty(changes);
     } else if let Some(old) = cx.store.remove(cx.session.db, key) {
         cx.store.effects().discard(old);
         cx.event(event::GENERIC, "del", key);

@@ -166,6 +166,8 @@ pub fn zrangestore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         }
         part
     });
-    replace(cx, into, part.unwrap_or_default(), "zrangestore");
+    let part = part.unwrap_or_default();
+    cx.reply.integer(part.len() as i64);
+    replace(cx, into, part, "zrangestore", 1);
     Ok(Outcome::Done)
 }

@@ -232,17 +232,15 @@ fn bounds_of(corners: &[Place]) -> Bounds {
     })
 }
 
-/// The place below the middle of the corners, which is inside of the earth.
+/// The place above the middle of the corners, which is inside of the earth.
 fn middle_of(corners: &[Place]) -> Place {
     let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
     for corner in corners {
         let (lon, lat) = (radians(corner.lon), radians(corner.lat));
-        x += EARTH_RADIUS_M * lat.cos() * lon.cos();
-        y += EARTH_RADIUS_M * lat.cos() * lon.sin();
-        z += EARTH_RADIUS_M * lat.sin();
+        x += lat.cos() * lon.cos();
+        y += lat.cos() * lon.sin();
+        z += lat.sin();
     }
-    let count = corners.len() as f64;
-    let (x, y, z) = (x / count, y / count, z / count);
     Place {
         lon: degrees(f64::atan2(y, x)),
         lat: degrees(f64::atan2(z, (x * x + y * y).sqrt())),
