@@ -63,6 +63,7 @@ fn every_directive_has_a_reader() {
             Param::HashMaxListpackEntries | Param::HashMaxListpackValue => &[".type_limits()"],
             Param::ZsetMaxListpackEntries | Param::ZsetMaxListpackValue => &[".type_limits()"],
             Param::ListMaxListpackSize => &[".list_limits()"],
+            Param::StreamNodeMaxBytes | Param::StreamNodeMaxEntries => &[".stream_limits()"],
             Param::EnableProtectedConfigs => return false,
             _ => &[],
         };

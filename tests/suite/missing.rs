@@ -92,17 +92,6 @@ const MISSING: &[&str] = &[
     "script|kill",
     "script|load",
     "script|show",
-    // Places on a map.
-    "geoadd",
-    "geodist",
-    "geohash",
-    "geopos",
-    "georadius",
-    "georadius_ro",
-    "georadiusbymember",
-    "georadiusbymember_ro",
-    "geosearch",
-    "geosearchstore",
     // Client-side caching.
     "client|caching",
     "client|getredir",
