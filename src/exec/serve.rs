@@ -169,6 +169,11 @@ fn serve(engine: &Engine, locked: &mut Locked, parked: &Parked) {
     let stats = engine.shared.stats.thread(gate);
     if let Some(cost) = stats.costs.get(parked.command as usize) {
         cost.calls.add(1);
+        cost.failed.add(u64::from(result.is_err()));
+    }
+    if let Err(error) = &result {
+        stats.error_replies.add(1);
+        engine.shared.stats.count_error(&error.message());
     }
     claim.served(reply.bytes().to_vec());
     leave_lines(locked, parked);

@@ -168,7 +168,8 @@ impl<'a, 'k> Step<'a, 'k> {
                 left
             }
             Outcome::Block(blocking) => {
-                // It has not run yet.
+                // It has not run yet, but what it did is done: a due key is gone, a consumer made.
+                self.end_unit(id);
                 self.stats.costs[id as usize].calls.take_back();
                 let (engine, session) = (self.engine, &*self.session);
                 let parked = park(engine, self.locked, session, id, argv, *blocking);
