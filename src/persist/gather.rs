@@ -101,12 +101,16 @@ impl Gatherer {
     }
 
     fn put_value(&mut self, key: &[u8], value: &Value, meta: KeyMeta) {
-        let Some(type_byte) = value::type_byte(value, TARGET) else {
-            return;
+        // The few values that the oldest version has no type for are written as a newer one's:
+        // whoever knows the type reads it under either header, anybody else refuses the file.
+        let known = |target| Some((target, value::type_byte(value, target)?));
+        let found = [TARGET, FileVersion::Redis12].into_iter().find_map(known);
+        let Some((target, type_byte)) = found else {
+            unreachable!("the newest version has a type for every value");
         };
         let Gatherer { encoder, out, .. } = self;
         encoder.put_entry_head(out, type_byte, key, meta);
-        value::put(value, TARGET, encoder, out);
+        value::put(value, target, encoder, out);
     }
 
     #[inline]
