@@ -1,7 +1,6 @@
 //! What a handler works with, and what it may leave for others to do.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::args::Args;
 use super::error::CmdError;
@@ -10,11 +9,11 @@ use crate::resp::argv::OwnedCommand;
 use crate::resp::reply::ReplyBuf;
 use crate::shared::Shared;
 use crate::shared::followers::Wanted;
+use crate::shared::migration::Migration;
 use crate::shared::parked::{Nothing, Parked};
 use crate::shared::session::{Origin, Session};
 use crate::store::keyspace::Key;
 use crate::store::locked::Locked;
-use crate::store::watch::WatchFlag;
 use crate::types::Kind;
 
 /// What a command's function is.
@@ -172,43 +171,6 @@ pub enum Job {
     /// DEBUG SEGFAULT and its like: end at once, without saving.
     Crash,
 }
-
-/// Keys on their way to another server, and how they get there.
-#[derive(Debug, Default)]
-pub struct Migration {
-    pub host: String,
-    pub port: String,
-    /// What AUTH is given there; nothing if it is not needed.
-    pub auth: Vec<Box<[u8]>>,
-    pub from_db: u32,
-    pub to_db: i64,
-    /// For each step of it.
-    pub timeout: Duration,
-    /// The keys stay here too.
-    pub copy: bool,
-    pub replace: bool,
-    pub parcels: Vec<Parcel>,
-}
-
-#[derive(Debug)]
-pub struct Parcel {
-    pub key: Box<[u8]>,
-    pub hash: u64,
-    pub payload: Vec<u8>,
-    pub expire_at_ms: Option<i64>,
-    /// Raised when the key is changed after it was packed.
-    pub changed: Arc<WatchFlag>,
-    pub has_arrived: bool,
-}
-
-/// Every one is its own: it watches keys.
-impl PartialEq for Migration {
-    fn eq(&self, other: &Migration) -> bool {
-        std::ptr::eq(self, other)
-    }
-}
-
-impl Eq for Migration {}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shutdown {

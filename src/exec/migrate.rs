@@ -3,12 +3,10 @@
 use super::Engine;
 use super::commit::commit_for;
 use super::dispatch::prepare;
-use crate::commands::cx::{Migration, Parcel};
-use crate::commands::keyspace::migrate::pack;
+use crate::commands::keyspace::migrate::{delete, pack};
+use crate::shared::migration::{Migration, Parcel};
 use crate::shared::session::Session;
-use crate::store::effects::event;
-use crate::store::keyspace::Key;
-use crate::store::locked::{Locked, Locker};
+use crate::store::locked::Locker;
 
 /// What became of the parcels.
 pub enum Settled {
@@ -44,7 +42,7 @@ pub fn settle(
     let db = migration.from_db;
     let parcels = std::mem::take(&mut migration.parcels);
     for parcel in &parcels {
-        locked.unwatch(db, key(parcel), &parcel.changed);
+        locked.unwatch(db, parcel.key(), &parcel.changed);
     }
     if shared.role.is_follower() {
         return Settled::Follows;
@@ -55,11 +53,15 @@ pub fn settle(
     let arrived = parcels.iter().filter(|parcel| parcel.has_arrived);
     let (changed, unchanged): (Vec<_>, Vec<_>) =
         arrived.partition(|parcel| parcel.changed.is_raised());
-    delete(&mut locked, db, &unchanged);
+    let count = delete(&mut locked, db, unchanged.into_iter());
+    let effects = locked.effects();
+    effects.group_dirty += count;
+    // Expiries on the way are logged each for itself.
+    effects.end_loose_unit();
     let again: Vec<Parcel> = changed
         .iter()
         .filter(|_| tries_again)
-        .filter_map(|parcel| pack(&mut locked, &shared.config, db, key(parcel)))
+        .filter_map(|parcel| pack(&mut locked, &shared.config, db, parcel.key()))
         .collect();
     commit_for(engine, &mut locked, gate, session, &[]);
     drop(locked);
@@ -68,31 +70,4 @@ pub fn settle(
         true => Settled::Done,
         false => Settled::Again(again),
     }
-}
-
-fn key(parcel: &Parcel) -> Key<'_> {
-    Key {
-        bytes: &parcel.key,
-        hash: parcel.hash,
-    }
-}
-
-/// Deletes the keys, and logs that as one DEL.
-fn delete(locked: &mut Locked, db: u32, parcels: &[&Parcel]) {
-    let mut command: Vec<&[u8]> = vec![b"DEL"];
-    for parcel in parcels {
-        if let Some(entry) = locked.remove(db, key(parcel)) {
-            command.push(&parcel.key);
-            let effects = locked.effects();
-            effects.discard(entry);
-            effects.event(event::GENERIC, "del", db, &parcel.key);
-            effects.group_dirty += 1;
-        }
-    }
-    // Expiries on the way are logged each for itself.
-    let effects = locked.effects();
-    if command.len() > 1 {
-        effects.log(db, &command);
-    }
-    effects.end_loose_unit();
 }

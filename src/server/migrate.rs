@@ -11,10 +11,10 @@ use super::connection::Connection;
 use super::links::Link;
 use crate::base::clock;
 use crate::base::number::digits;
-use crate::commands::cx::Migration;
 use crate::exec::migrate::{Settled, settle};
 use crate::resp::argv::encode_command;
 use crate::resp::value::{Value, parse_value};
+use crate::shared::migration::Migration;
 
 /// Keys that change while they are under way are sent again so often.
 const ROUNDS_MAX: usize = 16;
@@ -27,9 +27,9 @@ enum Broken {
     Ended(&'static str),
 }
 
-const WRITING: &str = "IOERR error or timeout writing to target instance";
-const READING: &str = "IOERR error or timeout reading to target instance";
-const CONNECTING: &str = "IOERR error or timeout connecting to the client";
+pub const WRITING: &str = "IOERR error or timeout writing to target instance";
+pub const READING: &str = "IOERR error or timeout reading to target instance";
+pub const CONNECTING: &str = "IOERR error or timeout connecting to the client";
 
 /// Returns the text of the reply; that of an error is what stands behind the dash.
 pub async fn run(connection: &mut Connection, mut migration: Migration) -> Result<String, String> {
@@ -109,13 +109,18 @@ async fn connect(migration: &Migration) -> Result<Link, String> {
     let Ok(connected) = connected else {
         return Err(CONNECTING.to_owned());
     };
-    let stream = connected.map_err(|error| match error.kind() {
-        // Redis notices this when it writes.
-        io::ErrorKind::ConnectionRefused => WRITING.to_owned(),
-        _ => CONNECTING.to_owned(),
-    })?;
+    let stream = connected.map_err(|error| connect_error(&error))?;
     let _ = stream.set_nodelay(true);
     Ok(Link { stream, db: None })
+}
+
+pub fn connect_error(error: &io::Error) -> String {
+    let text = match error.kind() {
+        // Redis notices this when it writes.
+        io::ErrorKind::ConnectionRefused => WRITING,
+        _ => CONNECTING,
+    };
+    text.to_owned()
 }
 
 /// One use of a link.
@@ -141,7 +146,7 @@ impl Transfer {
     /// Ok when the link is in order; inside, whether the target took everything, or its
     /// first complaint.
     async fn run(&mut self, migration: &mut Migration) -> Result<Result<(), String>, Broken> {
-        let (request, preludes) = self.request(migration);
+        let (request, preludes) = request(migration, self.link.db);
         self.write(&request).await?;
         let mut complaint = None;
         for _ in 0..preludes {
@@ -153,40 +158,7 @@ impl Transfer {
             parcel.has_arrived = taken && is_ready;
         }
         self.link.db = complaint.is_none().then_some(migration.to_db);
-        Ok(match complaint {
-            None => Ok(()),
-            Some(text) => Err(format!("ERR Target instance replied with error: {text}")),
-        })
-    }
-
-    /// All commands at once, and how many of them come before the keys.
-    fn request(&self, migration: &Migration) -> (Vec<u8>, usize) {
-        let (mut request, mut preludes) = (Vec::new(), 0);
-        if !migration.auth.is_empty() {
-            let mut auth: Vec<&[u8]> = vec![b"AUTH"];
-            auth.extend(migration.auth.iter().map(|word| &**word));
-            encode_command(&auth, &mut request);
-            preludes += 1;
-        }
-        if self.link.db != Some(migration.to_db) {
-            let mut text = digits();
-            encode_command(&[b"SELECT", text.of(migration.to_db)], &mut request);
-            preludes += 1;
-        }
-        let now_ms = clock::unix_ms();
-        for parcel in &migration.parcels {
-            let left_ms = parcel
-                .expire_at_ms
-                .map_or(0, |at_ms| (at_ms - now_ms).max(1));
-            let mut text = digits();
-            let left = text.of(left_ms);
-            let mut restore: Vec<&[u8]> = vec![b"RESTORE", &parcel.key, left, &parcel.payload];
-            if migration.replace {
-                restore.push(b"REPLACE");
-            }
-            encode_command(&restore, &mut request);
-        }
-        (request, preludes)
+        Ok(answer(complaint))
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Broken> {
@@ -216,8 +188,46 @@ impl Transfer {
     }
 }
 
+/// All commands at once, and how many of them come before the keys. `selected_db` is the
+/// database that the link has selected, as far as is known.
+pub fn request(migration: &Migration, selected_db: Option<i64>) -> (Vec<u8>, usize) {
+    let (mut request, mut preludes) = (Vec::new(), 0);
+    if !migration.auth.is_empty() {
+        let mut auth: Vec<&[u8]> = vec![b"AUTH"];
+        auth.extend(migration.auth.iter().map(|word| &**word));
+        encode_command(&auth, &mut request);
+        preludes += 1;
+    }
+    if selected_db != Some(migration.to_db) {
+        let mut text = digits();
+        encode_command(&[b"SELECT", text.of(migration.to_db)], &mut request);
+        preludes += 1;
+    }
+    let now_ms = clock::unix_ms();
+    for parcel in &migration.parcels {
+        let left_ms = parcel
+            .expire_at_ms
+            .map_or(0, |at_ms| (at_ms - now_ms).max(1));
+        let mut text = digits();
+        let left = text.of(left_ms);
+        let mut restore: Vec<&[u8]> = vec![b"RESTORE", &parcel.key, left, &parcel.payload];
+        if migration.replace {
+            restore.push(b"REPLACE");
+        }
+        encode_command(&restore, &mut request);
+    }
+    (request, preludes)
+}
+
+pub fn answer(complaint: Option<String>) -> Result<(), String> {
+    match complaint {
+        None => Ok(()),
+        Some(text) => Err(format!("ERR Target instance replied with error: {text}")),
+    }
+}
+
 /// Whether a reply is no error. The first error is kept.
-fn note_complaint(reply: Value, complaint: &mut Option<String>) -> bool {
+pub fn note_complaint(reply: Value, complaint: &mut Option<String>) -> bool {
     if let Value::Error(text) = &reply {
         complaint.get_or_insert_with(|| String::from_utf8_lossy(text).into_owned());
     }

@@ -31,6 +31,9 @@ pub mod connection;
 /// MIGRATE's way to another server.
 pub mod migrate;
 
+/// The same inside of a transaction.
+pub mod courier;
+
 /// Jobs that commands leave to tasks.
 pub mod jobs;
 

@@ -16,7 +16,7 @@ use super::oom::OomScore;
 use super::services::Services;
 use super::shutdown::Shutdown;
 use super::worker::{self, WorkerHandle};
-use super::{appliers, background, cron, garbage};
+use super::{appliers, background, courier, cron, garbage};
 use crate::base::hash::KeyHasher;
 use crate::base::{clock, memory};
 use crate::commands::FAMILIES;
@@ -177,6 +177,8 @@ fn build(config: Arc<Config>) -> anyhow::Result<(Arc<Engine>, Freed)> {
         commands: registry.len(),
     };
     let (shared, freed) = Shared::new(config, KeyHasher::random(), size, clock::unix_ms());
+    // There is no other yet.
+    let _ = shared.courier.set(courier::carry);
     Ok((Arc::new(Engine { shared, registry }), freed))
 }
 

@@ -25,6 +25,9 @@ pub mod session;
 /// Clients that wait for keys.
 pub mod parked;
 
+/// Keys on their way to another server.
+pub mod migration;
+
 /// Channels and their subscribers.
 pub mod pubsub;
 
@@ -49,9 +52,9 @@ pub mod own_expiries;
 /// Saves and loads: what runs and how the last one ended.
 pub mod jobs;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -79,6 +82,8 @@ pub struct Shared {
     pub followers: followers::Followers,
     pub jobs: jobs::Jobs,
     pub pause: clients::Pause,
+    /// For a MIGRATE that cannot let go of its locks. Without one it fails.
+    pub courier: OnceLock<migration::Courier>,
     /// To the thread that frees what is old (`free_elsewhere`).
     garbage: Sender<Garbage>,
     pub run_id: String,
@@ -125,6 +130,7 @@ impl Shared {
             followers: followers::Followers::default(),
             jobs: jobs::Jobs::default(),
             pause: clients::Pause::default(),
+            courier: OnceLock::new(),
             garbage,
             run_id: String::from_utf8_lossy(&rng.hex_id()).into_owned(),
             started_ms,

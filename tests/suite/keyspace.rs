@@ -319,6 +319,61 @@ fn keys_migrate() {
     check(&mut client, "EXISTS a", ":0");
 }
 
+// What follows in a transaction relies on the keys having gone, or not.
+#[test]
+fn keys_migrate_inside_of_a_transaction() {
+    for kind in [Kind::Ours, Kind::Redis] {
+        let (Some(server), Some(target)) = (start(kind, &[]), start(Kind::Ours, &[])) else {
+            continue;
+        };
+        let (mut client, mut there) = (server.client(), target.client());
+        let Some(follower) = start_follower(Kind::Ours, server.port, &[]) else {
+            continue;
+        };
+        wait_for_link(&follower);
+        let migrate = |key: &str, rest: &str| {
+            format!("MIGRATE 127.0.0.1 {} {key} 0 1000 {rest}", target.port)
+        };
+        let mut transact = |commands: &[&str], expect: &str| {
+            check(&mut client, "MULTI", "+OK");
+            for command in commands {
+                check(&mut client, command, "+QUEUED");
+            }
+            check(&mut client, "EXEC", expect);
+        };
+        let a = migrate("a", "");
+        transact(
+            &["SET a 1 PX 100000", &a, "GET a", "SET a 2", "GET a"],
+            "[+OK, +OK, nil, +OK, \"2\"]",
+        );
+        check(&mut there, "GET a", "\"1\"");
+        assert!(there.run("PTTL a").integer() > 0);
+        let busy = "-ERR Target instance replied with error: BUSYKEY Target key name already \
+                    exists.";
+        let several = migrate("\"\"", "KEYS a b missing");
+        transact(
+            &["SET b 3", &several, "MGET a b", &migrate("missing", "")],
+            &format!("[+OK, {busy}, [\"2\", nil], +NOKEY]"),
+        );
+        transact(
+            &[
+                &migrate("a", "COPY REPLACE"),
+                "GET a",
+                &migrate("a", "REPLACE"),
+                "GET a",
+            ],
+            "[+OK, \"2\", +OK, nil]",
+        );
+        check(&mut there, "MGET a b", "[\"2\", \"3\"]");
+        transact(
+            &["SET a 4", "MIGRATE 127.0.0.1 1 a 0 1000", "GET a"],
+            "[+OK, -IOERR error or timeout writing to target instance, \"4\"]",
+        );
+        wait_for_offset(&server, &follower);
+        check(&mut follower.client(), "MGET a b", "[\"4\", nil]");
+    }
+}
+
 // Other clients write while keys are under way: what they wrote must be at the target, or
 // still here.
 #[test]

@@ -3,6 +3,9 @@
 //! Other clients go on meanwhile. So every packed key is watched: what changed under way is
 //! not deleted here but packed and sent again, and whoever looks sees the key here until it
 //! is there.
+//!
+//! A transaction's commands may rely on what those before them did, and nobody may come in
+//! between: there the keys are sent at once, and whoever needs their locks waits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +13,13 @@ use std::time::Duration;
 use super::dump;
 use crate::base::number::parse_i64;
 use crate::commands::args::Args;
-use crate::commands::cx::{Cx, Job, Migration, Outcome, Parcel};
+use crate::commands::cx::{Cx, Job, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::spec::{KeyRef, access};
 use crate::config::{Config, Param};
 use crate::resp::argv::Argv;
+use crate::shared::migration::{Migration, Parcel};
+use crate::store::effects::event;
 use crate::store::keyspace::Key;
 use crate::store::locked::Locked;
 
@@ -50,11 +55,6 @@ pub fn keys(argv: Argv, found: &mut Vec<KeyRef>) {
 }
 
 pub fn migrate(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
-    if cx.in_transaction {
-        return Err(CmdError::text(
-            "ERR MIGRATE is not allowed inside a transaction",
-        ));
-    }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (host, port) = (text(args.bytes()), text(args.bytes()));
     let named = args.clone();
@@ -85,7 +85,50 @@ pub fn migrate(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         cx.reply.simple("NOKEY");
         return Ok(Outcome::Done);
     }
+    if cx.in_transaction {
+        return send_now(cx, migration);
+    }
     Ok(Outcome::Ask(Job::Migrate(Box::new(migration))))
+}
+
+fn send_now(cx: &mut Cx, mut migration: Migration) -> Result<Outcome, CmdError> {
+    let sent = match cx.shared.courier.get() {
+        Some(carry) => carry(&mut migration),
+        None => Err("IOERR error or timeout connecting to the client".to_owned()),
+    };
+    let db = migration.from_db;
+    for parcel in &migration.parcels {
+        let key = parcel.key();
+        cx.store.unwatch(db, key, &parcel.changed);
+    }
+    if !migration.copy {
+        let arrived = migration.parcels.iter().filter(|parcel| parcel.has_arrived);
+        let count = delete(cx.store, db, arrived);
+        let effects = cx.store.effects();
+        effects.dirty += count;
+        effects.instead_of_request();
+    }
+    sent.map_err(|text| CmdError::Text(text.into()))?;
+    cx.reply.ok();
+    Ok(Outcome::Done)
+}
+
+/// Deletes keys that have arrived elsewhere, and logs that as one DEL. Returns how many there
+/// were.
+pub fn delete<'a>(store: &mut Locked, db: u32, parcels: impl Iterator<Item = &'a Parcel>) -> u64 {
+    let mut command: Vec<&[u8]> = vec![b"DEL"];
+    for parcel in parcels {
+        if let Some(entry) = store.remove(db, parcel.key()) {
+            command.push(&parcel.key);
+            let effects = store.effects();
+            effects.discard(entry);
+            effects.event(event::GENERIC, "del", db, &parcel.key);
+        }
+    }
+    if command.len() > 1 {
+        store.effects().log(db, &command);
+    }
+    command.len() as u64 - 1
 }
 
 /// Takes the options; whether KEYS was one, whose keys are left then.
