@@ -234,12 +234,13 @@ impl ReplyBuf {
 
     /// A text to be shown as it is, `format` being three letters such as `txt`; a plain
     /// string in RESP2.
-    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+    pub fn verbatim(&mut self, format: impl AsRef<[u8]>, text: &[u8]) {
         if !self.resp3 {
             return self.bulk(text);
         }
+        let format = format.as_ref();
         self.header(b'=', (format.len() + 1 + text.len()) as u64);
-        self.bytes.extend_from_slice(format.as_bytes());
+        self.bytes.extend_from_slice(format);
         self.bytes.push(b':');
         self.bytes.extend_from_slice(text);
         self.bytes.extend_from_slice(CRLF);

@@ -113,9 +113,7 @@ impl Value {
             Value::Double(value) => out.double(*value),
             Value::Boolean(value) => out.boolean(*value),
             Value::BigNumber(text) => out.big_number(&String::from_utf8_lossy(text)),
-            Value::Verbatim(format, text) => {
-                out.verbatim(&String::from_utf8_lossy(format), text);
-            }
+            Value::Verbatim(format, text) => out.verbatim(format, text),
             Value::Attributed(pairs, value) => {
                 if out.resp3() {
                     out.attribute(pairs.len());

@@ -2,10 +2,12 @@
 //! more than what arrived, or answer differently because of where a read ended.
 
 use lockstep::resp::reply::ReplyBuf;
-use lockstep::resp::request::{Argv, Limits, Parsed, Parser, ProtocolError, encode_command};
+use lockstep::resp::request::{Limits, encode_command};
 use lockstep::resp::value::{Value, parse_value};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
+
+use super::request::{Commands, feed};
 
 /// Small, so that the limits are met often.
 const LIMITS: Limits = Limits {
@@ -14,49 +16,14 @@ const LIMITS: Limits = Limits {
     inline_bytes_max: 64,
 };
 
-/// Every command as its words, and how it ended: an error, or the bytes left over.
-type Commands = (Vec<Vec<Vec<u8>>>, Result<usize, ProtocolError>);
-
-/// Feeds `input` in reads that end at `cuts`, as a connection would.
-fn feed(input: &[u8], cuts: impl Iterator<Item = usize>) -> Commands {
-    let (mut parser, mut ranges, mut commands) = (Parser::new(), Vec::new(), Vec::new());
-    let mut at = 0;
-    for cut in cuts.chain([input.len()]) {
-        while at < cut {
-            ranges.clear();
-            let frame = &input[at..cut];
-            match parser.parse(frame, &LIMITS, &mut ranges) {
-                Ok(Parsed::Complete {
-                    consumed_bytes,
-                    inline,
-                }) => {
-                    let argv = Argv {
-                        bytes: &frame[..consumed_bytes],
-                        ranges: &ranges,
-                    };
-                    let argv = inline.as_ref().map_or(argv, |command| command.argv());
-                    commands.push(argv.iter().map(<[u8]>::to_vec).collect());
-                    at += consumed_bytes;
-                }
-                Ok(Parsed::Empty { consumed_bytes }) => at += consumed_bytes,
-                Ok(Parsed::Incomplete { want_bytes }) => {
-                    assert!(want_bytes > 0);
-                    // A range for every six bytes, and a vector grows at most twofold.
-                    assert!(parser.memory_bytes() <= 64 + frame.len() * 6);
-                    break;
-                }
-                Err(error) => return (commands, Err(error)),
-            }
-        }
-    }
-    (commands, Ok(input.len() - at))
-}
-
 fn check_cuts(input: &[u8]) -> Commands {
-    let at_once = feed(input, std::iter::empty());
-    let byte_by_byte = feed(input, 1..input.len().max(1));
+    let at_once = feed(input, std::iter::empty(), &LIMITS);
+    let byte_by_byte = feed(input, 1..input.len().max(1), &LIMITS);
     assert_eq!(at_once, byte_by_byte);
-    assert_eq!(at_once, feed(input, (7..input.len().max(7)).step_by(7)));
+    assert_eq!(
+        at_once,
+        feed(input, (7..input.len().max(7)).step_by(7), &LIMITS)
+    );
     at_once
 }
 
@@ -184,7 +151,7 @@ fn long_frames_are_parsed_once() {
     let mut input = format!("*{ARGS}\r\n").into_bytes();
     (0..ARGS).for_each(|_| input.extend_from_slice(b"$1\r\nx\r\n"));
     let start = Instant::now();
-    let (commands, rest) = feed(&input, (1..input.len()).step_by(64));
+    let (commands, rest) = feed(&input, (1..input.len()).step_by(64), &LIMITS);
     assert_eq!((commands[0].len(), rest), (ARGS, Ok(0)));
     assert!(start.elapsed() < Duration::from_secs(5));
 }
@@ -195,7 +162,7 @@ fn long_arguments_are_not_scanned() {
     let mut input = Vec::new();
     encode_command(&[vec![b'\n'; 1 << 20]], &mut input);
     let start = Instant::now();
-    let (commands, rest) = feed(&input, 1..input.len());
+    let (commands, rest) = feed(&input, 1..input.len(), &LIMITS);
     assert_eq!((commands.len(), rest), (1, Ok(0)));
     assert!(start.elapsed() < Duration::from_secs(5));
 }
