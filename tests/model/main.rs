@@ -15,6 +15,8 @@ mod model;
 
 mod peer;
 
+mod streams;
+
 use door::{Door, encode};
 use generate::{Command, Compare, Draw, Family, KEYS, ORACLE_ONLY, STRINGS, VALKEY};
 use lists::LISTS;
@@ -23,6 +25,7 @@ use lockstep::base::rng::Rng;
 use lockstep::resp::value::{Value, parse_value};
 use model::{Model, Reply};
 use peer::Peer;
+use streams::STREAMS;
 
 /// How far two clocks that are asked one after the other may be apart.
 const TOLERANCE_MS: i64 = 20_000;
@@ -138,7 +141,7 @@ fn a_real_redis_agrees() {
     };
     let mut draw = begin("peer");
     let mut door = Door::new(true);
-    let families = [STRINGS, ORACLE_ONLY, LISTS].concat();
+    let families = [STRINGS, ORACLE_ONLY, LISTS, STREAMS].concat();
     let mut run = |commands: &[Command], step: usize| {
         let input = written(commands);
         door.run(&input);
@@ -175,6 +178,12 @@ fn last_look() -> Vec<Command> {
             ask("GET", key, Compare::Exactly),
             Command {
                 args: ["LRANGE", &format!("k{key}"), "0", "-1"]
+                    .map(|arg| arg.into())
+                    .into(),
+                compare: Compare::Exactly,
+            },
+            Command {
+                args: ["XRANGE", &format!("k{key}"), "-", "+"]
                     .map(|arg| arg.into())
                     .into(),
                 compare: Compare::Exactly,

@@ -2,23 +2,6 @@
 
 use super::support::*;
 
-/// Ours and every real server there is here, as leaders or as followers of this one.
-fn of_every_kind(leader: Option<&Server>) -> Vec<Server> {
-    let port = leader.map(|leader| leader.port.to_string());
-    let follow = port
-        .as_deref()
-        .map(|port| ["--replicaof", "127.0.0.1", port]);
-    let follow = follow.as_ref().map_or(&[][..], |words| &words[..]);
-    let args = &[&AT_ONCE[..], follow].concat()[..];
-    let servers = [
-        Some(Server::start(args)),
-        Peer::start(args),
-        Peer::start_8(args),
-        Peer::start_valkey(args),
-    ];
-    servers.into_iter().flatten().collect()
-}
-
 /// Lists of one node and of many, of nodes that are single values, and of all encodings.
 fn fill(client: &mut Client) {
     let large = "x".repeat(9_000);
@@ -68,17 +51,6 @@ fn change(client: &mut Client) {
             "{line}: {reply}"
         );
     }
-}
-
-fn digest(server: &Server) -> String {
-    server.client().run("DEBUG DIGEST").text()
-}
-
-#[track_caller]
-fn check_same(leader: &Server, follower: &Server) {
-    wait_for_link(follower);
-    wait_for_offset(leader, follower);
-    assert_eq!(digest(leader), digest(follower));
 }
 
 #[test]

@@ -45,6 +45,8 @@ mod slow_links;
 
 mod lists;
 
+mod streams;
+
 mod losses;
 
 mod command;

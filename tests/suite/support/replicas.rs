@@ -69,3 +69,33 @@ pub fn wait_for_offset(leader: &Server, follower: &Server) {
 pub fn stat(server: &Server, name: &str) -> i64 {
     field(server, "stats", name).parse().unwrap_or(-1)
 }
+
+/// Ours and every real server there is here, as leaders or as followers of this one.
+pub fn of_every_kind(leader: Option<&Server>) -> Vec<Server> {
+    let port = leader.map(|leader| leader.port.to_string());
+    let follow = port
+        .as_deref()
+        .map(|port| ["--replicaof", "127.0.0.1", port]);
+    let follow = follow.as_ref().map_or(&[][..], |words| &words[..]);
+    let args = &[&AT_ONCE[..], follow].concat()[..];
+    let servers = [
+        Some(Server::start(args)),
+        Peer::start(args),
+        Peer::start_8(args),
+        Peer::start_valkey(args),
+    ];
+    servers.into_iter().flatten().collect()
+}
+
+/// What DEBUG says that all of a server's data come to.
+pub fn digest(server: &Server) -> String {
+    server.client().run("DEBUG DIGEST").text()
+}
+
+/// Waits until a follower has all of its leader's data.
+#[track_caller]
+pub fn check_same(leader: &Server, follower: &Server) {
+    wait_for_link(follower);
+    wait_for_offset(leader, follower);
+    assert_eq!(digest(leader), digest(follower));
+}
