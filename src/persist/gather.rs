@@ -5,6 +5,7 @@
 //! with what they are about to change. Both are filled under a shard's lock, so long values
 //! are only copied then and packed later.
 
+use std::io;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -16,9 +17,6 @@ use crate::rdb::value;
 use crate::store::entry::Entry;
 use crate::store::snapshot::Giver;
 use crate::types::Value;
-
-/// The version that is written for.
-const TARGET: FileVersion = FileVersion::Redis10;
 
 /// Values that take more than this are copied under the lock and encoded after it. (Of a
 /// large collection only the pointers to its nodes are copied.)
@@ -40,6 +38,10 @@ pub struct Gatherer {
     /// It was said that there is much.
     told: bool,
     encoder: Encoder,
+    /// The version that is written for.
+    pub version: FileVersion,
+    /// A key that such a file cannot hold.
+    refused: Option<Box<[u8]>>,
     /// How many entries came in.
     pub keys: u64,
     /// The memory that the entries themselves take.
@@ -57,6 +59,8 @@ struct Long {
 impl Gatherer {
     pub fn new(compression: bool) -> Gatherer {
         Gatherer {
+            version: FileVersion::Redis10,
+            refused: None,
             out: Vec::new(),
             selected_db: None,
             long: Vec::new(),
@@ -101,16 +105,14 @@ impl Gatherer {
     }
 
     fn put_value(&mut self, key: &[u8], value: &Value, meta: KeyMeta) {
-        // The few values that the oldest version has no type for are written as a newer one's:
-        // whoever knows the type reads it under either header, anybody else refuses the file.
-        let known = |target| Some((target, value::type_byte(value, target)?));
-        let found = [TARGET, FileVersion::Redis12].into_iter().find_map(known);
-        let Some((target, type_byte)) = found else {
-            unreachable!("the newest version has a type for every value");
+        let version = self.version;
+        let Some(type_byte) = value::type_byte(value, version) else {
+            self.refused.get_or_insert_with(|| key.into());
+            return;
         };
         let Gatherer { encoder, out, .. } = self;
         encoder.put_entry_head(out, type_byte, key, meta);
-        value::put(value, target, encoder, out);
+        value::put(value, version, encoder, out);
     }
 
     #[inline]
@@ -137,6 +139,20 @@ impl Gatherer {
         }
     }
 
+    /// Whether every key could be encoded so far.
+    ///
+    /// # Errors
+    /// By the name of one that could not.
+    pub fn check(&self) -> io::Result<()> {
+        match &self.refused {
+            None => Ok(()),
+            Some(key) => Err(io::Error::other(format!(
+                "the key '{}' cannot be written in this version of the file",
+                key.escape_ascii()
+            ))),
+        }
+    }
+
     /// Takes over what another one has gathered, which is empty afterwards. `spare` lends
     /// an empty buffer, so that the other is locked for no longer than two swaps take.
     pub fn drain(&mut self, other: &Mutex<Gatherer>, spare: &mut Vec<u8>) -> u64 {
@@ -148,6 +164,8 @@ impl Gatherer {
             }
             std::mem::swap(&mut other.out, spare);
             long = std::mem::take(&mut other.long);
+            let refused = other.refused.take();
+            self.refused = self.refused.take().or(refused);
             keys = std::mem::take(&mut other.keys);
             other.selected_db = None;
             other.long_bytes = 0;

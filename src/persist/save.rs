@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::pace::Rest;
-use super::stream::SnapshotStream;
+use super::stream::{SnapshotStream, lowest_version};
 use crate::config::Param;
 use crate::shared::Shared;
 use crate::store::locked::Locker;
@@ -108,7 +108,11 @@ fn write_and_rename(
         move |error| SaveError::File { what, path, error }
     };
     let mut file = File::create(temp).map_err(failed("create", temp))?;
-    let (mut stream, ()) = SnapshotStream::begin(shared, locker, Purpose::Disk, |_| ());
+    let version = |needs| Some(lowest_version(needs));
+    let begun = SnapshotStream::begin(shared, locker, Purpose::Disk, version, |_| ());
+    let Some((mut stream, ())) = begun else {
+        return Err(SaveError::Cancelled);
+    };
     let mut writing = Writing::new(shared, &stream);
     tell(Moment::Cut);
     let written = writing.write(shared, locker, &mut stream, &mut file);

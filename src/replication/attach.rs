@@ -296,6 +296,8 @@ impl Asked<'_> {
             introduction: self.introduction.clone(),
             by_sync,
             since_us: clock::monotonic_us(),
+            is_refused: false,
+            name: self.name.to_owned(),
             cut,
         });
         self.desk.arrived.notify_one();

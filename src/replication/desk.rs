@@ -51,9 +51,13 @@ pub enum RoleRequest {
 pub struct Waiting {
     pub follower: Arc<Follower>,
     pub introduction: FollowerFacts,
+    /// In log lines.
+    pub name: String,
     /// It asked by SYNC: it is told neither history nor offset.
     pub by_sync: bool,
     pub since_us: u64,
+    /// It cannot read what there is now.
+    pub is_refused: bool,
     pub cut: oneshot::Sender<Cut>,
 }
 

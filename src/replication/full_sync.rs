@@ -12,6 +12,10 @@
 //! waits for the next, and the pass does not wait for its members any longer then: what they
 //! have not taken yet is in the file.
 //!
+//! One pass is in one version of the file, the oldest that can hold what there is, if some
+//! that wait can read it (see `versions`). The others wait for a pass of their own, or until
+//! what they cannot read is gone.
+//!
 //! A follower that cannot tell the end of a stream by its mark needs to know the length
 //! beforehand. Then, and when `repl-diskless-sync` is off, the snapshot goes to a file first.
 
@@ -30,16 +34,19 @@ use super::line::LogLine;
 use super::psync::fullresync_reply;
 use super::relay::Relay;
 use super::roles;
+use super::versions;
 use crate::base::clock;
 use crate::base::hash::Crc64;
 use crate::base::rng::Rng;
 use crate::config::{Param, REDIS_VERSION};
 use crate::oplog::ReaderKind;
-use crate::persist::stream::{CutFacts, SnapshotStream};
+use crate::persist::stream::{CutFacts, Needs, SnapshotStream};
 use crate::rdb::encode;
 use crate::rdb::format::FileVersion;
 use crate::shared::Shared;
 use crate::shared::followers::{Follower, FollowerPhase};
+use crate::shared::introduction::FollowerFacts;
+use crate::shared::progress::Step;
 use crate::store::snapshot::Purpose;
 
 /// How long followers that take nothing are waited for before what writers gave meanwhile
@@ -48,6 +55,9 @@ const ABSORB_EVERY: Duration = Duration::from_millis(100);
 
 /// How often the queue is looked at while a pass is delayed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether those who were refused can be given what there is now.
+const REFUSED_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is slept while the snapshot's own pace asks for it.
 const REST: Duration = Duration::from_millis(10);
@@ -121,7 +131,7 @@ pub async fn run(desk: Rc<Desk>) {
     // The mark need not be a secret, only unlikely in data: one for all snapshots will do.
     let mark = Rng::from_entropy().hex_id();
     loop {
-        let (waiting, diskless) = next_group(&desk).await;
+        let Group { waiting, diskless } = next_group(&desk).await;
         let transfer = Transfer::new(desk.clone());
         if diskless {
             send_stream(transfer, waiting, mark).await;
@@ -149,63 +159,171 @@ impl Drop for Transfer {
     }
 }
 
+/// Followers that share a pass, and whether it needs no file.
+struct Group {
+    waiting: Vec<Waiting>,
+    diskless: bool,
+}
+
 /// Waits until there is somebody to serve and the delay for others to join is over.
-async fn next_group(desk: &Desk) -> (Vec<Waiting>, bool) {
+async fn next_group(desk: &Desk) -> Group {
     let config = &desk.engine.shared.config;
     loop {
-        let (count, oldest_us, diskless) = {
-            let mut waiting = desk.waiting.borrow_mut();
-            waiting.retain(|waiting| !waiting.cut.is_closed());
-            let diskless = config.get_bool(Param::ReplDisklessSync)
-                && waiting.iter().all(|waiting| waiting.introduction.eof);
-            let oldest_us = waiting.iter().map(|waiting| waiting.since_us).min();
-            (waiting.len(), oldest_us, diskless)
+        let needs = needs(desk);
+        let is_somebody_refused = refuse(desk, needs).await;
+        let version = {
+            let waiting = desk.waiting.borrow();
+            let served = waiting.iter().filter(|waiting| !waiting.is_refused);
+            versions::choose(needs, served.map(|waiting| &waiting.introduction))
         };
-        let Some(oldest_us) = oldest_us else {
-            desk.arrived.notified().await;
+        let Some(version) = version else {
+            let arrived = desk.arrived.notified();
+            match is_somebody_refused {
+                // What it cannot read may be gone some day.
+                true => _ = timeout(REFUSED_LOOK_EVERY, arrived).await,
+                false => arrived.await,
+            }
             continue;
+        };
+        let is_member = |waiting: &Waiting| versions::can_read(&waiting.introduction, version);
+        let (count, oldest_us, diskless) = {
+            let waiting = desk.waiting.borrow();
+            let members = waiting.iter().filter(|waiting| is_member(waiting));
+            let diskless = config.get_bool(Param::ReplDisklessSync)
+                && members.clone().all(|waiting| waiting.introduction.eof);
+            let oldest_us = members.clone().map(|waiting| waiting.since_us).min();
+            (members.count(), oldest_us.unwrap_or(0), diskless)
         };
         let delay = config.get_seconds(Param::ReplDisklessSyncDelay);
         let waited = Duration::from_micros(clock::monotonic_us().saturating_sub(oldest_us));
         let full = config.get_int(Param::ReplDisklessSyncMaxReplicas);
         let is_full = full > 0 && count as i64 >= full;
         if !diskless || waited >= delay || is_full {
-            return (desk.waiting.take(), diskless);
+            let mut all = desk.waiting.borrow_mut();
+            let waiting = all.extract_if(.., |waiting| is_member(waiting)).collect();
+            return Group { waiting, diskless };
         }
         // Directives may change meanwhile, so it is short naps.
         let _ = timeout(LOOK_EVERY, desk.arrived.notified()).await;
     }
 }
 
-/// Cuts the snapshot and tells every member where it was cut.
-fn begin(desk: &Desk, waiting: Vec<Waiting>, ending: Ending) -> Pass {
+/// What a snapshot would need if it were cut now.
+fn needs(desk: &Desk) -> Needs {
     let shared = &desk.engine.shared;
-    shared
-        .stats
-        .rare
-        .total_forks
-        .fetch_add(1, Ordering::Relaxed);
+    let mut locker = desk.locker.borrow_mut();
+    let locked = shared.keyspace.lock_shards(&mut locker, &[0]);
+    Needs {
+        field_times: locked.has_field_times(),
+    }
+}
+
+/// Forgets who has gone, and sets those aside who cannot be given what there is: they stay
+/// connected and wait until they can. Said once, by the name of a key. True if there are
+/// such.
+async fn refuse(desk: &Desk, needs: Needs) -> bool {
+    let mut newly = Vec::new();
+    {
+        let mut all = desk.waiting.borrow_mut();
+        all.retain(|waiting| !waiting.cut.is_closed());
+        for waiting in all.iter_mut() {
+            let one = std::iter::once(&waiting.introduction);
+            let is_refused = versions::choose(needs, one).is_none();
+            if waiting.is_refused && !is_refused {
+                waiting.follower.progress.set_step(Step::Waiting);
+                waiting.since_us = clock::monotonic_us();
+            } else if is_refused && !waiting.is_refused {
+                waiting.follower.progress.set_step(Step::Refused);
+                newly.push(waiting.name.clone());
+            }
+            waiting.is_refused = is_refused;
+        }
+    }
+    if !newly.is_empty()
+        && let Some(key) = key_with_times(desk).await
+    {
+        let key = key.escape_ascii();
+        for name in newly {
+            let why = format!(
+                "Replica {name} cannot be given key '{key}', whose fields have a time to live: \
+                 that takes Redis 8, Valkey 9 or Lockstep. It waits until there are no such keys."
+            );
+            LogLine::warning(why.clone()).log();
+            let refusals = &desk.engine.shared.followers.refusals;
+            refusals.count.fetch_add(1, Ordering::Relaxed);
+            *refusals.last.lock() = why;
+        }
+    }
+    desk.waiting
+        .borrow()
+        .iter()
+        .any(|waiting| waiting.is_refused)
+}
+
+/// The key of a hash of which a field has a time to live. Shard by shard, which may take a
+/// while.
+async fn key_with_times(desk: &Desk) -> Option<Box<[u8]>> {
+    let keyspace = &desk.engine.shared.keyspace;
+    for db in 0..keyspace.database_count() as u32 {
+        for shard in 0..keyspace.shard_count() {
+            let found = {
+                let mut locker = desk.locker.borrow_mut();
+                let locked = keyspace.lock_shards(&mut locker, &[shard as u16]);
+                if locked.timed_hashes(db) == 0 {
+                    break;
+                }
+                locked.hash_with_times(db, shard)
+            };
+            if found.is_some() {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    None
+}
+
+/// Cuts the snapshot and tells every member where it was cut. Who cannot read what there is
+/// by then waits on.
+fn begin(desk: &Desk, waiting: Vec<Waiting>, ending: Ending) -> Option<Pass> {
+    let shared = &desk.engine.shared;
     let dir = shared.config.dir().to_path_buf();
     let relay = match ending {
         Ending::Mark(_) => Relay::streaming(dir),
         Ending::Length => Relay::through_file(dir),
     };
-    let mut locker = desk.locker.borrow_mut();
+    let of_all: Vec<FollowerFacts> = waiting
+        .iter()
+        .map(|waiting| waiting.introduction.clone())
+        .collect();
+    let version = |needs| versions::choose(needs, of_all.iter());
+    let mut waiting = waiting;
     let at_cut = |facts: &CutFacts| {
         if shared.role.is_follower() {
             // The leader's stream goes on in the database it is in: no SELECT comes first.
             roles::select(shared, facts.selected_db);
         }
+        let reads = |waiting: &Waiting| versions::can_read(&waiting.introduction, facts.version);
+        let members = waiting.extract_if(.., |waiting| reads(waiting));
         let join = |waiting| join(shared, waiting, facts, ending, &relay);
-        waiting.into_iter().filter_map(join).collect()
+        members.filter_map(join).collect()
     };
-    let (stream, members) = SnapshotStream::begin(shared, &mut locker, Purpose::Followers, at_cut);
-    Pass {
+    let mut locker = desk.locker.borrow_mut();
+    let purpose = Purpose::Followers;
+    let begun = SnapshotStream::begin(shared, &mut locker, purpose, version, at_cut);
+    desk.waiting.borrow_mut().append(&mut waiting);
+    let (stream, members) = begun?;
+    shared
+        .stats
+        .rare
+        .total_forks
+        .fetch_add(1, Ordering::Relaxed);
+    Some(Pass {
         stream,
         relay,
         members,
         complained: false,
-    }
+    })
 }
 
 /// None if the follower has gone.
@@ -238,7 +356,9 @@ fn join(
 async fn send_stream(transfer: Transfer, waiting: Vec<Waiting>, mark: [u8; 40]) {
     let desk = &transfer.0;
     LogLine::notice("Starting BGSAVE for SYNC with target: replicas sockets").log();
-    let mut pass = begin(desk, waiting, Ending::Mark(mark));
+    let Some(mut pass) = begin(desk, waiting, Ending::Mark(mark)) else {
+        return;
+    };
     let pid = std::process::id();
     LogLine::notice(format!("Background RDB transfer started by pid {pid}")).log();
     let made = make(desk, &mut pass).await;
@@ -347,7 +467,9 @@ fn absorb(desk: &Desk, pass: &mut Pass) {
 
 async fn send_file(desk: &Rc<Desk>, waiting: Vec<Waiting>) {
     LogLine::notice("Starting BGSAVE for SYNC with target: disk").log();
-    let mut pass = begin(desk, waiting, Ending::Length);
+    let Some(mut pass) = begin(desk, waiting, Ending::Length) else {
+        return;
+    };
     let pid = std::process::id();
     LogLine::notice(format!("Background saving started by pid {pid}")).log();
     let mut made = make(desk, &mut pass).await;

@@ -20,6 +20,7 @@ use crate::resp::request::encode_command;
 
 use super::line::LogLine;
 use super::payload::Framing;
+use crate::shared::introduction::READS_REDIS_12;
 
 /// Longest reply line that is waited for, in bytes.
 const LINE_BYTES_MAX: usize = 4096;
@@ -216,7 +217,10 @@ impl Handshake {
         if let Some(ip) = &me.announce_ip {
             option("ip-address", ip);
         }
-        bytes.extend(command(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]));
+        let capabilities: [&[u8]; 3] = [b"eof", b"psync2", READS_REDIS_12];
+        let capabilities = capabilities.into_iter().flat_map(|one| [b"capa", one]);
+        let capa: Vec<&[u8]> = [&b"REPLCONF"[..]].into_iter().chain(capabilities).collect();
+        bytes.extend(command(&capa));
         asked.push_back(Asked::Option("capa"));
         if let Some(version) = &me.version {
             bytes.extend(command(&[b"REPLCONF", b"version", version.as_bytes()]));

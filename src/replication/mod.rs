@@ -26,6 +26,9 @@ pub mod psync;
 /// Where the snapshot ends inside the stream.
 pub mod payload;
 
+/// What a snapshot is written in, by what followers can read.
+mod versions;
+
 /// The follower's side: from the first PING to the header of the snapshot.
 pub mod handshake;
 

@@ -52,7 +52,8 @@ pub fn introduction(engine: &Engine) -> Introduction {
         user: text(Param::MasterUser),
         listening_port: u16::try_from(port).unwrap_or(0),
         announce_ip: text(Param::ReplicaAnnounceIp),
-        version: None,
+        // The Valkey whose snapshots we read as well as our own.
+        version: Some("9.0.0".to_owned()),
         loads_from_socket: false,
     }
 }

@@ -112,6 +112,15 @@ pub struct Followers {
     /// When the log was how long, as those noted who read it.
     pub moments: Moments,
     pub full_syncs: FullSyncs,
+    pub refusals: Refusals,
+}
+
+/// Followers that could not be given what there is.
+#[derive(Default)]
+pub struct Refusals {
+    pub count: AtomicU64,
+    /// Why, the last time.
+    pub last: Mutex<String>,
 }
 
 /// Clients that wait, by the offset that they wait for.

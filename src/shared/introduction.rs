@@ -5,6 +5,9 @@ use crate::base::number::parse_i64;
 /// Longest address a follower may announce, in bytes.
 const IP_ADDRESS_BYTES_MAX: usize = 255;
 
+/// The capability by which we say that we read version 12; nobody else knows the word.
+pub const READS_REDIS_12: &[u8] = b"rdb-12";
+
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 
 /// What a connection has told about itself by REPLCONF.
@@ -17,6 +20,9 @@ pub struct FollowerFacts {
     pub eof: bool,
     /// Understands a new id in +CONTINUE.
     pub psync2: bool,
+    /// Reads snapshots of version 12: Redis 8 does, which can take them on a connection of
+    /// their own, and we do.
+    pub redis_12: bool,
     /// The version of a Valkey follower: it decides which snapshot format it can read.
     pub version: Option<[u8; 3]>,
     /// Wants the snapshot, not the stream.
@@ -79,6 +85,8 @@ impl FollowerFacts {
             // Capabilities that we do not know are no error: newer followers have more.
             self.eof |= value.eq_ignore_ascii_case(b"eof");
             self.psync2 |= value.eq_ignore_ascii_case(b"psync2");
+            let newer: [&[u8]; 2] = [b"rdb-channel-repl", READS_REDIS_12];
+            self.redis_12 |= newer.iter().any(|word| value.eq_ignore_ascii_case(word));
         } else if is("rdb-only") {
             let only = parse_i64(value).ok_or(NOT_AN_INTEGER)?;
             if !(0..=1).contains(&only) {

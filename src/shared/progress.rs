@@ -22,6 +22,8 @@ pub enum Step {
     /// All of it was sent, and the follower has not said yet that it has loaded it.
     Loading = 2,
     Streaming = 3,
+    /// For what it cannot read to be gone.
+    Refused = 4,
 }
 
 impl Step {
@@ -31,6 +33,7 @@ impl Step {
             Step::Snapshot => "snapshot",
             Step::Loading => "loading",
             Step::Streaming => "streaming",
+            Step::Refused => "refused",
         }
     }
 }
@@ -55,6 +58,7 @@ impl Progress {
             0 => Step::Waiting,
             1 => Step::Snapshot,
             2 => Step::Loading,
+            4 => Step::Refused,
             _ => Step::Streaming,
         }
     }

@@ -49,6 +49,8 @@ pub struct Effects {
     /// The finished units of this group, for `Oplog::append`.
     pub records: Records,
     unit: Vec<UnitRecord>,
+    /// The unit is one whatever ends it.
+    together: bool,
     unit_bytes: Vec<u8>,
     /// Where in memory the requests of this group stand.
     input: Range<usize>,
@@ -147,6 +149,7 @@ impl Effects {
 
     /// Ends a unit: several records of it become one transaction.
     pub fn end_unit(&mut self) {
+        self.together = false;
         let several = self.unit.len() > 1;
         if let Some(first) = self.unit.first().filter(|_| several) {
             self.records.multi(first.db);
@@ -162,8 +165,16 @@ impl Effects {
         self.unit_bytes.clear();
     }
 
+    /// What was logged last belongs together, even if the command only reads.
+    pub fn keep_together(&mut self) {
+        self.together = true;
+    }
+
     /// Ends a unit whose records stand for themselves: expiries, one by one.
     pub fn end_loose_unit(&mut self) {
+        if std::mem::take(&mut self.together) {
+            return self.end_unit();
+        }
         for record in &self.unit {
             let bytes = &self.unit_bytes[record.start..record.end];
             self.records.raw(Some(record.db), record.audience, bytes);

@@ -60,12 +60,33 @@ impl Locked<'_> {
         self.tables(db).map_or(0, |tables| tables.timed_hashes())
     }
 
+    /// Whether any field of any hash has a time to live. Any lock will do; it is exact while
+    /// everything is locked.
+    pub fn has_field_times(&self) -> bool {
+        let databases = 0..self.keyspace.database_count() as u32;
+        databases
+            .map(|db| self.timed_hashes(db))
+            .any(|count| count > 0)
+    }
+
+    /// The key of a hash of which a field has a time to live, in a shard that is held.
+    pub fn hash_with_times(&self, db: u32, shard: usize) -> Option<Box<[u8]>> {
+        let mut found = None;
+        self.table(db, shard)?.table.table.for_each(|entry| {
+            if found.is_none() && entry.first_field_ms().is_some() {
+                found = Some(entry.key().into());
+            }
+        });
+        found
+    }
+
     /// A command has asked for fields that are due: on a leader they are taken out, and with
     /// the last field the key itself.
     #[cold]
     pub fn end_fields(&mut self, db: u32, key: Key, names: &[&[u8]]) {
         if self.expiry == Expiry::Delete {
             self.end_fields_to_write(db, key, names);
+            self.effects().keep_together();
         }
     }
 
@@ -94,6 +115,7 @@ impl Locked<'_> {
             self.take_fields(db, key, |hash, taken| {
                 hash.take_due(now_ms, max, |name| taken.push(name.into()));
             });
+            self.effects().keep_together();
         }
     }
 

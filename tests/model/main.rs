@@ -16,6 +16,7 @@ mod model;
 mod peer;
 
 mod streams;
+mod hashes;
 
 use door::{Door, encode};
 use generate::{Command, Compare, Draw, Family, KEYS, ORACLE_ONLY, STRINGS, VALKEY};

@@ -40,6 +40,22 @@ impl Peer {
             eprintln!("skipped: {MISSING}");
             return None;
         };
+        Some(Peer::start_program(program))
+    }
+
+    /// A newer one: that which `variable` names, or `name` in the user's cache of peers.
+    /// `None`, after a word about it, where there is none.
+    pub fn start_cached(variable: &str, name: &str) -> Option<Peer> {
+        let named = std::env::var_os(variable).map(PathBuf::from);
+        let cached = || Some(std::env::home_dir()?.join(".cache/peers/bin").join(name));
+        let program = named.or_else(cached).filter(|program| program.exists());
+        if program.is_none() {
+            eprintln!("skipped: {variable} names no server");
+        }
+        program.map(Peer::start_program)
+    }
+
+    fn start_program(program: PathBuf) -> Peer {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let any = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = any.local_addr().expect("an address").port();
@@ -71,12 +87,12 @@ impl Peer {
                 }
             }
         };
-        Some(Peer {
+        Peer {
             stream,
             received: Vec::new(),
             child,
             _folder: folder,
-        })
+        }
     }
 
     /// Sends requests and returns as many replies.

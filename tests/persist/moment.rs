@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use lockstep::base::rng::Rng;
-use lockstep::persist::stream::SnapshotStream;
+use lockstep::persist::stream::{CutFacts, SnapshotStream, lowest_version};
 use lockstep::shared::Shared;
 use lockstep::store::locked::{Expiry, Locker};
 use lockstep::store::snapshot::Purpose;
@@ -20,6 +20,18 @@ const ROUNDS: usize = 12;
 
 /// What writers gave to all snapshots together.
 static GIVEN_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// A snapshot in the version that a file would have.
+fn begin<T>(
+    shared: &Shared,
+    locker: &mut Locker,
+    purpose: Purpose,
+    at_cut: impl FnOnce(&CutFacts) -> T,
+) -> (SnapshotStream, T) {
+    let version = |needs| Some(lowest_version(needs));
+    let begun = SnapshotStream::begin(shared, locker, purpose, version, at_cut);
+    begun.expect("a version was chosen")
+}
 
 /// One change, noted under the locks under which it is made.
 enum Change {
@@ -114,7 +126,7 @@ fn read(
     notes: &Mutex<Vec<Change>>,
 ) -> (Vec<u8>, usize) {
     let made = |_: &_| notes.lock().len();
-    let (mut stream, made) = SnapshotStream::begin(shared, locker, purpose, made);
+    let (mut stream, made) = begin(shared, locker, purpose, made);
     let mut file = Vec::new();
     while let Some(chunk) = stream.next_chunk(shared, locker).unwrap() {
         file.extend_from_slice(&chunk);
@@ -207,7 +219,7 @@ fn what_a_slow_reader_cannot_take_goes_to_a_file_and_comes_back() {
     let before = all(&|n| big(n).1);
     model::put(&ours, &mut locker, &before);
     let purpose = Purpose::Followers;
-    let (mut stream, ()) = SnapshotStream::begin(&ours, &mut locker, purpose, |_| ());
+    let (mut stream, ()) = begin(&ours, &mut locker, purpose, |_| ());
     let mut file = stream
         .next_chunk(&ours, &mut locker)
         .unwrap()

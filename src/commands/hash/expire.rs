@@ -129,6 +129,7 @@ fn set(cx: &mut Cx, mut args: Args, form: Form, command: &str) -> Result<Outcome
     cx.reply.array(count);
     let mut done = Vec::new();
     let found = change(cx.store, db, key, |hash| {
+        hash.expect_times();
         for name in &names {
             let old = hash.get(name);
             let allowed = old.map(|old| conditions.allow(old.expire_at_ms, at_ms));

@@ -34,6 +34,7 @@ pub fn hgetex(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     };
     let mut done = Vec::new();
     let found = change(cx.store, db, key, |hash| {
+        hash.expect_times();
         for name in &names {
             let field = hash.get(name);
             put_field(cx.reply, field);

@@ -68,6 +68,7 @@ impl Pairs<'_> {
 
     fn set_in(&self, hash: &mut Hash) -> i64 {
         let (mut args, mut new) = (self.args.clone(), 0);
+        hash.expect_fields(args.left() / 2, &self.limits);
         while let Some(name) = args.next() {
             let value = args.bytes();
             // What is over counts as gone.

@@ -164,6 +164,12 @@ fn histories(report: &mut Report) {
     report.line("sync_full_reasons", counts.join(","));
     let last = syncs.last().map_or("none", Reason::name);
     report.line("sync_full_last_reason", last);
+    let refusals = &shared.followers.refusals;
+    let count = refusals.count.load(Ordering::Relaxed);
+    report.line("sync_refusals", count);
+    if count > 0 {
+        report.line("sync_last_refusal", &refusals.last.lock()[..]);
+    }
     let backlog = shared
         .oplog
         .backlog()

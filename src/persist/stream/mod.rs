@@ -33,8 +33,31 @@ use crate::store::locked::Locker;
 use crate::store::snapshot::Purpose;
 use crate::store::walker::Walker;
 
-/// The Redis version that files claim to come from.
-const REDIS_VERSION: &[u8] = b"7.0.15";
+/// The servers that files of each version claim to come from: those who read them warn of
+/// newer ones.
+fn claimed_origin(version: FileVersion) -> (&'static [u8], &'static [u8]) {
+    match version {
+        FileVersion::Redis10 => (b"redis-ver", b"7.0.15"),
+        FileVersion::Redis11 => (b"redis-ver", b"7.2.0"),
+        FileVersion::Redis12 => (b"redis-ver", b"7.4.0"),
+        FileVersion::Valkey80 => (b"valkey-ver", b"9.0.0"),
+    }
+}
+
+/// The version of a file that nobody in particular asked for: the lowest that holds it all.
+pub fn lowest_version(needs: Needs) -> FileVersion {
+    match needs.field_times {
+        false => FileVersion::Redis10,
+        true => FileVersion::Redis12,
+    }
+}
+
+/// What a snapshot holds that some versions of files cannot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Fields of hashes with a time to live.
+    pub field_times: bool,
+}
 
 /// `next_chunk` returns when so much has come together.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -55,6 +78,8 @@ pub struct CutFacts {
     /// `stats.dirty` at that moment.
     pub dirty: u64,
     pub keys: u64,
+    /// Of the file.
+    pub version: FileVersion,
     /// How long everything was locked.
     pub cut_us: u64,
 }
@@ -87,17 +112,20 @@ pub struct SnapshotStream {
 }
 
 impl SnapshotStream {
-    /// Cuts the snapshot. `at_cut` runs while everything is locked: what follows the facts'
-    /// offset in the log is exactly what the snapshot lacks. One stream of a purpose at a
-    /// time; end it with `close`, whether or not it was read to its end.
+    /// Cuts the snapshot. `version` chooses what it is written in; without a choice there is
+    /// no snapshot. `at_cut` runs while everything is locked: what follows the facts' offset
+    /// in the log is exactly what the snapshot lacks. One stream of a purpose at a time; end
+    /// it with `close`, whether or not it was read to its end.
     pub fn begin<T>(
         shared: &Shared,
         locker: &mut Locker,
         purpose: Purpose,
+        version: impl FnOnce(Needs) -> Option<FileVersion>,
         at_cut: impl FnOnce(&CutFacts) -> T,
-    ) -> (SnapshotStream, T) {
+    ) -> Option<(SnapshotStream, T)> {
         let compression = shared.config.get_bool(Param::RdbCompression);
-        let gifts = Arc::new(Mutex::new(Gatherer::new(compression)));
+        let [mut own, gifts] = [(); 2].map(|()| Gatherer::new(compression));
+        let gifts = Arc::new(Mutex::new(gifts));
         let many = Arc::new(Notify::new());
         let giver = Box::new(Gifts {
             gathered: Arc::clone(&gifts),
@@ -105,6 +133,10 @@ impl SnapshotStream {
         });
         let mut locked = shared.keyspace.lock_everything(locker);
         let started = Instant::now();
+        let field_times = locked.has_field_times();
+        let version = version(Needs { field_times })?;
+        own.version = version;
+        gifts.lock().version = version;
         let walker = locked.cut(purpose, giver);
         let mut facts = CutFacts {
             repl_id: shared.history.lock().id(),
@@ -113,6 +145,7 @@ impl SnapshotStream {
             has_history: shared.oplog.backlog().is_some() || shared.role.is_follower(),
             dirty: shared.stats.dirty.load(Ordering::Relaxed),
             keys: walker.databases.iter().map(|(_, keys, _)| keys).sum(),
+            version,
             cut_us: 0,
         };
         if purpose == Purpose::Followers {
@@ -133,7 +166,7 @@ impl SnapshotStream {
             gifts,
             many,
             spare: Vec::new(),
-            own: Gatherer::new(compression),
+            own,
             spill: None,
             pending: Bytes::new(),
             crc: checksum.then(Crc64::new),
@@ -142,7 +175,7 @@ impl SnapshotStream {
         };
         stream.put_start();
         stream.sum();
-        (stream, result)
+        Some((stream, result))
     }
 
     pub fn facts(&self) -> &CutFacts {
@@ -174,7 +207,7 @@ impl SnapshotStream {
     /// there are no more to come.
     ///
     /// # Errors
-    /// What was spilled could not be read back.
+    /// What was spilled could not be read back, or a key cannot be written in this version.
     pub fn advance(&mut self, shared: &Shared, locker: &mut Locker) -> io::Result<bool> {
         let keys_before = self.own.keys;
         match self.stage {
@@ -189,6 +222,7 @@ impl SnapshotStream {
             Stage::End => self.put_end()?,
             Stage::Over => return Ok(false),
         }
+        self.own.check()?;
         self.pace.add(self.own.keys - keys_before);
         self.sum();
         Ok(true)
@@ -298,8 +332,9 @@ impl SnapshotStream {
     fn put_start(&mut self) {
         let out = &mut self.own.out;
         let facts = &self.facts;
-        encode::put_header(out, FileVersion::Redis10);
-        encode::put_aux(out, b"redis-ver", REDIS_VERSION);
+        encode::put_header(out, facts.version);
+        let (server, server_version) = claimed_origin(facts.version);
+        encode::put_aux(out, server, server_version);
         encode::put_aux_i64(out, b"redis-bits", 64);
         encode::put_aux_i64(out, b"ctime", clock::unix_ms() / 1000);
         encode::put_aux_i64(out, b"used-mem", memory::used_bytes() as i64);

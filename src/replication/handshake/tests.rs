@@ -64,7 +64,7 @@ fn check(me: &Introduction, resume: Option<Resume>, script: &str, expect: &str) 
 
 const PONG: &str = ". Master replied to PING, replication can continue...";
 const INTRODUCED: &str = "> *3|$8|REPLCONF|$14|listening-port|$4|6380|\
-                          *5|$8|REPLCONF|$4|capa|$3|eof|$4|capa|$6|psync2|";
+                          *7|$8|REPLCONF|$4|capa|$3|eof|$4|capa|$6|psync2|$4|capa|$6|rdb-12|";
 const FROM_NOTHING: &str = ". Partial resynchronization not possible (no cached master)\n\
                             > *3|$5|PSYNC|$1|?|$2|-1|";
 
@@ -109,7 +109,7 @@ fn everything_a_follower_can_say_of_itself() {
         "{PONG}\n\
          > *3|$4|AUTH|$2|us|$2|pw|*3|$8|REPLCONF|$14|listening-port|$4|6380|\
          *3|$8|REPLCONF|$10|ip-address|$7|9.9.9.9|\
-         *5|$8|REPLCONF|$4|capa|$3|eof|$4|capa|$6|psync2|\
+         *7|$8|REPLCONF|$4|capa|$3|eof|$4|capa|$6|psync2|$4|capa|$6|rdb-12|\
          *3|$8|REPLCONF|$7|version|$5|9.1.2|\n\
          . (Non critical) Master does not understand REPLCONF version: {unknown}\n\
          {FROM_NOTHING}\n\

@@ -153,6 +153,21 @@ impl Hash {
         }
     }
 
+    /// So many fields are about to be set, some of them perhaps twice: with more than a small
+    /// form may have it turns large at once, as in Redis.
+    pub fn expect_fields(&mut self, count: usize, limits: &Limits) {
+        if count > limits.fields {
+            self.as_large();
+        }
+    }
+
+    /// Fields are about to be given times: the small form makes room for them, for good.
+    pub fn expect_times(&mut self) {
+        if let Form::Small(small) = &mut self.0 {
+            small.become_timed();
+        }
+    }
+
     pub fn is_small(&self) -> bool {
         matches!(self.0, Form::Small(_))
     }

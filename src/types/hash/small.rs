@@ -232,7 +232,7 @@ impl Small {
         Small::of(pack, self.timed)
     }
 
-    fn become_timed(&mut self) {
+    pub fn become_timed(&mut self) {
         if self.timed {
             return;
         }
