@@ -45,6 +45,8 @@ mod slow_links;
 
 mod lists;
 
+mod hashes;
+
 mod streams;
 
 mod losses;

@@ -66,6 +66,18 @@ impl Pairs<'_> {
         })
     }
 
+    /// Sets each and takes it out again: what is left is the form that the hash has had to
+    /// take for it.
+    pub fn pass_through(&self, hash: &mut Hash) {
+        let mut args = self.args.clone();
+        hash.expect_fields(args.left() / 2, &self.limits);
+        hash.expect_times();
+        while let Some(name) = args.next() {
+            hash.set(name, args.bytes(), Term::Endless, &self.limits);
+            hash.remove(name);
+        }
+    }
+
     fn set_in(&self, hash: &mut Hash) -> i64 {
         let (mut args, mut new) = (self.args.clone(), 0);
         hash.expect_fields(args.left() / 2, &self.limits);

@@ -2,7 +2,7 @@
 
 use super::options::Form;
 use super::set::Pairs;
-use super::{change, end_due};
+use super::{change_or_new, end_due};
 use crate::base::number::{digits, parse_i64};
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
@@ -133,33 +133,39 @@ pub fn hsetex(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         args: options.pairs.clone(),
         term: options.term,
     };
-    pairs.set(cx, key)?;
-    cx.event(event::HASH, "hset", key);
     match options.term {
-        Term::Until(at_ms) if is_over(cx, at_ms) => {
-            change(cx.store, db, key, |hash| {
-                names.iter().for_each(|name| _ = hash.remove(name));
-            })?;
-            cx.event(event::HASH, "hdel", key);
-            for name in &names {
-                cx.log_instead(&[b"HDEL", key.bytes, name]);
-            }
-        }
-        Term::Until(at_ms) => {
-            cx.event(event::HASH, "hexpire", key);
+        Term::Until(at_ms) if is_over(cx, at_ms) => set_and_take_out(cx, key, &pairs, &names)?,
+        _ => {
+            pairs.set(cx, key)?;
+            cx.event(event::HASH, "hset", key);
             log_set(cx, key, &options.pairs);
+        }
+    }
+    match options.term {
+        Term::Until(at_ms) if !is_over(cx, at_ms) => {
+            cx.event(event::HASH, "hexpire", key);
             log_time(cx, key, at_ms, &names);
         }
-        Term::Endless => log_set(cx, key, &options.pairs),
-        Term::Keep => {
-            log_set(cx, key, &options.pairs);
-            log_kept_times(cx, key, &names)?;
-        }
+        Term::Keep => log_kept_times(cx, key, &names)?,
+        Term::Until(_) | Term::Endless => {}
     }
     cx.changed(key);
     cx.dirty(names.len() as u64);
     cx.reply.integer(1);
     Ok(Outcome::Done)
+}
+
+/// Fields whose moment is over already go as soon as they are set.
+fn set_and_take_out(cx: &mut Cx, key: Key, pairs: &Pairs, names: &[&[u8]]) -> Result<(), CmdError> {
+    change_or_new(cx.store, cx.session.db, key, |hash| {
+        pairs.pass_through(hash)
+    })?;
+    cx.event(event::HASH, "hset", key);
+    cx.event(event::HASH, "hdel", key);
+    for name in names {
+        cx.log_instead(&[b"HDEL", key.bytes, name]);
+    }
+    Ok(())
 }
 
 /// HSET, as which it is known everywhere.
