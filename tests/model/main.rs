@@ -9,6 +9,8 @@ mod door;
 
 mod generate;
 
+mod hashes;
+
 mod lists;
 
 mod model;
@@ -16,7 +18,6 @@ mod model;
 mod peer;
 
 mod streams;
-mod hashes;
 
 use door::{Door, encode};
 use generate::{Command, Compare, Draw, Family, KEYS, ORACLE_ONLY, STRINGS, VALKEY};

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use super::support::value::Value;
 use super::support::*;
 
 /// Servers of all makes that know fields with a time to live, as followers of `leader` or of
@@ -76,7 +77,12 @@ fn change(client: &mut Client) {
 /// Fields, values and times of all hashes, in order.
 fn contents(server: &Server) -> Vec<(String, Vec<String>)> {
     let mut client = server.client();
-    let mut keys: Vec<String> = client.run("KEYS *").items().iter().map(Value::text).collect();
+    let mut keys: Vec<String> = client
+        .run("KEYS *")
+        .items()
+        .iter()
+        .map(Value::text)
+        .collect();
     keys.sort();
     let mut all = Vec::new();
     for key in keys {
@@ -168,19 +174,29 @@ fn who_cannot_keep_times_waits_until_there_are_none() {
     let Some(old) = Peer::start(&follow) else {
         return;
     };
-    let refused = || leader.log().matches("cannot be given key 'the key'").count();
+    let refused = || {
+        leader
+            .log()
+            .matches("cannot be given key 'the key'")
+            .count()
+    };
     wait_until(SOON, "the refusal", || refused() == 1);
     let ours = Server::start(&[&AT_ONCE[..], &follow].concat());
     check_same(&leader, &ours);
     let facts = client.info("replication");
     assert_eq!(facts["sync_refusals"], "1");
     assert!(facts["sync_last_refusal"].contains("'the key'"));
-    let refused_ones = facts.values().filter(|facts| facts.contains("sync=refused"));
+    let refused_ones = facts
+        .values()
+        .filter(|facts| facts.contains("sync=refused"));
     assert_eq!(refused_ones.count(), 1);
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert!(!is_up(&old));
     assert_eq!(refused(), 1);
-    let asked = leader.log().matches("Full resync requested by replica").count();
+    let asked = leader
+        .log()
+        .matches("Full resync requested by replica")
+        .count();
     assert_eq!(asked, 2, "{}", leader.log());
     client.run("HPERSIST \"the key\" FIELDS 1 a");
     wait_for_link(&old);
@@ -207,7 +223,10 @@ fn files_are_as_old_as_they_can_be() {
         let encoding = client.cmd(&["OBJECT", "ENCODING", key]);
         encoding.text()
     });
-    assert_eq!(encodings, ["listpack", "listpackex", "hashtable", "hashtable"]);
+    assert_eq!(
+        encodings,
+        ["listpack", "listpackex", "hashtable", "hashtable"]
+    );
     check(&mut client, "DEBUG RELOAD", "+OK");
     assert_eq!(contents(&server), before);
     assert!(client.run("INFO keyspace").text().contains("subexpiry=2"));
