@@ -139,8 +139,7 @@ fn hashes_without_times_are_for_everybody() {
     }
     client.run("HSETEX timed EX 100 FIELDS 1 a 1");
     client.run("HSETEX timed FIELDS 1 a 1");
-    let port = leader.port.to_string();
-    let Some(follower) = Peer::start(&["--replicaof", "127.0.0.1", &port]) else {
+    let Some(follower) = start_follower(Kind::Redis, leader.port, &[]) else {
         return;
     };
     wait_for_link(&follower);

@@ -291,7 +291,7 @@ fn fake_leader(payload: Vec<u8>) -> u16 {
             while let Ok(len @ 1..) = link.read(&mut buffer) {
                 let text = String::from_utf8_lossy(&buffer[..len]).to_uppercase();
                 let requests = text.matches('*').count();
-                if text.contains("PSYNC") {
+                if text.contains("\r\nPSYNC\r\n") {
                     let head = format!("+FULLRESYNC {} 100\r\n", "a".repeat(40));
                     let _ = link.write_all(head.as_bytes());
                     let _ = link.write_all(format!("${}\r\n", payload.len()).as_bytes());

@@ -29,6 +29,7 @@ fn replconf_gathers_facts() {
         ip_address: Some(b"10.0.0.7".to_vec()),
         eof: true,
         psync2: true,
+        redis_12: true,
         version: Some([9, 1, 2]),
         rdb_only: true,
         ..FollowerFacts::default()
