@@ -5,6 +5,7 @@
 //! is left unfinished is kept here. So a connection that waits owns next to nothing.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use super::context::Worker;
+use super::crew::{Arrival, Carried};
 use super::output::{Output, Overflow};
 use crate::base::clock;
 use crate::config::{ClientClass, Param};
@@ -76,6 +78,43 @@ impl Connection {
             resp3: false,
             worker,
         }
+    }
+
+    /// One that another worker has served until now.
+    pub fn carried(worker: Rc<Worker>, stream: Stream, carried: Carried) -> Connection {
+        let Carried {
+            session,
+            parser,
+            resp3,
+        } = carried;
+        Connection {
+            worker,
+            stream,
+            session,
+            output: Output::default(),
+            pending: Vec::new(),
+            parser,
+            resp3,
+        }
+    }
+
+    /// Whether nothing of it is unfinished, so that it can go to another worker.
+    pub fn is_at_rest(&self) -> bool {
+        self.pending.is_empty() && self.output.is_empty() && !self.session.closing
+    }
+
+    /// Leaves its worker, at rest.
+    pub fn leave(self) -> io::Result<Arrival> {
+        let stream = self.stream.leave()?;
+        let state = Carried {
+            session: self.session,
+            parser: self.parser,
+            resp3: self.resp3,
+        };
+        Ok(Arrival {
+            stream,
+            state: Some(Box::new(state)),
+        })
     }
 
     /// Runs what is whole of `input`, and sends the replies.

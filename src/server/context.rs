@@ -1,10 +1,11 @@
 //! What a worker's connections share: they run one at a time, and hold on to none of it
 //! while they wait.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
+use super::crew::Crew;
 use super::links::Links;
 use super::services::Services;
 use crate::exec::Engine;
@@ -17,6 +18,9 @@ const READ_BYTES: usize = 64 << 10;
 
 pub struct Worker {
     pub engine: Arc<Engine>,
+    pub crew: Arc<Crew>,
+    /// The last shift of the crew after which nothing had to move from here.
+    settled_shift: Cell<u64>,
     /// There once the dataset is loaded.
     pub services: Arc<OnceLock<Services>>,
     pub executor: RefCell<Executor>,
@@ -27,16 +31,38 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(engine: Arc<Engine>, services: Arc<OnceLock<Services>>, gate: usize) -> Worker {
+    pub fn new(
+        engine: Arc<Engine>,
+        services: Arc<OnceLock<Services>>,
+        crew: Arc<Crew>,
+        gate: usize,
+    ) -> Worker {
         let locker = Locker::new(&engine.shared.keyspace, gate);
         Worker {
             links: Links::new(engine.clone()),
             engine,
+            crew,
+            settled_shift: Cell::new(0),
             services,
             executor: RefCell::new(Executor::new(locker)),
             input: RefCell::new(vec![0; READ_BYTES].into()),
             reply: RefCell::new(ReplyBuf::new()),
             gate,
         }
+    }
+
+    /// The worker that should serve one of the connections from here instead.
+    #[inline]
+    pub fn elsewhere(&self) -> Option<usize> {
+        let shift = self.crew.shifts();
+        if shift == self.settled_shift.get() {
+            return None;
+        }
+        let elsewhere = self.crew.elsewhere(self.gate);
+        // Whoever rests has connections to give away for as long as any of them speaks.
+        if elsewhere.is_none() {
+            self.settled_shift.set(shift);
+        }
+        elsewhere
     }
 }

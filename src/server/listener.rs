@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use super::worker::WorkerHandle;
+use super::crew::Crew;
 use crate::config::{Config, Param};
 use crate::exec::Engine;
 use crate::net::listen;
@@ -168,7 +168,7 @@ fn bind_patiently(place: &Place, config: &Config) -> Result<Option<Socket>, list
 
 pub struct Acceptor {
     pub engine: Arc<Engine>,
-    pub workers: Arc<[WorkerHandle]>,
+    pub crew: Arc<Crew>,
 }
 
 impl Acceptor {
@@ -212,17 +212,12 @@ impl Acceptor {
         if let Err(error) = stream.tune(keepalive) {
             tracing::debug!("Could not set the options of a new socket: {error}");
         }
-        let quietest = self
-            .workers
-            .iter()
-            .min_by_key(|worker| worker.connections());
-        match (quietest, stream.leave()) {
-            (Some(worker), Ok(moving)) => worker.give(moving),
-            (_, Err(error)) => {
+        match stream.leave() {
+            Ok(moving) => self.crew.admit(moving),
+            Err(error) => {
                 tracing::debug!("A new connection was lost: {error}");
                 shared.clients.miss_arrival();
             }
-            (None, _) => shared.clients.miss_arrival(),
         }
     }
 }

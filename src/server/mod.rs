@@ -1,7 +1,8 @@
 //! The server: threads, sockets and tasks around the engine.
 //!
 //! ```text
-//!   acceptor --> worker 0 .. n-1     connections, each served where it was given
+//!   acceptor --> worker 0 .. n-1     connections, each served where it was given, unless
+//!                                    there are not cores enough for all workers
 //!   cron, saver, leader, follower, garbage: threads of their own, never a worker's
 //! ```
 //!
@@ -21,6 +22,12 @@ pub mod services;
 
 /// Connections to the targets of MIGRATE.
 pub mod links;
+
+/// The workers together.
+pub mod crew;
+
+/// How many of them should serve.
+pub mod governor;
 
 /// What a worker's connections share.
 pub mod context;

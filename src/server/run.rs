@@ -10,12 +10,13 @@ use anyhow::{Context as _, bail};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::crew::Crew;
 use super::listener::{Acceptor, Bound};
 use super::logging::LogState;
 use super::oom::OomScore;
 use super::services::Services;
 use super::shutdown::Shutdown;
-use super::worker::{self, WorkerHandle};
+use super::worker;
 use super::{appliers, background, courier, cron, garbage};
 use crate::base::hash::KeyHasher;
 use crate::base::{clock, memory};
@@ -79,12 +80,20 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         garbage::start(&engine, freed)?;
         // Clients are answered while the dataset is loaded: that it is loading.
         let services = Arc::new(OnceLock::new());
-        let workers: Arc<[WorkerHandle]> = (0..workers)
-            .map(|gate| worker::start(engine.clone(), services.clone(), gate))
-            .collect::<Result<_, _>>()?;
+        let (crew, arriving) = Crew::new(workers);
+        let crew = Arc::new(crew);
+        for (gate, arriving) in arriving.into_iter().enumerate() {
+            worker::start(
+                engine.clone(),
+                services.clone(),
+                crew.clone(),
+                gate,
+                arriving,
+            )?;
+        }
         let acceptor = Arc::new(Acceptor {
             engine: engine.clone(),
-            workers,
+            crew: crew.clone(),
         });
         engine.shared.jobs.loading.begin(clock::unix_ms(), 0);
         let listeners = bound.accept(acceptor)?;
@@ -101,7 +110,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
                 return Ok(());
             }
         };
-        cron::start(engine.clone(), gates.cron, oom)?;
+        cron::start(engine.clone(), crew, gates.cron, oom)?;
         let started = start_services(&engine, gates, restored)?;
         let services = services.get_or_init(|| started);
         announce_ready(config);

@@ -12,6 +12,8 @@
 //!            +-------------------------------------------------------+
 //! ```
 //!
+//! Between two waits it may be handed over to another worker (see `crew`).
+//!
 //! A connection that does not read its replies is still listened to, up to its output
 //! limit: a client may well send a long pipeline before it reads the first answer.
 
@@ -22,6 +24,7 @@ use std::task::Poll;
 use tokio::sync::futures::Notified;
 
 use super::connection::{Connection, Gone, Next};
+use super::context::Worker;
 use super::{jobs, suspend};
 use crate::exec::dispatch::{Progress, Stop};
 use crate::exec::maintain;
@@ -38,10 +41,26 @@ enum Woken {
     Poked,
 }
 
-/// Serves until the connection ends.
+/// Why a connection is served no longer.
+enum Ended {
+    Closed,
+    /// It becomes a follower's, who asked so.
+    Follows(Request),
+    /// Another worker serves it from now on.
+    Moves {
+        gate: usize,
+    },
+}
+
+/// Serves until the connection ends, or goes to another worker.
 pub async fn serve(mut connection: Connection) {
-    let ended = serve_requests(&mut connection).await;
+    let ended = serve_requests(&mut connection)
+        .await
+        .unwrap_or(Ended::Closed);
     let worker = connection.worker.clone();
+    if let Ended::Moves { gate } = ended {
+        return hand_over(&worker, connection, gate);
+    }
     {
         let mut executor = worker.executor.borrow_mut();
         maintain::forget(
@@ -51,9 +70,9 @@ pub async fn serve(mut connection: Connection) {
         );
     }
     match ended {
-        Ok(Some(request)) => jobs::become_follower(connection, request),
+        Ended::Follows(request) => jobs::become_follower(connection, request),
         // Why it ended was logged where it happened, if it is worth a line.
-        Ok(None) | Err(Gone) => worker
+        Ended::Closed | Ended::Moves { .. } => worker
             .engine
             .shared
             .clients
@@ -61,9 +80,21 @@ pub async fn serve(mut connection: Connection) {
     }
 }
 
-/// Returns the request of one who wants to follow, or nothing when the client is done.
-async fn serve_requests(connection: &mut Connection) -> Result<Option<Request>, Gone> {
+fn hand_over(worker: &Worker, connection: Connection, gate: usize) {
     let facts = connection.session.facts.clone();
+    match connection.leave() {
+        Ok(arrival) => worker.crew.give(gate, arrival),
+        Err(error) => {
+            tracing::debug!("A connection was lost on its way to another worker: {error}");
+            worker.engine.shared.clients.remove(facts.id);
+        }
+    }
+}
+
+async fn serve_requests(connection: &mut Connection) -> Result<Ended, Gone> {
+    let facts = connection.session.facts.clone();
+    // What came while it was on its way here has woken nobody.
+    connection.send_pushes();
     // Kept from one wait to the next: to enlist anew each time would cost two locks.
     let mut poked = pin!(facts.wake.notified());
     loop {
@@ -74,7 +105,7 @@ async fn serve_requests(connection: &mut Connection) -> Result<Option<Request>, 
                     // Who waits for something else has to hear of pokes itself.
                     poked.set(facts.wake.notified());
                     if let Next::Follow { request } = go_on(connection, progress).await? {
-                        return Ok(Some(request));
+                        return Ok(Ended::Follows(request));
                     }
                 }
                 connection.settle();
@@ -87,12 +118,17 @@ async fn serve_requests(connection: &mut Connection) -> Result<Option<Request>, 
         }
         if connection.session.closing {
             poked.set(facts.wake.notified());
-            return connection.send_all().await.map(|()| None);
+            return connection.send_all().await.map(|()| Ended::Closed);
         }
         if facts.is_killed() {
             return Err(Gone);
         }
         connection.check_limits()?;
+        if let Some(gate) = connection.worker.elsewhere()
+            && connection.is_at_rest()
+        {
+            return Ok(Ended::Moves { gate });
+        }
     }
 }
 

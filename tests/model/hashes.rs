@@ -192,7 +192,7 @@ fn by_pairs(items: Vec<Value>) -> Vec<Value> {
     let pairs: BTreeSet<String> = items.chunks(2).map(|pair| format!("{pair:?}")).collect();
     let pairs = pairs.into_iter();
     pairs
-        .map(|pair| Value::Bulk(pair.into_bytes().into()))
+        .map(|pair| Value::Bulk(pair.into_bytes()))
         .collect()
 }
 
