@@ -171,7 +171,7 @@ struct Patience {
 }
 
 impl Patience {
-    const FIRST: u32 = 4;
+    const FIRST: u32 = 8;
     const LONGEST: u32 = 256;
 
     fn wait(&mut self) {
