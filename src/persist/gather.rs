@@ -1,21 +1,21 @@
 //! Entries of a snapshot, encoded as they come, in pieces that stand for themselves: each
 //! selects its database first, so pieces may be joined in any order.
 //!
-//! There are two of these for a snapshot: the walker's own, and the one that writers fill
-//! with what they are about to change. Both are filled under a shard's lock, so long values
+//! There are several of these for a snapshot: the walker's own, and those that writers fill
+//! with what they are about to change. All are filled under a shard's lock, so long values
 //! are only copied then and packed later.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::rdb::encode::{self, Access, Encoder, KeyMeta};
 use crate::rdb::format::FileVersion;
 use crate::rdb::value;
 use crate::store::entry::Entry;
-use crate::store::snapshot::Giver;
+use crate::store::snapshot::{Giver, Recipient};
 use crate::types::Value;
 
 /// Values that take more than this are copied under the lock and encoded after it. (Of a
@@ -24,6 +24,9 @@ const LONG_BYTES: usize = 4096;
 
 /// When writers have given so much, whoever takes it is woken.
 const MANY_BYTES: usize = 512 << 10;
+
+/// More than writers are likely to be in the middle of giving at the same time.
+const PLACES: usize = 4;
 
 /// A buffer that grew beyond this for one huge value is not kept.
 const KEPT_BYTES_MAX: usize = 8 << 20;
@@ -44,8 +47,6 @@ pub struct Gatherer {
     refused: Option<Box<[u8]>>,
     /// How many entries came in.
     pub keys: u64,
-    /// The memory that the entries themselves take.
-    pub entry_bytes: u64,
 }
 
 /// An entry whose value is yet to be encoded.
@@ -68,7 +69,6 @@ impl Gatherer {
             told: false,
             encoder: Encoder::new(compression),
             keys: 0,
-            entry_bytes: 0,
         }
     }
 
@@ -155,31 +155,26 @@ impl Gatherer {
 
     /// Takes over what another one has gathered, which is empty afterwards. `spare` lends
     /// an empty buffer, so that the other is locked for no longer than two swaps take.
-    pub fn drain(&mut self, other: &Mutex<Gatherer>, spare: &mut Vec<u8>) -> u64 {
-        let (long, keys);
-        {
-            let mut other = other.lock();
-            if other.keys == 0 {
-                return 0;
-            }
-            std::mem::swap(&mut other.out, spare);
-            long = std::mem::take(&mut other.long);
-            let refused = other.refused.take();
-            self.refused = self.refused.take().or(refused);
-            keys = std::mem::take(&mut other.keys);
-            other.selected_db = None;
-            other.long_bytes = 0;
-            other.told = false;
+    fn take_over(&mut self, mut other: MutexGuard<Gatherer>, spare: &mut Vec<u8>) {
+        if other.keys == 0 {
+            return;
         }
+        std::mem::swap(&mut other.out, spare);
+        let long = std::mem::take(&mut other.long);
+        let refused = other.refused.take();
+        self.refused = self.refused.take().or(refused);
+        self.keys += std::mem::take(&mut other.keys);
+        other.selected_db = None;
+        other.long_bytes = 0;
+        other.told = false;
+        drop(other);
         self.out.append(spare);
         self.selected_db = None;
-        self.keys += keys;
         self.long.extend(long);
         self.finish_long();
         if spare.capacity() > KEPT_BYTES_MAX {
             *spare = Vec::new();
         }
-        keys
     }
 
     /// Forgets what was gathered behind the first `len_bytes`.
@@ -206,19 +201,94 @@ impl Giver for Gatherer {
 }
 
 /// What writers hand their entries to.
+///
+/// None of them should wait for another that has lost its core in the middle, still less for
+/// the taker, which has a lower priority: so there are several places, whoever gives takes
+/// one that is free, and the taker leaves those alone that are not.
 pub struct Gifts {
-    pub gathered: Arc<Mutex<Gatherer>>,
+    places: [Mutex<Gatherer>; PLACES],
+    /// The memory of all entries that were given.
+    entry_bytes: AtomicU64,
     /// Notified when there is much to be taken.
-    pub many: Arc<Notify>,
+    many: Notify,
 }
 
-impl Giver for Gifts {
-    fn give(&mut self, db: u32, entry: &Entry) {
-        let mut gatherer = self.gathered.lock();
-        gatherer.entry_bytes += entry.heap_bytes() as u64;
-        gatherer.take(db, entry);
-        if gatherer.has_much_now() {
+impl Gifts {
+    pub fn new(compression: bool) -> Gifts {
+        Gifts {
+            places: std::array::from_fn(|_| Mutex::new(Gatherer::new(compression))),
+            entry_bytes: AtomicU64::new(0),
+            many: Notify::new(),
+        }
+    }
+
+    /// Before anything is given.
+    pub fn set_version(&self, version: FileVersion) {
+        for place in &self.places {
+            place.lock().version = version;
+        }
+    }
+
+    pub fn entry_bytes(&self) -> u64 {
+        self.entry_bytes.load(Ordering::Relaxed)
+    }
+
+    /// When much has been given since this was last waited for.
+    pub async fn are_many(&self) {
+        self.many.notified().await;
+    }
+
+    /// Takes what is not being added to just now.
+    pub fn take(&self, into: &mut Gatherer, spare: &mut Vec<u8>) {
+        for place in &self.places {
+            if let Some(place) = place.try_lock() {
+                into.take_over(place, spare);
+            }
+        }
+    }
+
+    /// Takes everything.
+    pub fn take_all(&self, into: &mut Gatherer, spare: &mut Vec<u8>) {
+        for place in &self.places {
+            into.take_over(place.lock(), spare);
+        }
+    }
+}
+
+impl Recipient for Gifts {
+    fn receive(&self, db: u32, entry: &Entry) {
+        let bytes = entry.heap_bytes() as u64;
+        self.entry_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let free = self.places.iter().find_map(Mutex::try_lock);
+        let mut place = free.unwrap_or_else(|| self.places[0].lock());
+        place.take(db, entry);
+        if place.has_much_now() {
             self.many.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// None of this would return if it waited for the place that is held.
+    #[test]
+    fn nobody_waits_for_a_place_that_is_held() {
+        let gifts = Gifts::new(false);
+        let mut taken = Gatherer::new(false);
+        let mut spare = Vec::new();
+        let entry = |key: &str| Entry::string(key.as_bytes(), b"value", None);
+        gifts.receive(0, &entry("first"));
+        let held = gifts.places[0].lock();
+        gifts.receive(0, &entry("second"));
+        gifts.take(&mut taken, &mut spare);
+        assert_eq!((taken.keys, held.keys), (1, 1));
+        drop(held);
+        gifts.take_all(&mut taken, &mut spare);
+        assert_eq!(taken.keys, 2);
+        let has = |key: &[u8]| taken.out.windows(key.len()).any(|bytes| bytes == key);
+        assert!(has(b"first") && has(b"second"));
+        assert!(gifts.entry_bytes() > 0);
     }
 }

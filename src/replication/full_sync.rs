@@ -422,12 +422,12 @@ fn estimated_total(stream: &SnapshotStream, made_bytes: u64) -> u64 {
 
 /// Waits until a member wants more. What writers give meanwhile is put away.
 async fn wait_for_room(desk: &Desk, pass: &mut Pass) {
-    let many_gifts = pass.stream.many_gifts();
+    let gifts = pass.stream.gifts();
     loop {
         pass.relay.hurry(!desk.waiting.borrow().is_empty());
         tokio::select! {
             () = pass.relay.room() => return,
-            () = many_gifts.notified() => {}
+            () = gifts.are_many() => {}
             () = sleep(ABSORB_EVERY) => {}
         }
         absorb(desk, pass);

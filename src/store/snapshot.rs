@@ -3,20 +3,27 @@
 //! `Keyspace::cut` notes, while everything is locked, which tables there are and raises
 //! the snapshot's number. From then on a `Walker` gives bucket by bucket, each under its
 //! shard's lock, and a writer that is about to change a bucket which was not given yet
-//! gives it first, to the snapshot's `Giver`. Every entry is given exactly once, as it was
+//! gives it first, to the snapshot's `Recipient`. Every entry is given exactly once, as it was
 //! at the cut; the table keeps the marks (see `table`).
 //!
 //! Two snapshots may be open at once: one for the disk, one for followers.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 
 use super::entry::Entry;
 
-/// Takes what a snapshot is given. Called under a shard's lock: it must not wait.
-pub trait Giver: Send {
+/// Takes what the walker finds. Called under a shard's lock: it must not wait.
+pub trait Giver {
     fn give(&mut self, db: u32, entry: &Entry);
+}
+
+/// Takes what writers give to a snapshot, several at once. Called under a shard's lock: it
+/// must not wait.
+pub trait Recipient: Send + Sync {
+    fn receive(&self, db: u32, entry: &Entry);
 }
 
 /// Which of the two snapshots that may be open at once.
@@ -37,7 +44,7 @@ pub struct OpenSnapshots {
 struct OpenSlot {
     /// 0 while none is open. Changes only while everything is locked.
     number: AtomicU32,
-    giver: Mutex<Option<Box<dyn Giver>>>,
+    recipient: RwLock<Option<Arc<dyn Recipient>>>,
 }
 
 impl OpenSnapshots {
@@ -45,10 +52,10 @@ impl OpenSnapshots {
         self.last_number.load(Ordering::Relaxed)
     }
 
-    pub(super) fn open(&self, purpose: Purpose, giver: Box<dyn Giver>) -> u32 {
+    pub(super) fn open(&self, purpose: Purpose, recipient: Arc<dyn Recipient>) -> u32 {
         let slot = &self.slots[purpose as usize];
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
-        *slot.giver.lock() = Some(giver);
+        *slot.recipient.write() = Some(recipient);
         slot.number.store(number, Ordering::Release);
         number
     }
@@ -57,7 +64,7 @@ impl OpenSnapshots {
     pub(super) fn close(&self, purpose: Purpose) {
         let slot = &self.slots[purpose as usize];
         slot.number.store(0, Ordering::Release);
-        *slot.giver.lock() = None;
+        *slot.recipient.write() = None;
     }
 
     /// The number of the snapshot open in a slot, 0 for none.
@@ -67,8 +74,8 @@ impl OpenSnapshots {
     }
 
     pub(super) fn give(&self, slot: usize, db: u32, entry: &Entry) {
-        if let Some(giver) = &mut *self.slots[slot].giver.lock() {
-            giver.give(db, entry);
+        if let Some(recipient) = &*self.slots[slot].recipient.read() {
+            recipient.receive(db, entry);
         }
     }
 }

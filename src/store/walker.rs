@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::entry::Entry;
 use super::keyspace::{Keyspace, Tables};
 use super::locked::{Locked, Locker};
-use super::snapshot::{Giver, Purpose};
+use super::snapshot::{Giver, Purpose, Recipient};
 use crate::table::Snapshots;
 
 /// How long the walker holds a shard at most, checked between buckets.
@@ -127,7 +127,7 @@ impl Walker {
 
 impl Locked<'_> {
     /// Begins a snapshot of all databases as they are now. Everything is locked.
-    pub fn cut(&mut self, purpose: Purpose, giver: Box<dyn Giver>) -> Walker {
+    pub fn cut(&mut self, purpose: Purpose, recipient: Arc<dyn Recipient>) -> Walker {
         self.assert_everything();
         let mut noted = Vec::new();
         let mut counts = Vec::new();
@@ -142,7 +142,7 @@ impl Locked<'_> {
                 noted.push((db, tables));
             }
         }
-        let number = self.keyspace.snapshots.open(purpose, giver);
+        let number = self.keyspace.snapshots.open(purpose, recipient);
         Walker::new(purpose, number, noted, counts)
     }
 }

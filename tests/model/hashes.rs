@@ -191,9 +191,7 @@ fn sorted(mut items: Vec<Value>) -> Vec<Value> {
 fn by_pairs(items: Vec<Value>) -> Vec<Value> {
     let pairs: BTreeSet<String> = items.chunks(2).map(|pair| format!("{pair:?}")).collect();
     let pairs = pairs.into_iter();
-    pairs
-        .map(|pair| Value::Bulk(pair.into_bytes()))
-        .collect()
+    pairs.map(|pair| Value::Bulk(pair.into_bytes())).collect()
 }
 
 fn compare(what: &str, peer: Option<Peer>, patterns: &[&str]) {

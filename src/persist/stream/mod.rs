@@ -16,8 +16,6 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::gather::{Gatherer, Gifts};
 use super::pace::{Pace, Rest};
@@ -96,8 +94,7 @@ pub struct SnapshotStream {
     stage: Stage,
     walker: Option<Walker>,
     /// Where writers put what they are about to change.
-    gifts: Arc<Mutex<Gatherer>>,
-    many: Arc<Notify>,
+    gifts: Arc<Gifts>,
     spare: Vec<u8>,
     /// What is ready to be taken.
     own: Gatherer,
@@ -124,20 +121,15 @@ impl SnapshotStream {
         at_cut: impl FnOnce(&CutFacts) -> T,
     ) -> Option<(SnapshotStream, T)> {
         let compression = shared.config.get_bool(Param::RdbCompression);
-        let [mut own, gifts] = [(); 2].map(|()| Gatherer::new(compression));
-        let gifts = Arc::new(Mutex::new(gifts));
-        let many = Arc::new(Notify::new());
-        let giver = Box::new(Gifts {
-            gathered: Arc::clone(&gifts),
-            many: Arc::clone(&many),
-        });
+        let mut own = Gatherer::new(compression);
+        let gifts = Arc::new(Gifts::new(compression));
         let mut locked = shared.keyspace.lock_everything(locker);
         let started = Instant::now();
         let field_times = locked.has_field_times();
         let version = version(Needs { field_times })?;
         own.version = version;
-        gifts.lock().version = version;
-        let walker = locked.cut(purpose, giver);
+        gifts.set_version(version);
+        let walker = locked.cut(purpose, gifts.clone());
         let mut facts = CutFacts {
             repl_id: shared.history.lock().id(),
             offset: shared.oplog.end_offset(),
@@ -164,7 +156,6 @@ impl SnapshotStream {
             stage: Stage::Walk,
             walker: Some(walker),
             gifts,
-            many,
             spare: Vec::new(),
             own,
             spill: None,
@@ -189,7 +180,7 @@ impl SnapshotStream {
 
     /// The memory of all entries that writers have given.
     pub fn given_bytes(&self) -> u64 {
-        self.gifts.lock().entry_bytes
+        self.gifts.entry_bytes()
     }
 
     /// The bytes that are ready. `clear_ready` says that they were taken.
@@ -212,10 +203,10 @@ impl SnapshotStream {
         let keys_before = self.own.keys;
         match self.stage {
             Stage::Walk => {
-                self.own.drain(&self.gifts, &mut self.spare);
+                self.gifts.take(&mut self.own, &mut self.spare);
                 if !self.walk(shared, locker) {
                     self.close_walker(shared, locker);
-                    self.own.drain(&self.gifts, &mut self.spare);
+                    self.gifts.take_all(&mut self.own, &mut self.spare);
                     self.stage = Stage::End;
                 }
             }
@@ -259,9 +250,9 @@ impl SnapshotStream {
         self.pending.split_to(len)
     }
 
-    /// Notified when writers have given much since it was last taken.
-    pub fn many_gifts(&self) -> Arc<Notify> {
-        self.many.clone()
+    /// What writers have given and nobody has taken yet.
+    pub fn gifts(&self) -> Arc<Gifts> {
+        self.gifts.clone()
     }
 
     /// What `rdb-key-save-delay` wants slept before the next step. Tell `slept` of it.
@@ -288,7 +279,7 @@ impl SnapshotStream {
     /// spilled stays in memory.
     pub fn absorb(&mut self, shared: &Shared) -> io::Result<()> {
         let keys_before = self.own.keys;
-        self.own.drain(&self.gifts, &mut self.spare);
+        self.gifts.take(&mut self.own, &mut self.spare);
         self.pace.add(self.own.keys - keys_before);
         if self.own.out.len() > GIFTS_BYTES_MAX && matches!(self.stage, Stage::Walk) {
             let spill = match &mut self.spill {
