@@ -202,7 +202,7 @@ fn pfdebug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         if !is_sparse {
             return Err(CmdError::text("ERR HLL encoding is not sparse"));
         }
-        let text = hll::describe(bytes)?;
+        let text = hll::describe(bytes);
         cx.reply.bulk(text.as_bytes());
     } else if what.eq_ignore_ascii_case(b"todense") {
         make_dense(cx, key)?;

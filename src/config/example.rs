@@ -1,6 +1,6 @@
 //! `redis.conf.example`, written from the table.
 
-use super::spec::{Group, Kind, Spec};
+use super::spec::{Group, Kind, Spec, flag};
 use super::table::Param;
 use super::value::Value;
 use std::fmt::Write as _;
@@ -82,7 +82,7 @@ pub fn example() -> String {
         let mut in_block = false;
         for param in Param::ALL {
             let spec = param.spec();
-            if spec.group == group {
+            if spec.group == group && !spec.has(flag::HIDDEN) {
                 // Those of which there is nothing to say stand in one block.
                 let is_silent = spec.summary.is_empty();
                 if !(in_block && is_silent) {

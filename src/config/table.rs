@@ -425,6 +425,7 @@ params! {
             "Huge pages are used once there is enough data to fill them, whatever it says."
         CrashLogEnabled "crash-log-enabled" = bool(true); ""
         CrashMemcheckEnabled "crash-memcheck-enabled" = bool(true); ""
+        UseExitOnPanic "use-exit-on-panic" = bool(false), HIDDEN; ""
         IgnoreWarnings "ignore-warnings" = text(""); ""
         ServerCpulist "server-cpulist" / "server_cpulist" = OPTIONAL; ""
         BioCpulist "bio-cpulist" / "bio_cpulist" = OPTIONAL; ""

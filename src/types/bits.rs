@@ -292,13 +292,8 @@ impl Field {
 
     /// What is kept of `value`; `None` if it does not fit and `overflow` is to fail.
     pub fn fit(self, value: i128, overflow: Overflow) -> Option<i64> {
-        let (min, max) = match self.signed {
-            true => {
-                let half = 1i128 << (self.width - 1);
-                (-half, half - 1)
-            }
-            false => (0, (1 << self.width) - 1),
-        };
+        let max = self.highest();
+        let min = if self.signed { -max - 1 } else { 0 };
         if (min..=max).contains(&value) {
             return Some(value as i64);
         }
@@ -316,11 +311,20 @@ impl Field {
         }
     }
 
+    fn highest(self) -> i128 {
+        (1 << (self.width - u8::from(self.signed))) - 1
+    }
+
     /// A number that is to be set, as the field sees it: what is negative is enormous where
-    /// there is no sign.
+    /// there is no sign. And where there is one, if it is so low that in Redis its distance
+    /// from the highest overflows.
     pub fn given(self, value: i64) -> i128 {
         match self.signed {
-            true => i128::from(value),
+            true => {
+                let distance = self.highest() - i128::from(value);
+                let is_too_low = self.width < 64 && distance > i128::from(i64::MAX);
+                i128::from(value) + i128::from(is_too_low) * (1 << 64)
+            }
             false => i128::from(value as u64),
         }
     }
@@ -448,6 +452,18 @@ mod tests {
         check(false, 8, -1, 255, 0);
         check(false, 63, 1 << 63, 0, i64::MAX);
         assert_eq!(Field::new(false, 63).unwrap().given(-1), u64::MAX.into());
+        let field = Field::new(true, 40).unwrap();
+        let lowest = i64::MIN + (1 << 39);
+        assert_eq!(field.given(lowest), lowest.into());
+        let too_low = field.given(lowest - 1);
+        assert_eq!(field.fit(too_low, Overflow::Saturate), Some((1 << 39) - 1));
+        assert_eq!(field.fit(too_low, Overflow::Wrap), Some((1 << 39) - 1));
+        assert_eq!(field.fit(too_low, Overflow::Fail), None);
+        assert_eq!(field.fit(field.given(i64::MIN), Overflow::Wrap), Some(0));
+        assert_eq!(
+            Field::new(true, 64).unwrap().given(i64::MIN),
+            i64::MIN.into()
+        );
         for (signed, width) in [(true, 0), (true, 65), (false, 64), (false, -1), (true, 256)] {
             assert_eq!(Field::new(signed, width), None);
         }

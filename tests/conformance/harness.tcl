@@ -43,12 +43,13 @@ proc harness_run_command {level command} {
     return [expr {$code > 1}]
 }
 
-# "outside of tests: " and the first line that is not a comment; empty if there is none.
+# "outside of tests: " and the first line that is not a comment, cut where it is longer than
+# anybody would read; empty if there is none.
 proc harness_name_of_command {command} {
     foreach line [split $command "\n"] {
         set line [string trim $line]
         if {$line ne "" && [string index $line 0] ne "#"} {
-            return "outside of tests: $line"
+            return [string trim [string range "outside of tests: $line" 0 159]]
         }
     }
     return ""

@@ -8,7 +8,7 @@ use lockstep::base::clock;
 use lockstep::base::hash::KeyHasher;
 use lockstep::commands::FAMILIES;
 use lockstep::commands::registry::Registry;
-use lockstep::config::Config;
+use lockstep::config::{Config, Launch};
 use lockstep::exec::Engine;
 use lockstep::exec::dispatch::{Executor, Stop};
 use lockstep::resp::reply::ReplyBuf;
@@ -38,8 +38,18 @@ impl Door {
             gates: 1,
             commands: registry.len(),
         };
-        let config = Arc::new(Config::new());
-        let (shared, _) = Shared::new(config, KeyHasher::random(), size, clock::unix_ms());
+        let launch = Launch {
+            file: None,
+            read_stdin: false,
+            lines: b"enable-debug-command yes".to_vec(),
+        };
+        let config = Config::load(&launch, &mut std::io::empty()).expect("a good directive");
+        let (shared, _) = Shared::new(
+            Arc::new(config),
+            KeyHasher::random(),
+            size,
+            clock::unix_ms(),
+        );
         if logging {
             shared.oplog.activate_backlog();
         }

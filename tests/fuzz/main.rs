@@ -19,6 +19,11 @@ mod reply;
 #[path = "../../fuzz/checks/request.rs"]
 mod request;
 
+#[path = "../door/mod.rs"]
+mod door;
+
 mod random;
+
+mod restored;
 
 mod seeds;

@@ -1,15 +1,10 @@
 //! Random commands on hashes, beside a Redis 8 and a Valkey 9: every reply, whatever the form
 //! of the hash. Where the two differ, ours is Redis's.
 
-use std::collections::BTreeSet;
-
 use lockstep::resp::value::Value;
 
-use super::door::Door;
 use super::generate::Draw;
-use super::peer::Peer;
-use super::{begin, next_reply, setting, written};
-use crate::generate::{Command, Compare};
+use super::versus::{Subject, by_pairs, is, scanned, small, sorted};
 
 const KEYS: usize = 3;
 const FIELDS: usize = 9;
@@ -115,52 +110,38 @@ fn value(draw: &mut Draw) -> String {
     }
 }
 
-fn filled(draw: &mut Draw, pattern: &str) -> Vec<String> {
+fn fill(draw: &mut Draw, word: &str) -> Vec<String> {
     let field = |draw: &mut Draw| format!("f{}", draw.below(FIELDS));
-    let mut words = Vec::new();
-    for word in pattern.split(' ') {
-        match word {
-            "*" => words.push(format!("h{}", draw.below(KEYS))),
-            "f" => words.push(field(draw)),
-            "?" => words.push(value(draw)),
-            "#" => words.push((draw.below(40) as i64 - 20).to_string()),
-            "@" => words.push((9_000_000_000 + draw.below(4)).to_string()),
-            "ff" | "fv" => {
-                let count = 1 + draw.below(4);
-                words.push(count.to_string());
-                for _ in 0..count {
-                    words.push(field(draw));
-                    if word == "fv" {
-                        words.push(value(draw));
-                    }
+    let one = match word {
+        "*" => format!("h{}", draw.below(KEYS)),
+        "f" => field(draw),
+        "?" => value(draw),
+        "#" => small(draw),
+        "@" => (9_000_000_000 + draw.below(4)).to_string(),
+        "ff" | "fv" => {
+            let count = 1 + draw.below(4);
+            let mut words = vec![count.to_string()];
+            for _ in 0..count {
+                words.push(field(draw));
+                if word == "fv" {
+                    words.push(value(draw));
                 }
             }
-            word => words.push(word.to_owned()),
+            return words;
         }
-    }
-    words
-}
-
-fn command(words: Vec<String>) -> Command {
-    Command {
-        args: words.into_iter().map(String::into_bytes).collect(),
-        compare: Compare::Exactly,
-    }
+        word => word.to_owned(),
+    };
+    vec![one]
 }
 
 /// A reply in which the order of fields makes no difference.
 fn normal(name: &[u8], reply: Value) -> Value {
-    let is = |names: &[&str]| names.iter().any(|other| other.as_bytes() == name);
     match reply {
-        Value::Array(items) if is(&["HKEYS", "HVALS", "HRANDFIELD"]) => Value::Array(sorted(items)),
-        Value::Array(items) if is(&["HGETALL"]) => Value::Array(by_pairs(items)),
-        Value::Array(items) if is(&["HSCAN"]) => {
-            let inner = |item| match item {
-                Value::Array(items) => Value::Array(sorted(items)),
-                other => other,
-            };
-            Value::Array(items.into_iter().map(inner).collect())
+        Value::Array(items) if is(name, &["HKEYS", "HVALS", "HRANDFIELD"]) => {
+            Value::Array(sorted(items))
         }
+        Value::Array(items) if is(name, &["HGETALL"]) => Value::Array(by_pairs(items)),
+        Value::Array(items) if is(name, &["HSCAN"]) => scanned(items, sorted),
         reply => reply,
     }
 }
@@ -183,70 +164,27 @@ fn agree(name: &[u8], a: &Value, b: &Value) -> bool {
     }
 }
 
-fn sorted(mut items: Vec<Value>) -> Vec<Value> {
-    items.sort_by_key(|item| format!("{item:?}"));
-    items
-}
-
-fn by_pairs(items: Vec<Value>) -> Vec<Value> {
-    let pairs: BTreeSet<String> = items.chunks(2).map(|pair| format!("{pair:?}")).collect();
-    let pairs = pairs.into_iter();
-    pairs.map(|pair| Value::Bulk(pair.into_bytes())).collect()
-}
-
-fn compare(what: &str, peer: Option<Peer>, patterns: &[&str]) {
-    let Some(mut peer) = peer else {
-        return;
-    };
-    let mut draw = begin(what);
-    let mut door = Door::new(true);
-    let mut history = Vec::new();
-    for step in 0..setting("MODEL_STEPS").unwrap_or(20_000) {
-        let lines = match draw.below(200) {
-            // Hashes of both forms, and such that turn from one to the other.
-            0 => {
-                let limit = draw.one_of(&["0", "3", "6", "512"]);
-                let words = ["CONFIG", "SET", "hash-max-listpack-entries", limit];
-                vec![
-                    vec!["FLUSHDB".to_owned()],
-                    words.map(str::to_owned).to_vec(),
-                ]
-            }
-            _ => {
-                let pattern = draw.one_of(patterns);
-                vec![filled(&mut draw, pattern)]
-            }
-        };
-        for words in lines {
-            let shown = words.join(" ");
-            let command = command(words);
-            let name = command.args[0].clone();
-            let input = written(&[command]);
-            door.run(&input);
-            let bytes = door.reply.take();
-            let ours = normal(&name, next_reply(&mut &bytes[..]));
-            let theirs = peer.run(&input, 1).remove(0);
-            let theirs = normal(&name, theirs);
-            history.push(shown);
-            if !agree(&name, &ours, &theirs) {
-                let last = history.split_off(history.len().saturating_sub(100));
-                panic!(
-                    "step {step}: {ours:?}, not {theirs:?}, of\n{}",
-                    last.join("\n")
-                );
-            }
-        }
-    }
-}
+const HASHES: Subject = Subject {
+    name: "hashes",
+    patterns: PATTERNS,
+    redis_only: REDIS_ONLY,
+    settings: &[
+        "CONFIG SET hash-max-listpack-entries 0",
+        "CONFIG SET hash-max-listpack-entries 3",
+        "CONFIG SET hash-max-listpack-entries 6",
+        "CONFIG SET hash-max-listpack-entries 512",
+    ],
+    fill,
+    normal,
+    agree,
+};
 
 #[test]
 fn a_redis_8_agrees() {
-    let peer = Peer::start_cached("PEER_REDIS_8", "redis-server-8");
-    compare("hashes, Redis 8", peer, &[PATTERNS, REDIS_ONLY].concat());
+    HASHES.with_redis_8();
 }
 
 #[test]
 fn a_valkey_9_agrees() {
-    let peer = Peer::start_cached("PEER_VALKEY", "valkey-server");
-    compare("hashes, Valkey 9", peer, PATTERNS);
+    HASHES.with_valkey_9();
 }

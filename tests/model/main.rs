@@ -7,17 +7,33 @@
 #[path = "../door/mod.rs"]
 mod door;
 
+mod bits;
+
 mod generate;
 
+mod geo;
+
 mod hashes;
+
+mod hyperloglog;
 
 mod lists;
 
 mod model;
 
+mod naive;
+
 mod peer;
 
+mod sets;
+
+mod sort;
+
 mod streams;
+
+mod versus;
+
+mod zsets;
 
 use door::{Door, encode};
 use generate::{Command, Compare, Draw, Family, KEYS, ORACLE_ONLY, STRINGS, VALKEY};

@@ -68,6 +68,8 @@ impl Peer {
                 "127.0.0.1",
                 "--save",
                 "",
+                "--enable-debug-command",
+                "yes",
             ])
             .arg("--dir")
             .arg(folder.path())

@@ -168,6 +168,19 @@ fn a_leader_leaves_out_what_is_due_and_a_follower_does_not() {
     assert_eq!((loaded.keys_loaded, loaded.keys_expired), (3, 0));
 }
 
+#[test]
+fn keys_without_a_value_are_left_out_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let ours = shared::in_dir(dir.path(), &[]);
+    let file = file(|out, encoder| {
+        encode::put_select_db(out, 0);
+        out.extend_from_slice(b"\x02\x05empty\0");
+        encoder.put_string_entry(out, b"full", b"1", KeyMeta::default());
+    });
+    let loaded = load(&ours, &file, options()).unwrap();
+    assert_eq!((loaded.keys_loaded, loaded.keys_empty), (1, 1));
+}
+
 /// Followers that go on from the file's offset have the key too: dropped without a record,
 /// it stayed with them for ever.
 #[test]

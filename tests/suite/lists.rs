@@ -87,3 +87,24 @@ fn lists_come_back_as_they_were() {
         check(&mut client, &format!("OBJECT ENCODING {key}"), &encoding);
     }
 }
+
+/// A command that waits has not run, but the deletion of what it came upon is logged at once.
+#[test]
+fn what_is_due_goes_though_nothing_else_comes() {
+    let leader = Server::start(&AT_ONCE);
+    let follower = start_follower(Kind::Ours, leader.port, &[]).expect("ours is there");
+    wait_for_link(&follower);
+    let mut client = leader.client();
+    check(&mut client, "DEBUG SET-ACTIVE-EXPIRE 0", "+OK");
+    check(&mut client, "SET due x PX 1", "+OK");
+    wait_for_offset(&leader, &follower);
+    // A follower says so without deleting it.
+    wait_until(SOON, "the key is due", || {
+        follower.client().run("PTTL due").integer() < 0
+    });
+    check(&mut follower.client(), "DBSIZE", ":1");
+    client.send_cmd(&["BLPOP", "due", "0"]);
+    wait_until(SOON, "it is deleted there too", || {
+        follower.client().run("DBSIZE").integer() == 0
+    });
+}

@@ -49,6 +49,14 @@ mod hashes;
 
 mod streams;
 
+mod sets;
+
+mod zsets;
+
+mod bits;
+
+mod forms;
+
 mod losses;
 
 mod command;

@@ -116,14 +116,12 @@ impl Digest {
     }
 }
 
-/// A score as Redis 8 takes it into a digest; before it was another text.
+/// A score as Redis 8 takes it into a digest; before it was another text. No small set has a
+/// zero below zero.
 fn put_score(score: f64, out: &mut Vec<u8>) {
     match score.is_finite() && score != 0.0 {
         true => format_shortest(score, out),
-        false => format_f64(
-            score.abs().copysign(if score < 0.0 { -1.0 } else { 1.0 }),
-            out,
-        ),
+        false => format_f64(score, out),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
@@ -20,12 +21,17 @@ const WAITING_MAX: usize = 8;
 /// So many entries have their buckets fetched together.
 const GROUP: usize = 16;
 
+/// So many keys that are left out for being empty are named in the log.
+const EMPTY_NAMED_MAX: u64 = 10;
+
 /// All builders of one load.
 pub struct Builders {
     builders: Vec<Builder>,
     shards: usize,
     shards_each: usize,
     spare: Receiver<Batch>,
+    /// How many keys were left out for being empty.
+    empty: Arc<AtomicU64>,
 }
 
 struct Builder {
@@ -56,6 +62,7 @@ impl Builders {
         let shards = keyspace.shard_count();
         let shards_each = shards.div_ceil(count);
         let (return_spare, spare) = channel();
+        let empty = Arc::new(AtomicU64::new(0));
         let builders = (0..count).map(|gate| {
             let (orders, waiting) = sync_channel(WAITING_MAX);
             let first = (gate * shards_each).min(shards);
@@ -67,6 +74,7 @@ impl Builders {
                 limits,
                 waiting,
                 spare: return_spare.clone(),
+                empty: Arc::clone(&empty),
             };
             let name = format!("loader-{gate}");
             let thread = std::thread::Builder::new()
@@ -83,6 +91,7 @@ impl Builders {
             shards,
             shards_each,
             spare,
+            empty,
         })
     }
 
@@ -112,16 +121,18 @@ impl Builders {
         builder.orders.send(Order::Build(batch)).map_err(|_| Failed)
     }
 
-    /// Waits for all that was pushed.
+    /// Waits for all that was pushed. Returns how many of these keys were empty, and are not
+    /// there.
     ///
     /// # Errors
     /// What the builders found wrong.
-    pub fn finish(mut self) -> Result<(), LoadErrorKind> {
+    pub fn finish(mut self) -> Result<u64, LoadErrorKind> {
         for builder in 0..self.builders.len() {
             // Who failed says so below.
             let _ = self.send(builder);
         }
-        self.join().into_iter().collect()
+        self.join().into_iter().collect::<Result<(), _>>()?;
+        Ok(self.empty.load(Ordering::Relaxed))
     }
 
     /// What made a builder fail. The load is over.
@@ -150,6 +161,7 @@ struct Work {
     limits: Limits,
     waiting: Receiver<Order>,
     spare: Sender<Batch>,
+    empty: Arc<AtomicU64>,
 }
 
 impl Work {
@@ -167,7 +179,7 @@ impl Work {
                     }
                 }
                 Order::Build(mut batch) => {
-                    build(&mut locked, &batch, &self.limits)?;
+                    self.build(&mut locked, &batch)?;
                     batch.clear();
                     // Nobody needs it any more at the end.
                     let _ = self.spare.send(batch);
@@ -176,27 +188,38 @@ impl Work {
         }
         Ok(())
     }
-}
 
-fn build(locked: &mut Locked, batch: &Batch, limits: &Limits) -> Result<(), LoadErrorKind> {
-    for group in batch.records.chunks(GROUP) {
-        for record in group {
-            locked.prefetch_insertion(record.db, record.hash);
+    fn build(&self, locked: &mut Locked, batch: &Batch) -> Result<(), LoadErrorKind> {
+        for group in batch.records.chunks(GROUP) {
+            for record in group {
+                locked.prefetch_insertion(record.db, record.hash);
+            }
+            for record in group {
+                if !insert(locked, batch, record, &self.limits)? {
+                    self.note_empty(batch.key(record));
+                }
+            }
         }
-        for record in group {
-            insert(locked, batch, record, limits)?;
+        Ok(())
+    }
+
+    #[cold]
+    fn note_empty(&self, key: &[u8]) {
+        if self.empty.fetch_add(1, Ordering::Relaxed) < EMPTY_NAMED_MAX {
+            let key = String::from_utf8_lossy(key);
+            tracing::info!("rdbLoadObject skipping empty key: {key}");
         }
     }
-    Ok(())
 }
 
+/// False if it is empty and therefore left out.
 #[inline]
 fn insert(
     locked: &mut Locked,
     batch: &Batch,
     record: &Record,
     limits: &Limits,
-) -> Result<(), LoadErrorKind> {
+) -> Result<bool, LoadErrorKind> {
     let key = Key {
         bytes: batch.key(record),
         hash: record.hash,
@@ -212,12 +235,12 @@ fn insert(
         None => Entry::string(key.bytes, batch.value(record), record.expire_at_ms),
         Some(form) => match read(batch, record, form, limits)? {
             Some(value) => Entry::with_value(key.bytes, value, record.expire_at_ms),
-            None => return Ok(()),
+            None => return Ok(false),
         },
     };
     entry.set_access(record.access);
     locked.insert_absent(record.db, key, entry);
-    Ok(())
+    Ok(true)
 }
 
 /// A value that is no string. A collection without elements, as some servers have saved, is

@@ -27,6 +27,8 @@ pub struct LoadReport {
     pub keys_loaded: u64,
     /// Keys that were due already.
     pub keys_expired: u64,
+    /// Keys without a value, which are left out.
+    pub keys_empty: u64,
     pub replication: Option<ReplFacts>,
     pub took: Duration,
 }
@@ -239,14 +241,19 @@ fn report_of(shared: &Shared, loaded: &Loaded, started: Instant) -> LoadReport {
     LoadReport {
         keys_loaded: loaded.keys_loaded,
         keys_expired: loaded.keys_expired,
+        keys_empty: loaded.keys_empty,
         replication: loaded.replication(),
         took: started.elapsed(),
     }
 }
 
 fn tell(report: &LoadReport) {
+    let skipped = match report.keys_empty {
+        0 => String::new(),
+        count => format!(", empty keys skipped: {count}"),
+    };
     tracing::info!(
-        "Done loading RDB, keys loaded: {}, keys expired: {}.",
+        "Done loading RDB, keys loaded: {}, keys expired: {}{skipped}.",
         report.keys_loaded,
         report.keys_expired
     );

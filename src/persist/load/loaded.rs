@@ -39,6 +39,8 @@ pub struct Loaded {
     pub keys_loaded: u64,
     /// Keys that were due already.
     pub keys_expired: u64,
+    /// Keys without a value, which are left out.
+    pub keys_empty: u64,
     pub origin: Origin,
 }
 
@@ -49,6 +51,7 @@ impl Loaded {
             gate,
             keys_loaded: 0,
             keys_expired: 0,
+            keys_empty: 0,
             origin: Origin::default(),
         }
     }

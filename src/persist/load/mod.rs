@@ -260,9 +260,12 @@ impl Load {
             return Err(self.truncated());
         }
         let origin = self.options.origin;
-        let built = self.builders.map_or(Ok(()), Builders::finish);
-        built.map_err(|kind| LoadError { origin, kind })?;
-        Ok(self.loaded)
+        let built = self.builders.map_or(Ok(0), Builders::finish);
+        let empty = built.map_err(|kind| LoadError { origin, kind })?;
+        let mut loaded = self.loaded;
+        loaded.keys_loaded -= empty;
+        loaded.keys_empty = empty;
+        Ok(loaded)
     }
 
     fn error(&mut self, kind: LoadErrorKind) -> LoadError {

@@ -216,8 +216,8 @@ impl Merged {
 }
 
 /// What a sparse one is made of, for people: runs of zeros in one byte (`z`) or two (`Z`),
-/// runs of a value (`v`).
-pub fn describe(bytes: &[u8]) -> Result<String, Corrupt> {
+/// runs of a value (`v`). Whatever is there is shown, also what makes no sense.
+pub fn describe(bytes: &[u8]) -> String {
     sparse::describe(&bytes[HEADER_BYTES..])
 }
 

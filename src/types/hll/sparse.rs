@@ -157,10 +157,13 @@ fn join(bytes: &mut Vec<u8>, mut at: usize) {
     }
 }
 
-pub fn describe(bytes: &[u8]) -> Result<String, Corrupt> {
+pub fn describe(bytes: &[u8]) -> String {
     let mut text = String::new();
-    for run in runs(bytes) {
-        let run = run?;
+    // A last run that lacks its second byte is read as if there were a zero.
+    let padded = [bytes, &[0]].concat();
+    let mut at = 0;
+    while let Some(run) = parse(&padded[at..]).filter(|_| at < bytes.len()) {
+        at += run.bytes;
         let separator = if text.is_empty() { "" } else { " " };
         // Writing to a String does not fail.
         let _ = match (run.rank, run.bytes) {
@@ -169,5 +172,5 @@ pub fn describe(bytes: &[u8]) -> Result<String, Corrupt> {
             (rank, _) => write!(text, "{separator}v:{rank},{}", run.len),
         };
     }
-    Ok(text)
+    text
 }

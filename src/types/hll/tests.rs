@@ -86,10 +86,10 @@ fn the_count_is_kept_until_something_comes() {
 #[test]
 fn runs_are_split_and_joined() {
     let mut bytes = new();
-    assert_eq!(describe(&bytes).unwrap(), "Z:16384");
+    assert_eq!(describe(&bytes), "Z:16384");
     let mut check = |index, rank, expect: &str| {
         raise(&mut bytes, index, rank, 3000).unwrap();
-        assert_eq!(describe(&bytes).unwrap(), expect);
+        assert_eq!(describe(&bytes), expect);
     };
     check(100, 3, "Z:100 v:3,1 Z:16283");
     check(102, 3, "Z:100 v:3,1 z:1 v:3,1 Z:16281");
@@ -158,11 +158,11 @@ fn corrupt_runs_are_found_and_never_written_over() {
                 break;
             }
         }
-        let runs = describe(&bytes);
+        // It shows whatever is there.
+        let _ = describe(&bytes);
         let counted = count(&bytes);
         let is_whole = Merged::default().add(&bytes).is_ok();
         assert_eq!(counted.is_ok(), is_whole);
-        assert!(!is_whole || runs.is_ok());
         assert_eq!(make_dense(&mut bytes.clone()).is_ok(), is_whole);
         for _ in 0..20 {
             // It may go well where what is wrong is not met.
