@@ -171,7 +171,7 @@ impl Form {
         let digits = (key.len() - KEY_PREFIX.len()).min(KEY_DIGITS_MAX);
         Self {
             bytes,
-            numbers: vec![key.end - digits..key.end],
+            numbers: std::iter::once(key.end - digits..key.end).collect(),
             value: parts.get(2).cloned().unwrap_or(0..0),
         }
     }

@@ -133,23 +133,24 @@ impl Node {
     }
 
     fn write_entry(&mut self, flags: i64, (ms, seq): (i64, i64), pairs: &[&[u8]]) {
-        let pack = &mut self.pack;
-        pack.push_int(flags);
-        pack.push_int(ms);
-        pack.push_int(seq);
         let fields = pairs.len() as i64 / 2;
-        if flags & SAME_FIELDS != 0 {
-            for value in pairs.iter().skip(1).step_by(2) {
-                pack.push_back(value);
+        self.pack.push_several(|tail| {
+            tail.int(flags);
+            tail.int(ms);
+            tail.int(seq);
+            if flags & SAME_FIELDS != 0 {
+                for value in pairs.iter().skip(1).step_by(2) {
+                    tail.text(value);
+                }
+                tail.int(HEAD_ITEMS + fields);
+            } else {
+                tail.int(fields);
+                for text in pairs {
+                    tail.text(text);
+                }
+                tail.int(HEAD_ITEMS + 1 + 2 * fields);
             }
-            pack.push_int(HEAD_ITEMS + fields);
-        } else {
-            pack.push_int(fields);
-            for text in pairs {
-                pack.push_back(text);
-            }
-            pack.push_int(HEAD_ITEMS + 1 + 2 * fields);
-        }
+        });
     }
 
     /// Marks an entry as deleted. True if it lived until now.
