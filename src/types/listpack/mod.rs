@@ -565,7 +565,14 @@ impl Tail<'_> {
 
     #[inline]
     pub fn int(&mut self, value: i64) {
-        self.push(&Encoded::int(value));
+        // Most are small: a byte, and its length.
+        if let Ok(byte @ 0..=127) = u8::try_from(value) {
+            self.pack.reserve(3);
+            self.pack.bytes.extend_from_slice(&[byte, 1]);
+            self.count += 1;
+        } else {
+            self.push(&Encoded::int(value));
+        }
     }
 
     #[inline]
