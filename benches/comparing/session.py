@@ -22,6 +22,10 @@ class Session:
     def scaled(self, count):
         return max(1000, int(count * self.options.scale))
 
+    def shrunk(self, count):
+        """The same for numbers that may be small as they are."""
+        return max(1, min(count, 100), int(count * self.options.scale))
+
     def load(self, pinned):
         return Load(self.options.load, LOAD_CORE if pinned else None)
 

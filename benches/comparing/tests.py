@@ -9,6 +9,7 @@ import time
 from . import host
 from .servers import LOAD_CORE, Refused, Server
 from .throttled import throttled_sync, throttled_sync_big
+from .types import types, types_memory
 
 KEYS_SMALL = 1_000_000
 KEYS_BIG = 5_000_000
@@ -461,7 +462,9 @@ TESTS = {
     "cpu": cpu,
     "ops": ops,
     "latency": latency,
+    "types": types,
     "memory": memory,
+    "types-memory": types_memory,
     "bgsave": bgsave,
     "load": load,
     "bgsave-latency": bgsave_latency,

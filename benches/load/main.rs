@@ -6,9 +6,10 @@
 //!
 //! ```text
 //! load [--port N | --host H --port N | --unix PATH] [--mode get|set|mixed|fill]
-//!      [--connections N] [--pipeline N] [--ops N | --seconds S] [--rate OPS_PER_S]
-//!      [--keys N] [--first N] [--key-bytes N] [--value-bytes N] [--get-percent N]
-//!      [--ttl SECONDS] [--warmup-ms N] [--seed N] [--auth PASSWORD] [--server-pid PID]
+//!      [--command TEXT] [--connections N] [--pipeline N] [--ops N | --seconds S]
+//!      [--rate OPS_PER_S] [--keys N] [--first N] [--key-bytes N] [--value-bytes N]
+//!      [--get-percent N] [--ttl SECONDS] [--warmup-ms N] [--seed N] [--auth PASSWORD]
+//!      [--server-pid PID]
 //! ```
 //!
 //! - Closed loop (no `--rate`): every connection keeps one batch of `--pipeline` requests under
@@ -17,6 +18,9 @@
 //!   stalled server cannot hide its stall.
 //! - `fill` writes each of the keys `first .. first + keys` once, in random order; the other
 //!   modes pick keys from that range at random. Values are random bytes.
+//! - `--command` is sent instead of SET, its arguments separated by spaces: each `__rand_int__` in
+//!   it becomes a number of 12 digits from the range of the keys; in `fill` all in a request are
+//!   the same number.
 //! - With `--server-pid` the CPU time of all threads of that process is taken at both ends of
 //!   the measured window: `server_us` is its microseconds for each request.
 //! - SIGUSR1 begins the measured window anew, SIGTERM or SIGINT ends it early and prints.

@@ -10,8 +10,8 @@ use crate::request::keys_max;
 
 pub const USAGE: &str = "\
 load [--host H] [--port N] [--unix PATH] [--mode get|set|mixed|fill]
-     [--connections N] [--pipeline N] [--ops N | --seconds S] [--rate OPS_PER_S]
-     [--keys N] [--first N] [--key-bytes N] [--value-bytes N] [--get-percent N]
+     [--command TEXT] [--connections N] [--pipeline N] [--ops N | --seconds S]
+     [--rate OPS_PER_S] [--keys N] [--first N] [--key-bytes N] [--value-bytes N] [--get-percent N]
      [--ttl SECONDS] [--warmup-ms N] [--seed N] [--auth PASSWORD] [--server-pid PID]
 ";
 
@@ -32,6 +32,8 @@ pub enum Place {
 pub struct Options {
     pub place: Place,
     pub mode: Mode,
+    /// Sent instead of SET.
+    pub command: Option<String>,
     pub connections: usize,
     pub pipeline: u64,
     /// Ends after this many requests (in `fill`: the number of keys).
@@ -80,6 +82,9 @@ impl Options {
                 Place::Tcp(found.next().context("the host has no address")?)
             }
         };
+        if options.command.is_some() && options.mode == Mode::Get {
+            options.mode = Mode::Set;
+        }
         if options.mode == Mode::Fill {
             options.ops = Some(options.keys);
             options.warmup_ms = 0;
@@ -100,6 +105,7 @@ impl Options {
         Self {
             place: Place::Unix(PathBuf::new()),
             mode: Mode::Get,
+            command: None,
             connections: 50,
             pipeline: 1,
             ops: None,
@@ -121,6 +127,7 @@ impl Options {
     fn set(&mut self, name: &str, value: String) -> Result<()> {
         match name {
             "--mode" => self.mode = mode(&value)?,
+            "--command" => self.command = Some(value),
             "--connections" => self.connections = number(name, &value)?,
             "--pipeline" => self.pipeline = number(name, &value)?,
             "--ops" => self.ops = Some(number(name, &value)?),

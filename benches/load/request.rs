@@ -1,8 +1,13 @@
 //! Makes requests: prepared forms into which keys and values are written.
 
+use std::ops::Range;
+
 use crate::options::{Mode, Options};
 
 const KEY_PREFIX: &[u8] = b"key:";
+
+/// What stands for a number in a command of `--command`; it has as many digits.
+const NUMBER: &str = "__rand_int__";
 const KEY_DIGITS_MAX: usize = 12;
 
 /// A fast generator of random numbers (Weyl sequence and multiply-fold).
@@ -61,11 +66,11 @@ impl Shuffle {
     }
 }
 
-/// One command as it goes over the wire, and where its key and value are in it.
+/// One command as it goes over the wire, and where its numbers and its value are in it.
 struct Form {
     bytes: Vec<u8>,
-    key_at: usize,
-    value_at: usize,
+    numbers: Vec<Range<usize>>,
+    value: Range<usize>,
 }
 
 /// Appends requests as the options ask for them.
@@ -74,8 +79,6 @@ pub struct Requests {
     set: Form,
     mode: Mode,
     get_percent: u64,
-    key_bytes: usize,
-    value_bytes: usize,
     first_key: u64,
     keys: u64,
     shuffle: Shuffle,
@@ -95,12 +98,13 @@ impl Requests {
             set.extend([b"EX", seconds.as_bytes()]);
         }
         Self {
-            get: form(&[b"GET", &key]),
-            set: form(&set),
+            get: Form::get_or_set(&[b"GET", &key]),
+            set: match &options.command {
+                Some(command) => Form::template(command),
+                None => Form::get_or_set(&set),
+            },
             mode: options.mode,
             get_percent: options.get_percent,
-            key_bytes: options.key_bytes,
-            value_bytes: options.value_bytes,
             first_key: options.first_key,
             keys: options.keys,
             shuffle: Shuffle::new(options.keys, &mut rng),
@@ -117,17 +121,19 @@ impl Requests {
                 Mode::Set | Mode::Fill => false,
                 Mode::Mixed => self.rng.below(100) < self.get_percent,
             };
-            let key = self.first_key + self.pick_key();
+            let mut number = self.first_key + self.pick_key();
             let form = if get { &self.get } else { &self.set };
             let start = out.len();
             out.extend_from_slice(&form.bytes);
             let request = &mut out[start..];
-            write_key(&mut request[form.key_at..][..self.key_bytes], key);
-            if !get {
-                let value = &mut request[form.value_at..][..self.value_bytes];
-                for piece in value.chunks_mut(8) {
-                    piece.copy_from_slice(&self.rng.next().to_le_bytes()[..piece.len()]);
+            for (index, range) in form.numbers.iter().enumerate() {
+                if index > 0 && self.mode != Mode::Fill {
+                    number = self.first_key + self.rng.below(self.keys);
                 }
+                write_digits(&mut request[range.clone()], number);
+            }
+            for piece in request[form.value.clone()].chunks_mut(8) {
+                piece.copy_from_slice(&self.rng.next().to_le_bytes()[..piece.len()]);
             }
         }
     }
@@ -142,12 +148,10 @@ impl Requests {
     }
 }
 
-/// Writes `number` in decimal over the end of a key; the rest of the key stays as it is.
+/// Writes the low digits of `number`, as many as there is room for.
 #[inline]
-fn write_key(key: &mut [u8], number: u64) {
-    let digits = (key.len() - KEY_PREFIX.len()).min(KEY_DIGITS_MAX);
-    let mut number = number;
-    for byte in key.iter_mut().rev().take(digits) {
+fn write_digits(digits: &mut [u8], mut number: u64) {
+    for byte in digits.iter_mut().rev() {
         *byte = b'0' + (number % 10) as u8;
         number /= 10;
     }
@@ -159,20 +163,45 @@ pub fn keys_max(key_bytes: usize) -> u64 {
     10_u64.pow(digits.min(KEY_DIGITS_MAX) as u32)
 }
 
-fn form(args: &[&[u8]]) -> Form {
+impl Form {
+    /// The key's number is in its last digits; the third argument is a value, random bytes.
+    fn get_or_set(args: &[&[u8]]) -> Self {
+        let (bytes, parts) = encode(args);
+        let key = parts[1].clone();
+        let digits = (key.len() - KEY_PREFIX.len()).min(KEY_DIGITS_MAX);
+        Self {
+            bytes,
+            numbers: std::iter::once(key.end - digits..key.end).collect(),
+            value: parts.get(2).cloned().unwrap_or(0..0),
+        }
+    }
+
+    /// Any command, by spaces, with numbers where it says so.
+    fn template(command: &str) -> Self {
+        let args: Vec<&[u8]> = command.split_whitespace().map(str::as_bytes).collect();
+        let (bytes, _) = encode(&args);
+        let text = String::from_utf8_lossy(&bytes);
+        let found = text.match_indices(NUMBER);
+        let numbers = found.map(|(at, _)| at..at + NUMBER.len()).collect();
+        Self {
+            bytes,
+            numbers,
+            value: 0..0,
+        }
+    }
+}
+
+/// The request, and where its arguments are in it.
+fn encode(args: &[&[u8]]) -> (Vec<u8>, Vec<Range<usize>>) {
     let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
-    let mut starts = Vec::new();
+    let mut parts = Vec::new();
     for arg in args {
         bytes.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-        starts.push(bytes.len());
+        parts.push(bytes.len()..bytes.len() + arg.len());
         bytes.extend_from_slice(arg);
         bytes.extend_from_slice(b"\r\n");
     }
-    Form {
-        bytes,
-        key_at: starts[1],
-        value_at: starts.get(2).copied().unwrap_or(0),
-    }
+    (bytes, parts)
 }
 
 #[cfg(test)]
@@ -189,13 +218,32 @@ mod tests {
         }
     }
 
+    fn first_request(args: &str) -> String {
+        let args = args.split('|').map(str::to_owned);
+        let options = Options::parse(args).unwrap().unwrap();
+        let mut out = Vec::new();
+        Requests::new(&options).append(1, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
     #[test]
     fn a_key_ends_with_its_number() {
-        let mut key = *b"key:0000000000000000";
-        write_key(&mut key, 907);
-        assert_eq!(&key, b"key:0000000000000907");
-        let mut short = *b"key:000";
-        write_key(&mut short, 42);
-        assert_eq!(&short, b"key:042");
+        assert_eq!(
+            first_request("--first|907|--keys|1"),
+            "*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000907\r\n"
+        );
+        assert_eq!(
+            first_request("--first|42|--keys|1|--key-bytes|7"),
+            "*2\r\n$3\r\nGET\r\n$7\r\nkey:042\r\n"
+        );
+    }
+
+    #[test]
+    fn numbers_go_into_a_command_wherever_it_wants_them() {
+        assert_eq!(
+            first_request("--command|ZADD z __rand_int__ m:__rand_int__|--first|7|--keys|1"),
+            "*4\r\n$4\r\nZADD\r\n$1\r\nz\r\n$12\r\n000000000007\r\n\
+             $14\r\nm:000000000007\r\n"
+        );
     }
 }

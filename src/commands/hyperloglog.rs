@@ -13,6 +13,7 @@ use crate::config::Param;
 use crate::store::effects::event::STRING;
 use crate::store::entry::Entry;
 use crate::store::keyspace::Key;
+use crate::table::SlotMut;
 use crate::types::hll::{self, Corrupt, Merged};
 
 const H: u32 = category::HYPERLOGLOG;
@@ -59,19 +60,27 @@ fn change<R>(
     key: Key,
     change: impl FnOnce(&mut Vec<u8>) -> R,
 ) -> Result<Option<R>, CmdError> {
-    let Some(mut entry) = cx.store.write(cx.session.db, key) else {
-        return Ok(None);
-    };
+    match cx.store.write(cx.session.db, key) {
+        Some(entry) => change_entry(entry, key, change).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn change_entry<R>(
+    mut entry: SlotMut<Entry>,
+    key: Key,
+    change: impl FnOnce(&mut Vec<u8>) -> R,
+) -> Result<R, CmdError> {
     checked(&entry)?;
     if let Some(bytes) = entry.boxed_string_mut() {
-        return Ok(Some(change(bytes)));
+        return Ok(change(bytes));
     }
     let mut bytes = entry.string_bytes().unwrap_or_default().to_vec();
     let result = change(&mut bytes);
     let changed = Entry::raw(key.bytes, bytes, entry.expire_at_ms());
     changed.set_access(entry.access());
     entry.replace(changed);
-    Ok(Some(result))
+    Ok(result)
 }
 
 fn sparse_max_bytes(cx: &Cx) -> usize {
@@ -83,12 +92,11 @@ fn pfadd(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let db = cx.session.db;
     let sparse_max_bytes = sparse_max_bytes(cx);
     let mut updates = 0;
-    if cx.store.find(db, key).is_none() {
-        cx.store
-            .put(db, key, Entry::raw(key.bytes, hll::new(), None));
+    let entry = cx.store.write_or_new(db, key, || {
         updates += 1;
-    }
-    let result = change(cx, key, |bytes| {
+        Entry::raw(key.bytes, hll::new(), None)
+    });
+    let result = change_entry(entry, key, |bytes| {
         let result = add_all(bytes, args, sparse_max_bytes, &mut updates);
         if updates > 0 {
             hll::void_count(bytes);
@@ -100,7 +108,7 @@ fn pfadd(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         cx.event(STRING, "pfadd", key);
         cx.dirty(updates);
     }
-    result.transpose()?;
+    result?;
     cx.reply.integer((updates > 0).into());
     Ok(Outcome::Done)
 }

@@ -14,7 +14,7 @@ use crate::types::{Typed, Value};
 
 /// A value lent to be changed in place: whoever needed it as it was has been given it.
 ///
-/// When it is done, `Cx::changed` must be called.
+/// When it is done, `Cx::changed` must be called, or `Cx::grown`.
 pub struct Changing<'a, T> {
     entry: SlotMut<'a, Entry>,
     of_type: PhantomData<T>,
@@ -100,14 +100,13 @@ impl TypedStore for Locked<'_> {
 
     #[inline]
     fn change_or_new<T: Typed>(&mut self, db: u32, key: Key) -> Result<Changing<'_, T>, CmdError> {
-        if self.peek(db, key).is_none() {
-            let entry = Entry::with_value(key.bytes, T::default().into_value(), None);
-            entry.set_access(self.lru_clock());
-            self.insert_absent(db, key, entry);
-            self.effects().event(event::NEW, "new", db, key.bytes);
-        }
-        let changing = self.change(db, key)?;
-        Ok(changing.expect("it is there, or was made just now"))
+        let make = || Entry::with_value(key.bytes, T::default().into_value(), None);
+        let entry = self.write_or_new(db, key, make);
+        of_type::<T>(entry.value())?;
+        Ok(Changing {
+            entry,
+            of_type: PhantomData,
+        })
     }
 }
 
@@ -125,6 +124,12 @@ impl Cx<'_, '_> {
         if !self.remove_if_empty(key) {
             self.store.touch(db, key);
         }
+    }
+
+    /// The same where something was added, so that the key cannot have become empty.
+    #[inline]
+    pub fn grown(&mut self, key: Key) {
+        self.store.touch(self.session.db, key);
     }
 
     /// Removes a key whose collection has no element. True if it did.

@@ -124,15 +124,20 @@ impl Config {
 
     /// When values change their form.
     pub fn type_limits(&self) -> Limits {
-        let number = |param| usize::try_from(self.number(param)).unwrap_or(usize::MAX);
         Limits {
             list: self.list_limits(),
-            hash: hash::Limits {
-                fields: number(Param::HashMaxListpackEntries),
-                text_bytes: number(Param::HashMaxListpackValue),
-            },
+            hash: self.hash_limits(),
             set: self.set_limits(),
             zset: self.zset_limits(),
+        }
+    }
+
+    #[inline]
+    pub fn hash_limits(&self) -> hash::Limits {
+        let number = |param| usize::try_from(self.number(param)).unwrap_or(usize::MAX);
+        hash::Limits {
+            fields: number(Param::HashMaxListpackEntries),
+            text_bytes: number(Param::HashMaxListpackValue),
         }
     }
 

@@ -100,6 +100,32 @@ impl<'k> Locked<'k> {
     /// A key to be changed in place. The expiry must not be changed through it.
     #[inline]
     pub fn write(&mut self, db: u32, key: Key) -> Option<SlotMut<'_, Entry>> {
+        self.writable(db, key)
+    }
+
+    /// The same; if there is none, what `make` gives is put in as a new key.
+    #[inline]
+    pub fn write_or_new(
+        &mut self,
+        db: u32,
+        key: Key,
+        make: impl FnOnce() -> Entry,
+    ) -> SlotMut<'_, Entry> {
+        if let Some(entry) = self.writable(db, key) {
+            return entry;
+        }
+        let entry = make();
+        entry.set_access(self.lru_clock());
+        self.insert_absent(db, key, entry);
+        self.effects().event(event::NEW, "new", db, key.bytes);
+        self.writable(db, key).expect("it was put in just now")
+    }
+
+    #[inline]
+    fn writable<'t>(&mut self, db: u32, key: Key) -> Option<SlotMut<'t, Entry>>
+    where
+        Self: 't,
+    {
         let shard = self.shard(key);
         let keyspace = self.keyspace;
         let clock = self.lru_clock();

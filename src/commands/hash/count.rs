@@ -90,7 +90,7 @@ fn update(
 ) -> Result<Updated, CmdError> {
     let db = cx.session.db;
     end_due(cx.store, db, key, &[name])?;
-    let limits = cx.shared.config.type_limits().hash;
+    let limits = cx.shared.config.hash_limits();
     let mut text = Vec::new();
     let mut set = |hash: &mut Hash| -> Result<Option<i64>, CmdError> {
         let old = hash.get(name);

@@ -1,6 +1,6 @@
 //! Setting fields, which end no more then.
 
-use super::{change, change_or_new, end_due};
+use super::{change_or_new, end_due};
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
@@ -10,6 +10,7 @@ use crate::store::fields::Sight;
 use crate::store::keyspace::Key;
 use crate::types::Hash;
 use crate::types::hash::{Limits, Term};
+use crate::types::listpack::entry_bytes;
 
 pub fn hset(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
     let new = set_pairs(cx, args, "hset")?;
@@ -29,16 +30,17 @@ fn set_pairs(cx: &mut Cx, mut args: Args, command: &str) -> Result<i64, CmdError
     if !args.left().is_multiple_of(2) {
         return Err(CmdError::WrongArity(command.to_owned()));
     }
+    let count = args.left() as u64 / 2;
     let pairs = Pairs {
-        limits: cx.shared.config.type_limits().hash,
+        limits: cx.shared.config.hash_limits(),
         sight: cx.store.sight(),
-        args: args.clone(),
+        args,
         term: Term::Endless,
     };
     let new = pairs.set(cx, key)?;
     cx.event(event::HASH, "hset", key);
-    cx.changed(key);
-    cx.dirty(args.left() as u64 / 2);
+    cx.grown(key);
+    cx.dirty(count);
     Ok(new)
 }
 
@@ -55,13 +57,10 @@ impl Pairs<'_> {
     /// Sets them and says how many are new.
     pub fn set(&self, cx: &mut Cx, key: Key) -> Result<i64, CmdError> {
         let db = cx.session.db;
-        if let Some(new) = change(cx.store, db, key, |hash| self.set_in(hash))? {
-            return Ok(new);
-        }
         change_or_new(cx.store, db, key, |hash| {
-            // An entry adds two bytes to a short value.
-            let bytes = self.args.rest().map(|text| text.len() + 2);
-            hash.expect_bytes(bytes.sum());
+            if hash.is_empty() {
+                hash.expect_bytes(self.args.rest().map(entry_bytes).sum());
+            }
             self.set_in(hash)
         })
     }
@@ -79,10 +78,9 @@ impl Pairs<'_> {
     }
 
     fn set_in(&self, hash: &mut Hash) -> i64 {
-        let (mut args, mut new) = (self.args.clone(), 0);
-        hash.expect_fields(args.left() / 2, &self.limits);
-        while let Some(name) = args.next() {
-            let value = args.bytes();
+        let (mut texts, mut new) = (self.args.rest(), 0);
+        hash.expect_fields(texts.len() / 2, &self.limits);
+        while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
             // What is over counts as gone.
             let is_due = !self.sight.sees_all(hash)
                 && hash.get(name).is_some_and(|old| !self.sight.sees(&old));
@@ -102,7 +100,7 @@ pub fn hsetnx(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         cx.reply.integer(0);
         return Ok(Outcome::Done);
     }
-    let limits = cx.shared.config.type_limits().hash;
+    let limits = cx.shared.config.hash_limits();
     change_or_new(cx.store, db, key, |hash| {
         hash.set(name, value, Term::Endless, &limits);
     })?;

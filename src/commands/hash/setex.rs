@@ -128,7 +128,7 @@ pub fn hsetex(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         return Ok(Outcome::Done);
     }
     let pairs = Pairs {
-        limits: cx.shared.config.type_limits().hash,
+        limits: cx.shared.config.hash_limits(),
         sight: cx.store.sight(),
         args: options.pairs.clone(),
         term: options.term,

@@ -37,8 +37,7 @@ fn push(cx: &mut Cx, mut args: Args, end: End, or_new: bool) -> Result<Outcome, 
         },
     };
     let count = args.left();
-    let mut sizes = args.clone();
-    let bytes = std::iter::from_fn(|| sizes.next()).map(<[u8]>::len).sum();
+    let bytes = args.rest().map(<[u8]>::len).sum();
     list.grow_for(bytes, count, &limits);
     while let Some(value) = args.next() {
         list.push(value, end, &limits);
@@ -47,7 +46,7 @@ fn push(cx: &mut Cx, mut args: Args, end: End, or_new: bool) -> Result<Outcome, 
     drop(list);
     cx.event(LIST, pushed(end), key);
     cx.dirty(count as u64);
-    cx.changed(key);
+    cx.grown(key);
     Ok(Outcome::Done)
 }
 

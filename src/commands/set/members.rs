@@ -18,7 +18,7 @@ pub fn add(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if added > 0 {
         cx.dirty(added);
         cx.event(SET, "sadd", key);
-        cx.changed(key);
+        cx.grown(key);
     }
     cx.reply.integer(added as i64);
     Ok(Outcome::Done)

@@ -209,15 +209,15 @@ pub fn xadd(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     }
     let db = cx.session.db;
     cx.store.touch(db, key);
-    let given = (!matches!(new_id, NewId::Exact(_))).then(|| added.id.text());
-    log(cx, argv, &options, given.map(|id| (id, id_at)), added.ends);
+    let given = (!matches!(new_id, NewId::Exact(_))).then_some((added.id, id_at));
+    log(cx, argv, &options, given, added.ends);
     Ok(Outcome::Done)
 }
 
 struct Added {
     id: StreamId,
     trimmed: u64,
-    ends: Ends,
+    ends: Option<Ends>,
 }
 
 /// What is left once a stream was trimmed.
@@ -265,7 +265,7 @@ impl Addition<'_> {
         Ok(Added {
             id,
             trimmed,
-            ends: Ends::of(stream),
+            ends: self.trim.map(|_| Ends::of(stream)),
         })
     }
 }
@@ -314,22 +314,30 @@ fn next_id(last: StreamId, asked: NewId, now_ms: i64) -> Result<StreamId, CmdErr
 
 /// Logs a request as it came out: with the id that was given, and with an exact trimming
 /// where that was approximate.
-fn log(cx: &mut Cx, argv: Argv, options: &Options, given: Option<(IdText, usize)>, ends: Ends) {
+fn log(
+    cx: &mut Cx,
+    argv: Argv,
+    options: &Options,
+    given: Option<(StreamId, usize)>,
+    ends: Option<Ends>,
+) {
     let trim = options.trim.filter(|(trim, _)| trim.approximately);
+    let trim = trim.zip(ends);
     if given.is_none() && trim.is_none() || !cx.store.effects().logging {
         return;
     }
     let mut digits = digits();
-    let first_node = ends.first_node.text();
+    let given = given.map(|(id, id_at)| (id.text(), id_at));
+    let first_node = ends.map(|ends| ends.first_node.text());
     let mut args: SmallVec<[&[u8]; 16]> = argv.iter().collect();
     if let Some((id, id_at)) = &given {
         args[*id_at] = id.bytes();
     }
-    if let Some((trim, threshold_at)) = trim {
+    if let Some(((trim, threshold_at), ends)) = trim {
         args[threshold_at - 1] = b"=";
         args[threshold_at] = match trim.keep {
             Keep::MaxLen(_) => digits.of(ends.len),
-            Keep::MinId(_) => first_node.bytes(),
+            Keep::MinId(_) => first_node.as_ref().map_or(b"", IdText::bytes),
         };
     }
     cx.log_instead(&args);
@@ -353,7 +361,7 @@ pub fn xtrim(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         cx.event(STREAM, "xtrim", key);
         cx.dirty(trimmed);
         cx.store.touch(db, key);
-        log(cx, args.argv(), &options, None, ends);
+        log(cx, args.argv(), &options, None, Some(ends));
     }
     cx.reply.integer(trimmed as i64);
     Ok(Outcome::Done)

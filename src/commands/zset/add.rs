@@ -118,16 +118,16 @@ pub fn put(
     pairs: &[(f64, &[u8])],
 ) -> Result<bool, CmdError> {
     let (db, limits) = (cx.session.db, limits(cx));
-    let is_there = cx.store.peek_as::<ZSet>(db, key)?.is_some();
-    if !is_there && options.xx {
+    if options.xx && cx.store.peek_as::<ZSet>(db, key)?.is_none() {
         reply(cx, options, 0, 0, None);
         return Ok(false);
     }
     let mut changing = cx.store.change_or_new::<ZSet>(db, key)?;
     let set = &mut *changing;
     // Which form it will have is decided by what is asked for, not by what comes of it.
-    let first = pairs.first().map_or(0, |(_, member)| member.len());
-    set.expect(pairs.len(), if is_there { 0 } else { first }, &limits);
+    let first = pairs.first().filter(|_| set.is_empty());
+    let first_bytes = first.map_or(0, |(_, member)| member.len());
+    set.expect(pairs.len(), first_bytes, &limits);
     let (mut added, mut changed, mut last) = (0, 0, None);
     for &(score, member) in pairs {
         last = match add_one(set, member, score, options, &limits)? {
@@ -148,7 +148,7 @@ pub fn put(
     if any {
         cx.dirty(added + changed);
         cx.event(ZSET, if options.incr { "zincr" } else { "zadd" }, key);
-        cx.changed(key);
+        cx.grown(key);
     }
     reply(cx, options, added, changed, last);
     Ok(any)

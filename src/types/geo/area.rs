@@ -1,5 +1,6 @@
 //! Areas, and where their places are in a sorted set.
 
+use std::f64::consts::PI;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -55,6 +56,8 @@ pub struct Area {
     center: Place,
     shape: Shape,
     pub unit: Unit,
+    /// Of a circle that is not half of the earth.
+    reach: Option<Reach>,
 }
 
 /// West and south, east and north.
@@ -66,10 +69,15 @@ struct Bounds {
 impl Area {
     /// A circle or a box, measured in a unit, around a place.
     pub fn around(center: Place, shape: Shape, unit: Unit) -> Area {
+        let reach = match &shape {
+            Shape::Circle { radius } => Reach::new(center, radius * unit.metres),
+            Shape::Box { .. } | Shape::Polygon(_) => None,
+        };
         Area {
             center,
             shape,
             unit,
+            reach,
         }
     }
 
@@ -79,11 +87,15 @@ impl Area {
             center: middle_of(&corners),
             shape: Shape::Polygon(corners),
             unit: Unit::METRE,
+            reach: None,
         }
     }
 
     /// The distance from the center in metres, if the place is in the area.
     pub fn distance_m(&self, place: Place) -> Option<f64> {
+        if self.reach.is_some_and(|reach| reach.is_beyond(place)) {
+            return None;
+        }
         let is_inside = match &self.shape {
             Shape::Circle { radius } => {
                 let distance = self.center.distance_m(place);
@@ -185,6 +197,43 @@ impl Area {
             }
         };
         radius * self.unit.metres
+    }
+}
+
+/// How far a circle goes, to sort out most of the places beyond it without a sine of theirs.
+/// What is near its edge has to be measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Reach {
+    center: Place,
+    /// Radians.
+    angle: f64,
+    /// The square of the sine of half of it.
+    limit: f64,
+    /// Not more than the product of the cosines of the center's latitude and of any within.
+    cosines: f64,
+}
+
+impl Reach {
+    fn new(center: Place, radius_m: f64) -> Option<Reach> {
+        // Wider by more than what all rounding comes to.
+        let angle = radius_m / EARTH_RADIUS_M * (1.0 + 1e-9) + 1e-12;
+        let lat = radians(center.lat);
+        let cosine_min = (lat.abs() + angle).min(PI / 2.0).cos() - 1e-15;
+        (angle < PI / 2.0).then(|| Reach {
+            center,
+            angle,
+            limit: (angle / 2.0).sin().powi(2),
+            cosines: lat.cos() * cosine_min.max(0.0),
+        })
+    }
+
+    fn is_beyond(&self, place: Place) -> bool {
+        let north = radians((place.lat - self.center.lat).abs());
+        let east = radians((place.lon - self.center.lon).abs());
+        // Not above the sine, from 0 to a half turn.
+        let sine = |x: f64| x * (1.0 - x * x / 6.0).max(0.0);
+        let (u, v) = (sine(north / 2.0), sine(east / 2.0));
+        north > self.angle || u * u + self.cosines * v * v > self.limit
     }
 }
 

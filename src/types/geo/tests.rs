@@ -147,3 +147,38 @@ fn units() {
     assert_eq!(Unit::named(b"KM"), Some(Unit { metres: 1000.0 }));
     assert_eq!(Unit::named(b"miles"), None);
 }
+
+#[test]
+fn a_circle_has_the_places_that_are_near_enough_and_no_others() {
+    let mut rng = Rng::seeded(6);
+    let mut near = 0;
+    for round in 0..100_000 {
+        let center = random_place(&mut rng);
+        // From a centimetre to more than half of the earth.
+        let far_m = 10f64.powf(rng.below(95) as f64 / 10.0 - 2.0);
+        let part = (rng.below(4001) as f64 - 2000.0) / 1000.0;
+        let place = match round % 4 {
+            0 => random_place(&mut rng),
+            _ => Place {
+                lon: center.lon + part * degrees(far_m / EARTH_RADIUS_M),
+                lat: center.lat + (2.0 - part) * degrees(far_m / EARTH_RADIUS_M),
+            },
+        };
+        if !place.is_valid() {
+            continue;
+        }
+        let distance = center.distance_m(place);
+        // Right at the edge too.
+        for radius in [far_m, distance, distance * (1.0 - 1e-15), distance + 1e-9] {
+            let circle = Area::around(center, Shape::Circle { radius }, Unit::METRE);
+            let expected = (distance <= radius).then_some(distance);
+            assert_eq!(
+                circle.distance_m(place),
+                expected,
+                "{center:?} {place:?} {radius}"
+            );
+            near += usize::from(expected.is_some());
+        }
+    }
+    assert!(near > 50_000);
+}

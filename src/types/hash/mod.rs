@@ -146,7 +146,8 @@ impl Hash {
         })
     }
 
-    /// An empty hash is about to be given so many bytes of names and values.
+    /// An empty hash is about to be given so many bytes of names and values, as entries of a
+    /// listpack.
     pub fn expect_bytes(&mut self, bytes: usize) {
         if let Form::Small(small) = &mut self.0 {
             small.expect_bytes(bytes);

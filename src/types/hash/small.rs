@@ -6,7 +6,7 @@
 
 use super::{EXPIRE_AT_MS_MAX, Field, Term};
 use crate::base::number::Digits;
-use crate::types::listpack::{Item, ListPack, Pos};
+use crate::types::listpack::{EMPTY_BYTES, Item, ListPack, Pos};
 
 /// More than that is not taken for granted.
 const EXPECTED_BYTES_MAX: usize = 4096;
@@ -31,10 +31,10 @@ impl Small {
         Small { pack, timed }
     }
 
-    /// Makes room for so many bytes of values, with what entries add to them, in an empty one.
+    /// Makes room for so many bytes of entries in an empty one.
     pub fn expect_bytes(&mut self, bytes: usize) {
         if self.is_empty() {
-            self.pack = ListPack::with_capacity(bytes.min(EXPECTED_BYTES_MAX));
+            self.pack = ListPack::with_capacity(EMPTY_BYTES + bytes.min(EXPECTED_BYTES_MAX));
         }
     }
 

@@ -42,6 +42,7 @@ impl<'a> Encoded<'a> {
         }
     }
 
+    #[inline]
     pub fn int(value: i64) -> Encoded<'a> {
         let mut head = [0; HEAD_BYTES_MAX];
         let wide = value.to_le_bytes();
@@ -75,6 +76,7 @@ impl<'a> Encoded<'a> {
 
     /// # Panics
     /// If `text` has 4 GiB or more.
+    #[inline]
     fn text(text: &'a [u8]) -> Encoded<'a> {
         let mut head = [0; HEAD_BYTES_MAX];
         let head_len = match text.len() {
@@ -97,6 +99,7 @@ impl<'a> Encoded<'a> {
         Encoded::new(head, head_len, text)
     }
 
+    #[inline]
     fn new(head: [u8; HEAD_BYTES_MAX], head_len: usize, text: &'a [u8]) -> Encoded<'a> {
         let (back, back_len) = back_of(head_len + text.len());
         Encoded {
@@ -108,18 +111,29 @@ impl<'a> Encoded<'a> {
         }
     }
 
+    #[inline]
     pub fn len_bytes(&self) -> usize {
         self.head().len() + self.text.len() + self.back().len()
     }
 
     #[inline]
     pub fn append_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.head());
-        out.extend_from_slice(self.text);
-        out.extend_from_slice(self.back());
+        // Single bytes, which most entries begin and end with, are not worth a call.
+        match self.head() {
+            &[byte] => out.push(byte),
+            head => out.extend_from_slice(head),
+        }
+        if !self.text.is_empty() {
+            out.extend_from_slice(self.text);
+        }
+        match self.back() {
+            &[byte] => out.push(byte),
+            back => out.extend_from_slice(back),
+        }
     }
 
     /// `out` has just the entry's length.
+    #[inline]
     pub fn write_to(&self, out: &mut [u8]) {
         let (head, rest) = out.split_at_mut(self.head().len());
         let (text, back) = rest.split_at_mut(self.text.len());
@@ -128,10 +142,12 @@ impl<'a> Encoded<'a> {
         back.copy_from_slice(self.back());
     }
 
+    #[inline]
     fn head(&self) -> &[u8] {
         &self.head[..usize::from(self.head_len)]
     }
 
+    #[inline]
     fn back(&self) -> &[u8] {
         &self.back[..usize::from(self.back_len)]
     }
@@ -150,8 +166,13 @@ fn back_len_of(len_bytes: usize) -> usize {
     }
 }
 
+#[inline]
 fn back_of(len_bytes: usize) -> ([u8; BACK_BYTES_MAX], usize) {
     let mut back = [0; BACK_BYTES_MAX];
+    if len_bytes <= 0x7F {
+        back[0] = len_bytes as u8;
+        return (back, 1);
+    }
     let back_len = back_len_of(len_bytes);
     let mut left = len_bytes;
     for (i, byte) in back[..back_len].iter_mut().enumerate().rev() {

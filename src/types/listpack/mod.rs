@@ -15,10 +15,18 @@
 /// The encoding of entries.
 mod entry;
 
+/// Walking over them.
+mod iter;
+
 use crate::base::number::{self, Digits};
 use entry::{END, Encoded};
+pub use iter::Iter;
 
 const HEADER_BYTES: usize = 6;
+
+/// The size of an empty one.
+pub const EMPTY_BYTES: usize = HEADER_BYTES + 1;
+
 /// The count that stands for itself and every larger one.
 const COUNT_UNKNOWN: u16 = u16::MAX;
 
@@ -109,6 +117,11 @@ impl<'n> Needle<'n> {
     }
 }
 
+/// What an entry with this value adds to the size.
+pub fn entry_bytes(value: &[u8]) -> usize {
+    Encoded::of(value).len_bytes()
+}
+
 /// The place of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pos(u32);
@@ -145,13 +158,13 @@ impl std::fmt::Debug for ListPack {
 
 impl ListPack {
     pub fn new() -> ListPack {
-        ListPack::with_capacity(HEADER_BYTES + 1)
+        ListPack::with_capacity(EMPTY_BYTES)
     }
 
     /// An empty one that will not move before it has so many bytes.
     pub fn with_capacity(size_bytes: usize) -> ListPack {
-        let mut bytes = Vec::with_capacity(size_bytes.max(HEADER_BYTES + 1));
-        bytes.extend_from_slice(&[HEADER_BYTES as u8 + 1, 0, 0, 0, 0, 0, END]);
+        let mut bytes = Vec::with_capacity(size_bytes.max(EMPTY_BYTES));
+        bytes.extend_from_slice(&[EMPTY_BYTES as u8, 0, 0, 0, 0, 0, END]);
         ListPack { bytes }
     }
 
@@ -332,6 +345,20 @@ impl ListPack {
         }
     }
 
+    /// Adds several values behind all others, in less time than one by one.
+    pub fn push_several(&mut self, put: impl FnOnce(&mut Tail)) {
+        self.bytes.pop();
+        let mut tail = Tail {
+            pack: self,
+            count: 0,
+        };
+        put(&mut tail);
+        let count = tail.count;
+        self.bytes.push(END);
+        self.set_size();
+        self.add_to_count(count);
+    }
+
     pub fn push_front(&mut self, value: &[u8]) {
         self.splice(HEADER_BYTES, 0, Some(&Encoded::of(value)));
     }
@@ -428,18 +455,18 @@ impl ListPack {
 
     #[inline]
     fn push(&mut self, encoded: &Encoded) {
-        self.reserve(encoded.len_bytes());
-        self.bytes.pop();
-        encoded.append_to(&mut self.bytes);
-        self.bytes.push(END);
-        self.set_size();
-        self.add_to_count(1);
+        self.push_several(|tail| tail.push(encoded));
     }
 
     /// Replaces so many bytes by an entry or by nothing; one without a predecessor is counted.
     fn splice(&mut self, at: usize, old_bytes: usize, new: Option<&Encoded>) {
         let new_bytes = new.map_or(0, Encoded::len_bytes);
         let size = self.bytes.len();
+        if let Some(encoded) = new
+            && new_bytes == old_bytes
+        {
+            return encoded.write_to(&mut self.bytes[at..at + new_bytes]);
+        }
         let rest = at + old_bytes..size;
         if new_bytes > old_bytes {
             self.reserve(new_bytes - old_bytes);
@@ -524,46 +551,43 @@ impl<'a> IntoIterator for &'a ListPack {
     }
 }
 
+/// Where values are added to a listpack: it has no end as long as this is there.
+pub struct Tail<'p> {
+    pack: &'p mut ListPack,
+    count: i64,
+}
+
+impl Tail<'_> {
+    #[inline]
+    pub fn text(&mut self, value: &[u8]) {
+        self.push(&Encoded::of(value));
+    }
+
+    #[inline]
+    pub fn int(&mut self, value: i64) {
+        // Most are small: a byte, and its length.
+        if let Ok(byte @ 0..=127) = u8::try_from(value) {
+            self.pack.reserve(3);
+            self.pack.bytes.extend_from_slice(&[byte, 1]);
+            self.count += 1;
+        } else {
+            self.push(&Encoded::int(value));
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, encoded: &Encoded) {
+        self.pack.reserve(encoded.len_bytes() + 1);
+        encoded.append_to(&mut self.pack.bytes);
+        self.count += 1;
+    }
+}
+
 /// The memory to have for so many bytes: an eighth more, so that adding values one by one is
 /// cheap and a small listpack stays small.
 fn roomy(size_bytes: usize) -> usize {
     (size_bytes + size_bytes / 8).next_multiple_of(8)
 }
-
-/// The values of a listpack, from both ends.
-#[derive(Clone, Debug)]
-pub struct Iter<'a> {
-    bytes: &'a [u8],
-    front: usize,
-    back: usize,
-}
-
-impl<'a> Iterator for Iter<'a> {
-    type Item = Item<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Item<'a>> {
-        let entry = self.bytes.get(self.front..self.back)?;
-        if entry.is_empty() {
-            return None;
-        }
-        self.front += entry::len_bytes(entry);
-        Some(entry::item(entry))
-    }
-}
-
-impl DoubleEndedIterator for Iter<'_> {
-    #[inline]
-    fn next_back(&mut self) -> Option<Self::Item> {
-        if self.front >= self.back {
-            return None;
-        }
-        self.back -= entry::len_bytes_before(&self.bytes[..self.back]);
-        Some(entry::item(&self.bytes[self.back..]))
-    }
-}
-
-impl std::iter::FusedIterator for Iter<'_> {}
 
 #[cfg(test)]
 mod tests;

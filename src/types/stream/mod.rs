@@ -223,12 +223,16 @@ impl Stream {
             return Err(TooLong);
         }
         let body = &mut *self.body;
-        match body.nodes.last_mut() {
-            Some((node_id, node)) if node.has_room_for(bytes, limits) => {
-                let push = |node: &mut Node| node.push(*node_id, id, pairs);
+        let last = body.nodes.last_mut();
+        let head = last
+            .as_ref()
+            .and_then(|(_, node)| node.head_with_room(bytes, limits));
+        match (last, head) {
+            (Some((node_id, node)), Some(head)) => {
+                let push = |node: &mut Node| node.push(&head, *node_id, id, pairs);
                 change(node, &mut body.nodes_bytes, push);
             }
-            last => {
+            (last, _) => {
                 let mut capacity = 0;
                 if let Some((_, node)) = last {
                     change(node, &mut body.nodes_bytes, Node::close);

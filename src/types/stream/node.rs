@@ -48,7 +48,7 @@ pub struct Node {
 
 /// The master entry, taken apart.
 #[derive(Clone, Debug)]
-struct Head {
+pub struct Head {
     live: i64,
     deleted: i64,
     /// How many fields the master entry has.
@@ -94,28 +94,24 @@ impl Node {
         count.unwrap_or(0).max(0) as u64
     }
 
-    /// Whether another entry of so many bytes belongs here.
-    pub fn has_room_for(&self, entry_bytes: usize, limits: &Limits) -> bool {
+    /// The master entry, if another entry of so many bytes belongs here.
+    pub fn head_with_room(&self, entry_bytes: usize, limits: &Limits) -> Option<Head> {
         let bytes_max = match limits.node_bytes_max {
             0 => SIZE_BYTES_MAX,
             bytes => bytes.min(SIZE_BYTES_MAX),
         };
         if self.pack.size_bytes().saturating_add(entry_bytes) >= bytes_max {
-            return false;
+            return None;
         }
-        let Some(head) = self.head() else {
-            return false;
-        };
+        let head = self.head()?;
         let entries = head.live.saturating_add(head.deleted) as u64;
-        limits.node_entries_max == 0 || entries < limits.node_entries_max
+        let has_room = limits.node_entries_max == 0 || entries < limits.node_entries_max;
+        has_room.then_some(head)
     }
 
-    /// Adds an entry behind all others. `id` is the node's own.
-    pub fn push(&mut self, id: StreamId, entry_id: StreamId, pairs: &[&[u8]]) {
-        let Some(head) = self.head() else {
-            return;
-        };
-        let flags = match self.has_fields(&head, pairs) {
+    /// Adds an entry behind all others. `id` is the node's own, as `head` is.
+    pub fn push(&mut self, head: &Head, id: StreamId, entry_id: StreamId, pairs: &[&[u8]]) {
+        let flags = match self.has_fields(head, pairs) {
             true => SAME_FIELDS,
             false => 0,
         };
@@ -133,23 +129,24 @@ impl Node {
     }
 
     fn write_entry(&mut self, flags: i64, (ms, seq): (i64, i64), pairs: &[&[u8]]) {
-        let pack = &mut self.pack;
-        pack.push_int(flags);
-        pack.push_int(ms);
-        pack.push_int(seq);
         let fields = pairs.len() as i64 / 2;
-        if flags & SAME_FIELDS != 0 {
-            for value in pairs.iter().skip(1).step_by(2) {
-                pack.push_back(value);
+        self.pack.push_several(|tail| {
+            tail.int(flags);
+            tail.int(ms);
+            tail.int(seq);
+            if flags & SAME_FIELDS != 0 {
+                for value in pairs.iter().skip(1).step_by(2) {
+                    tail.text(value);
+                }
+                tail.int(HEAD_ITEMS + fields);
+            } else {
+                tail.int(fields);
+                for text in pairs {
+                    tail.text(text);
+                }
+                tail.int(HEAD_ITEMS + 1 + 2 * fields);
             }
-            pack.push_int(HEAD_ITEMS + fields);
-        } else {
-            pack.push_int(fields);
-            for text in pairs {
-                pack.push_back(text);
-            }
-            pack.push_int(HEAD_ITEMS + 1 + 2 * fields);
-        }
+        });
     }
 
     /// Marks an entry as deleted. True if it lived until now.

@@ -103,13 +103,12 @@ impl Branch {
     pub fn kid_of(&self, score: f64, member: &[u8]) -> usize {
         let scores = self.scores.get(1..).unwrap_or_default();
         let below = scores.partition_point(|&s| s < score);
-        let equal = scores[below..].iter().take_while(|&&s| s == score);
-        let texts = &self.texts[1 + below..];
-        below
-            + equal
-                .zip(texts)
-                .take_while(|(_, text)| bytes_of(text) <= member)
-                .count()
+        if scores.get(below).is_none_or(|&s| s != score) {
+            return below;
+        }
+        let equal = scores[below..].partition_point(|&s| s == score);
+        let texts = &self.texts[1 + below..1 + below + equal];
+        below + texts.partition_point(|text| bytes_of(text) <= member)
     }
 
     /// The last kid whose left bound `is_before` says yes to.

@@ -321,18 +321,34 @@ impl Leaf {
         }
     }
 
-    /// Gives a member another score which does not change its place.
+    /// Whether a member with this score has its place in this leaf, whatever its bytes: it
+    /// is above the lowest and below the highest one.
     #[inline]
-    pub fn set_score(&mut self, at: usize, score: f64) {
-        self.scores[at] = score;
+    pub fn spans(&self, score: f64) -> bool {
+        match &self.scores[..] {
+            [lowest, .., highest] => *lowest < score && score < *highest,
+            _ => false,
+        }
     }
 
-    /// Whether a member with this score, and this one's bytes, stays where it is. Unknown
-    /// at the ends: the answer is no.
-    #[inline]
-    pub fn stays(&self, at: usize, score: f64) -> bool {
-        let inside = at > 0 && at + 1 < self.len();
-        inside && self.scores[at - 1] < score && score < self.scores[at + 1]
+    /// Gives a member another score, which the leaf spans.
+    pub fn set_score(&mut self, at: usize, score: f64) {
+        let to = self.position(score, self.member(at));
+        // Those between the two places make room for it and take its old one.
+        let to = if to > at { to - 1 } else { to };
+        match to >= at {
+            true => {
+                self.scores[at..=to].rotate_left(1);
+                self.spots[at..=to].rotate_left(1);
+                self.tags[at..=to].rotate_left(1);
+            }
+            false => {
+                self.scores[to..=at].rotate_right(1);
+                self.spots[to..=at].rotate_right(1);
+                self.tags[to..=at].rotate_right(1);
+            }
+        }
+        self.scores[to] = score;
     }
 
     /// Where to split so that a member gets room at `at`: in the middle, but beside a

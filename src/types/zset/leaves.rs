@@ -35,7 +35,7 @@ impl Leaves {
         result
     }
 
-    /// Gives a member another score, which changes nothing else.
+    /// Gives a member another score, which its leaf spans.
     #[inline]
     pub fn set_score(&mut self, id: u32, at: usize, score: f64) {
         let leaf = self.spine.get_mut(id as usize).get_or_insert_default();

@@ -134,9 +134,9 @@ impl Tree {
         leaf
     }
 
-    /// Gives the member at a place of a leaf another score if it stays there.
+    /// Gives the member at a place of a leaf another score if it stays in this leaf.
     pub fn set_score(&mut self, leaf: u32, at: usize, score: f64) -> bool {
-        let stays = self.leaves.get(leaf).stays(at, score);
+        let stays = self.leaves.get(leaf).spans(score);
         if stays {
             self.leaves.set_score(leaf, at, score);
         }
