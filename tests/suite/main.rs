@@ -73,4 +73,6 @@ mod connection;
 
 mod pubsub;
 
+mod tracking;
+
 mod trouble;
