@@ -240,6 +240,7 @@ fn reset(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
         cx.shared.clients.remove_monitor(session.facts.id);
     }
     unsubscribe_all(cx.shared, session);
+    cx.shared.tracking.disable(&session.facts);
     session.db = 0;
     session.authenticated = !cx.shared.config.has_password();
     session.reply_mode = ReplyMode::On;

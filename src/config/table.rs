@@ -271,6 +271,9 @@ params! {
             "Close a client whose unfinished request is longer than this."
         ProtoMaxBulkLen "proto-max-bulk-len" = memory(MB, LONG_MAX, 512 * MB);
             "The longest argument, and so the longest string, that is accepted."
+        TrackingTableMaxKeys "tracking-table-max-keys" = int(0, LONG_MAX, 1_000_000);
+            "How many keys are noted for clients that track what they read. Of more than these \
+             some are given up, as if they had changed. 0 is no limit."
         ClientOutputBufferLimit "client-output-buffer-limit" = Kind::OutputLimits, MULTI_ARG;
             "Close clients that do not read their replies. For each class (`normal`, \
              `replica`, `pubsub`): the class, the size at which it is closed at once, and the \
@@ -367,8 +370,6 @@ params! {
             "Kept and shown; there are no scripts yet."
         ListCompressDepth "list-compress-depth" = int(0, INT_MAX, 0);
             "Kept and shown; lists are not compressed in memory."
-        TrackingTableMaxKeys "tracking-table-max-keys" = int(0, LONG_MAX, 1_000_000);
-            "Kept and shown; clients cannot track keys yet."
     }
     Types {
         SetMaxIntsetEntries "set-max-intset-entries" = int(0, LONG_MAX, 512); ""

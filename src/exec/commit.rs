@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Engine;
 use super::serve::serve_ready;
+use super::track;
 use crate::shared::Garbage;
 use crate::shared::session::Session;
 use crate::store::effects::{Event, event};
@@ -33,6 +34,10 @@ pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize, input: &[u8]) -
         let served = effects.served.drain(..);
         served.for_each(|ticket| engine.shared.parked.deliver(ticket, end_offset));
     }
+    if effects.tracking || effects.flushed {
+        track::finish(engine, locked);
+    }
+    let effects = locked.effects();
     for (db, key, at_ms) in effects.own_expiries.drain(..) {
         engine.shared.own_expiries.note(db, key, at_ms);
     }

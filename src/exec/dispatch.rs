@@ -268,6 +268,7 @@ pub fn prepare(engine: &Engine, session: &Session, locked: &mut Locked) -> i64 {
     effects.logging = shared.oplog.is_active() && !local_write && session.origin == Origin::Client;
     effects.owns_expiries = local_write;
     effects.notify = shared.config.notify_events() as u32;
+    effects.tracking = shared.tracking.is_active();
     now_us
 }
 

@@ -68,6 +68,7 @@ impl ExpiryCursor {
         let effects = locked.effects();
         effects.logging = shared.oplog.is_active();
         effects.notify = shared.config.notify_events() as u32;
+        effects.tracking = shared.tracking.is_active();
         if locked.expire_round(db) {
             self.db += 1;
         }
@@ -100,6 +101,7 @@ pub fn expire_own(engine: &Engine, locker: &mut Locker) {
         let effects = locked.effects();
         effects.logging = false;
         effects.notify = shared.config.notify_events() as u32;
+        effects.tracking = shared.tracking.is_active();
         // If it has got another one since, that counts, whoever gave it.
         let entry = locked.peek(db, key);
         if entry.is_some_and(|entry| entry.expire_at_ms() == Some(at_ms)) {
@@ -119,4 +121,5 @@ pub fn forget(engine: &Engine, session: &mut Session, locker: &mut Locker) {
         crate::commands::transaction::unwatch_all(&mut locked, session);
     }
     unsubscribe_all(shared, session);
+    shared.tracking.disable(&session.facts);
 }

@@ -14,6 +14,9 @@ pub mod admit;
 /// Groups: which requests run under one lock set, and which shards that is.
 pub mod plan;
 
+/// Client-side caching: reads are noted, changes told.
+pub mod track;
+
 /// Those who wait for keys are served.
 pub mod serve;
 

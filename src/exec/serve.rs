@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::track;
 use crate::base::clock;
 use crate::commands::args::FirstKey;
 use crate::commands::call::call;
@@ -131,6 +132,8 @@ fn serve_line(engine: &Engine, locked: &mut Locked, db: u32, key: Key) {
             // Those behind it come after it: it has the line looked at again.
             return parked.nudge();
         }
+        // Their readers may have begun to track after this group did, while they were free.
+        locked.effects().tracking |= engine.shared.tracking.is_active();
         serve(engine, locked, &parked);
     }
 }
@@ -165,6 +168,9 @@ fn serve(engine: &Engine, locked: &mut Locked, parked: &Parked) {
     effects.end_unit();
     if matches!(result, Ok(Outcome::Block(_))) {
         return;
+    }
+    if locked.effects().tracking {
+        track::after_wait(engine, locked, &parked.facts, known.spec, argv);
     }
     let stats = engine.shared.stats.thread(gate);
     if let Some(cost) = stats.costs.get(parked.command as usize) {

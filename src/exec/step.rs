@@ -5,6 +5,7 @@ use super::account::note_if_slow;
 use super::admit::{Refusal, admit, is_calm};
 use super::plan::{Planned, Verdict};
 use super::serve::{park, serve_ready};
+use super::track;
 use crate::base::clock;
 use crate::commands::args::FirstKey;
 use crate::commands::call::call;
@@ -14,6 +15,7 @@ use crate::commands::registry::CommandId;
 use crate::commands::spec::flag;
 use crate::resp::argv::{Argv, OwnedCommand};
 use crate::resp::reply::ReplyBuf;
+use crate::shared::clients::client_flag;
 use crate::shared::session::{Queued, ReplyMode, Session};
 use crate::shared::stats::ThreadStats;
 use crate::store::locked::Locked;
@@ -45,6 +47,8 @@ pub struct Step<'a, 'k> {
     stats: &'a ThreadStats,
     /// Nothing is refused.
     is_calm: bool,
+    /// Some clients track keys.
+    is_tracked: bool,
 }
 
 impl<'a, 'k> Step<'a, 'k> {
@@ -56,6 +60,7 @@ impl<'a, 'k> Step<'a, 'k> {
     ) -> Step<'a, 'k> {
         let stats = engine.shared.stats.thread(locked.gate());
         let is_calm = is_calm(engine, session);
+        let is_tracked = locked.effects().tracking;
         Step {
             engine,
             locked,
@@ -63,12 +68,17 @@ impl<'a, 'k> Step<'a, 'k> {
             reply,
             stats,
             is_calm,
+            is_tracked,
         }
     }
 
     /// Runs, queues or refuses one request.
     #[inline]
     pub fn request(&mut self, request: &Planned, argv: Argv) -> Result<(), Box<Halt>> {
+        if self.is_tracked && track::before(self.engine) {
+            // As in Redis these come ahead of the reply, for no change of its own caused them.
+            self.session.facts.take_pushes(self.reply);
+        }
         let before = self.reply.len_bytes();
         let result = match &request.verdict {
             Verdict::Run(id) => self.run(*id, argv, request.first_key),
@@ -256,6 +266,7 @@ impl<'a, 'k> Step<'a, 'k> {
             begun_us = ended_us;
         }
         self.session.transaction = None;
+        self.session.facts.set(client_flag::CACHING_SAID, false);
         let last = asked.last_mut()?;
         last.then = self.hold(start);
         Some(Outcome::AskAll { first, asked })
@@ -319,8 +330,31 @@ impl<'a, 'k> Step<'a, 'k> {
         }
         let effects = self.locked.effects();
         effects.group_dirty += effects.dirty;
+        if self.is_tracked {
+            let facts = &self.session.facts;
+            track::after(self.engine, self.locked, facts, known.spec, argv);
+            self.end_caching(id);
+        }
+        // It may have been CLIENT TRACKING, and those behind it are noted already. What was
+        // kept of the group so far is told even if nobody tracks any more.
+        if known.container.is_some() {
+            self.locked.effects().tracking |= self.engine.shared.tracking.is_active();
+            self.is_tracked = self.locked.effects().tracking;
+        }
         self.stats.costs[id as usize].calls.add(1);
         result
+    }
+
+    /// What CLIENT CACHING said is over with the command behind it, or with its transaction.
+    #[cold]
+    fn end_caching(&self, id: CommandId) {
+        let facts = &self.session.facts;
+        if facts.has(client_flag::CACHING_SAID)
+            && self.session.transaction.is_none()
+            && !self.engine.registry.full_name(id).starts_with("client|")
+        {
+            facts.set(client_flag::CACHING_SAID, false);
+        }
     }
 
     /// What is left to do after a call, whose failure is counted.

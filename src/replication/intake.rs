@@ -465,6 +465,7 @@ fn drop_old(shared: &Shared, locked: &mut Locked) {
             shared.free_elsewhere(Garbage::Tables(tables));
         }
     }
+    shared.tell_replaced(locked);
     roles::drop_followers(shared);
 }
 

@@ -14,6 +14,7 @@ use crate::base::{clock, memory};
 use crate::config::Param;
 use crate::exec::Engine;
 use crate::exec::maintain::{ExpiryCursor, expire_own};
+use crate::exec::track;
 use crate::shared::clients::client_flag;
 use crate::shared::spikes::Event;
 use crate::store::locked::Locker;
@@ -96,6 +97,7 @@ impl Cron {
             self.govern(elapsed);
             self.huge_pages = self.huge_pages || memory::allow_huge_pages_if_due(0);
             self.close_idle();
+            track::before(&self.engine);
             let shared = &self.engine.shared;
             self.oom
                 .follow_role(&shared.config, shared.role.is_follower());

@@ -256,6 +256,7 @@ async fn wait_for_keys(connection: &mut Connection, parked: &Parked) -> Result<(
                 connection.session.written_offset = end_offset;
             }
             connection.answer(|out| out.raw(&reply));
+            connection.send_pushes();
         }
         Ended::TimedOut => connection.answer(|reply| write_nothing(reply, parked.nothing)),
         Ended::Unblocked(how) => {
@@ -305,10 +306,19 @@ async fn keys_or_end(connection: &mut Connection, parked: &Parked) -> Ended {
         }
         let deadline_ms = parked.deadline_ms.filter(|&at_ms| at_ms > now_ms);
         tokio::select! {
-            () = wake => connection.send_pushes(),
+            () = wake => send_early_pushes(connection, parked),
             () = sleep_until(deadline_ms) => {}
             () = gone(connection), if !is_over => is_over = true,
         }
+    }
+}
+
+/// Sends messages to one who waits. From when it is served they belong behind its reply: they
+/// may say that what it is about to be given has changed since.
+fn send_early_pushes(connection: &mut Connection, parked: &Parked) {
+    let facts = connection.session.facts.clone();
+    if facts.has_pushes() {
+        connection.reply(|reply| facts.take_pushes_if(reply, || parked.is_waiting()));
     }
 }
 

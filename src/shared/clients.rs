@@ -32,6 +32,21 @@ pub mod client_flag {
     pub const IMPORT_SOURCE: u32 = 1 << 14;
     /// It understands that it is sent to the leader (CLIENT CAPA).
     pub const CAN_BE_REDIRECTED: u32 = 1 << 15;
+    /// What it tracks are prefixes.
+    pub const BROADCAST: u32 = 1 << 16;
+    /// Whom it redirects invalidations to was found to be gone.
+    pub const BROKEN_REDIRECT: u32 = 1 << 17;
+    /// It tracks what it says it does, or what it does not say it does not.
+    pub const OPT_IN: u32 = 1 << 18;
+    pub const OPT_OUT: u32 = 1 << 19;
+    /// It has said so of the command that comes.
+    pub const CACHING_SAID: u32 = 1 << 20;
+    /// It is not told of its own changes.
+    pub const NO_LOOP: u32 = 1 << 21;
+
+    /// Those of `shared::tracking`.
+    pub const OF_TRACKING: u32 =
+        TRACKING | BROADCAST | BROKEN_REDIRECT | OPT_IN | OPT_OUT | CACHING_SAID | NO_LOOP;
 
     /// Those that follow from the session's state (see `Session::note_facts`).
     pub const OF_SESSION: u32 = MULTI | DIRTY_CAS | PUBSUB | MONITOR | CLOSE_AFTER_REPLY | NO_TOUCH;
@@ -45,6 +60,8 @@ pub mod client_flag {
         (MULTI, 'x'),
         (BLOCKED, 'b'),
         (TRACKING, 't'),
+        (BROKEN_REDIRECT, 'R'),
+        (BROADCAST, 'B'),
         (DIRTY_CAS, 'd'),
         (CLOSE_AFTER_REPLY, 'c'),
         (CLOSE_ASAP, 'A'),
@@ -80,6 +97,8 @@ pub struct ClientFacts {
     pub queued_bytes: AtomicUsize,
     pub output_bytes: AtomicUsize,
     pub resp: AtomicU32,
+    /// To whom invalidations go that this one tracks; 0: to itself.
+    pub redirect_to: AtomicU64,
     pub net_input_bytes: AtomicU64,
     pub net_output_bytes: AtomicU64,
     pub commands: AtomicU64,
@@ -145,6 +164,15 @@ impl ClientFacts {
 
     pub fn speaks_resp3(&self) -> bool {
         self.resp.load(Ordering::Relaxed) == 3
+    }
+
+    /// Whom its invalidations go to, as CLIENT GETREDIR says it: 0 for itself, -1 if it does
+    /// not track.
+    pub fn redirects_to(&self) -> i64 {
+        match self.has(client_flag::TRACKING) {
+            true => self.redirect_to.load(Ordering::Relaxed) as i64,
+            false => -1,
+        }
     }
 
     /// Whether the connection comes from this machine.
@@ -237,6 +265,21 @@ impl ClientFacts {
         }
         self.resp
             .store(if resp3 { 3 } else { 2 }, Ordering::Relaxed);
+    }
+
+    /// Moves the waiting messages behind `out` if, asked when they are taken, `may_go` says so.
+    pub fn take_pushes_if(&self, out: &mut ReplyBuf, may_go: impl FnOnce() -> bool) {
+        let mut pushes = self.pushes.lock();
+        let taken = std::mem::take(&mut *pushes);
+        self.has_pushes.store(false, Ordering::Release);
+        drop(pushes);
+        if may_go() {
+            return out.raw(&taken);
+        }
+        let mut pushes = self.pushes.lock();
+        let later = std::mem::replace(&mut *pushes, taken);
+        pushes.extend_from_slice(&later);
+        self.has_pushes.store(true, Ordering::Release);
     }
 
     /// Moves the waiting messages behind `out`.

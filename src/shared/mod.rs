@@ -31,6 +31,9 @@ pub mod migration;
 /// Channels and their subscribers.
 pub mod pubsub;
 
+/// Who has which keys cached.
+pub mod tracking;
+
 /// How the latencies of a command are spread.
 pub mod latency;
 
@@ -64,6 +67,7 @@ use crate::config::{Config, Param};
 use crate::oplog::{History, Oplog, ReplId};
 use crate::store::entry::Entry;
 use crate::store::keyspace::{Keyspace, Tables};
+use crate::store::locked::Locked;
 
 /// Everything that a command can reach.
 pub struct Shared {
@@ -74,6 +78,7 @@ pub struct Shared {
     pub clients: clients::Clients,
     pub parked: parked::Parking,
     pub pubsub: pubsub::PubSub,
+    pub tracking: tracking::Tracking,
     pub stats: stats::Stats,
     pub commandlog: commandlog::CommandLog,
     pub spikes: spikes::Spikes,
@@ -103,6 +108,16 @@ pub struct Size {
 }
 
 impl Shared {
+    /// Tells who tracks keys that databases were replaced, where no commit does it. Everything
+    /// is locked.
+    pub fn tell_replaced(&self, locked: &mut Locked) {
+        let is_news = std::mem::take(&mut locked.effects().flushed);
+        // Keys stay noted when the last who tracked has left.
+        if is_news && (self.tracking.is_active() || self.tracking.key_count() > 0) {
+            self.tracking.tell_flushed(&self.clients);
+        }
+    }
+
     /// Everything before the first client: no keys, a log without backlog, a leader with
     /// fresh ids. What the clients leave to be freed comes out of the receiver.
     pub fn new(
@@ -122,6 +137,7 @@ impl Shared {
             clients: clients::Clients::default(),
             parked: parked::Parking::default(),
             pubsub: pubsub::PubSub::new(hasher),
+            tracking: tracking::Tracking::new(hasher),
             stats: stats::Stats::new(size.gates, size.commands),
             commandlog: commandlog::CommandLog::default(),
             spikes: spikes::Spikes::default(),

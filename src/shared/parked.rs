@@ -102,6 +102,11 @@ impl Parked {
         matches!(*state, State::Waiting).then_some(Claim(state))
     }
 
+    /// Whether nobody has served it yet.
+    pub fn is_waiting(&self) -> bool {
+        matches!(*self.state.lock(), State::Waiting)
+    }
+
     /// What was done for it is in the log.
     fn deliver(&self, end_offset: Option<u64>) {
         let mut state = self.state.lock();

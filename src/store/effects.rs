@@ -24,6 +24,14 @@ struct UnitRecord {
     audience: Audience,
 }
 
+/// A key that changed while clients track keys.
+#[derive(Debug)]
+pub struct Touched {
+    pub key: Box<[u8]>,
+    /// Its time had come: no client did it.
+    pub by_itself: bool,
+}
+
 /// A keyspace event that somebody asked for.
 #[derive(Debug)]
 pub struct Event {
@@ -64,6 +72,13 @@ pub struct Effects {
     pub expired: u64,
     /// Fields of hashes.
     pub expired_fields: u64,
+    /// Whether any client tracks keys; while false no changed key is kept.
+    pub tracking: bool,
+    pub touched: Vec<Touched>,
+    /// Those that clients changed who waited, with their ids: they are answered first.
+    pub touched_late: Vec<(Touched, u64)>,
+    /// A whole database is gone, or was replaced.
+    pub flushed: bool,
     /// Keys that somebody waits for, and that changed.
     ready: Vec<Ready>,
     /// The tickets of those who were served: they are told when the log has it.
@@ -181,6 +196,15 @@ impl Effects {
         }
         self.unit.clear();
         self.unit_bytes.clear();
+    }
+
+    /// Notes that a key changed, if anybody tracks keys.
+    #[inline]
+    pub fn touched(&mut self, key: &[u8], by_itself: bool) {
+        if self.tracking {
+            let key = key.into();
+            self.touched.push(Touched { key, by_itself });
+        }
     }
 
     /// Notes a keyspace event, if its class is asked for.

@@ -318,6 +318,12 @@ impl<'k> Locked<'k> {
     /// Tells watchers that a key changed. Commands that write in place call it once done.
     #[inline]
     pub fn touch(&mut self, db: u32, key: Key) {
+        self.locker.effects.touched(key.bytes, false);
+        self.touch_listeners(db, key);
+    }
+
+    #[inline]
+    fn touch_listeners(&mut self, db: u32, key: Key) {
         if self.listeners(self.shard(key)).is_some() {
             self.tell_listeners(db, key);
         }
@@ -456,7 +462,8 @@ impl<'k> Locked<'k> {
         effects.expired += 1;
         effects.log(db, &[b"DEL", key.bytes]);
         effects.event(event::EXPIRED, "expired", db, key.bytes);
-        self.touch(db, key);
+        effects.touched(key.bytes, true);
+        self.touch_listeners(db, key);
     }
 
     #[inline]

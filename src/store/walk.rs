@@ -239,6 +239,7 @@ impl Locked<'_> {
             true => (locked.presence(db, key), Presence::Absent),
             false => (Presence::Absent, Presence::Absent),
         });
+        self.effects().flushed = true;
         self.take_tables(db)
     }
 

@@ -81,4 +81,6 @@ mod connection;
 
 mod pubsub;
 
+mod tracking;
+
 mod trouble;

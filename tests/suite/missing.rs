@@ -92,11 +92,6 @@ const MISSING: &[&str] = &[
     "script|kill",
     "script|load",
     "script|show",
-    // Client-side caching.
-    "client|caching",
-    "client|getredir",
-    "client|tracking",
-    "client|trackinginfo",
 ];
 
 /// Every command and subcommand of a server's core, in full.

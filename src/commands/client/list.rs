@@ -113,7 +113,7 @@ impl<'a> Lines<'a> {
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} \
              ssub={} multi={} watch={} qbuf={query} qbuf-free={query_free} \
              argv-mem={arguments} multi-mem={queued} rbs=0 rbp=0 obl=0 oll={} omem={output} \
-             tot-mem={total} events=r cmd={command} user={} redir=-1 resp={} lib-name={} \
+             tot-mem={total} events=r cmd={command} user={} redir={} resp={} lib-name={} \
              lib-ver={} io-thread=0{}",
             facts.id,
             facts.address,
@@ -136,6 +136,7 @@ impl<'a> Lines<'a> {
             } else {
                 &text.user
             },
+            facts.redirects_to(),
             facts.resp.load(Ordering::Relaxed).max(2),
             text.library_name,
             text.library_version,

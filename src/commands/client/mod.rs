@@ -16,6 +16,9 @@ mod kill;
 /// A connection's own matters: its name, whether it is answered.
 mod own;
 
+/// What a client may have cached: TRACKING, CACHING.
+mod tracking;
+
 /// What one client does to the others: PAUSE, UNBLOCK.
 mod others;
 
@@ -32,8 +35,10 @@ pub const COMMANDS: &[Spec] =
     &[Spec::new("client", -2, 0, 0, help::no_subcommand).subcommands(SUBCOMMANDS)];
 
 const SUBCOMMANDS: &[Spec] = &[
+    Spec::new("caching", 3, ANY, CONNECTION, tracking::caching),
     Spec::new("capa", -3, ANY | ALLOW_BUSY, CONNECTION, own::capabilities),
     Spec::new("getname", 2, ANY, CONNECTION, own::getname),
+    Spec::new("getredir", 2, ANY, CONNECTION, tracking::getredir),
     Spec::new("help", 2, LOADING | STALE, CONNECTION, own::help),
     Spec::new("id", 2, ANY, CONNECTION, own::id),
     Spec::new("import-source", 3, ANY, CONNECTION, own::import_source),
@@ -47,6 +52,8 @@ const SUBCOMMANDS: &[Spec] = &[
     Spec::new("reply", 3, ANY, CONNECTION, own::reply),
     Spec::new("setinfo", 4, ANY, CONNECTION, own::setinfo).tips(EVERY_NODE),
     Spec::new("setname", 3, ANY, CONNECTION, own::setname).tips(EVERY_NODE),
+    Spec::new("tracking", -3, ANY, CONNECTION, tracking::tracking),
+    Spec::new("trackinginfo", 2, ANY, CONNECTION, tracking::trackinginfo),
     Spec::new("unblock", -3, POWER, CONNECTION, others::unblock),
     Spec::new("unpause", 2, POWER, CONNECTION, others::unpause).locks(Locks::Everything),
 ];

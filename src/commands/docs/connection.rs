@@ -22,9 +22,22 @@ pub const DOCS: &[Doc] = &[
         "Looks at connections and changes them.",
     )
     .subcommands(&[
+        Doc::new(
+            "caching",
+            "6.0.0",
+            "O(1)",
+            "Says whether what the next command reads is tracked.",
+        )
+        .arguments(&[one_of("mode", &[token("yes", "YES"), token("no", "NO")])]),
         Doc::new("capa", "8.0.0", "O(1)", "Says what this client can do.")
             .arguments(&[string("capability").multiple()]),
         Doc::new("getname", "2.6.9", "O(1)", "Tells this connection's name."),
+        Doc::new(
+            "getredir",
+            "6.0.0",
+            "O(1)",
+            "Tells which connection hears of changes to what this one tracks.",
+        ),
         Doc::new("help", "5.0.0", "O(1)", "Lists the subcommands."),
         Doc::new("id", "5.0.0", "O(1)", "Tells this connection's number."),
         Doc::new(
@@ -184,6 +197,31 @@ pub const DOCS: &[Doc] = &[
         )]),
         Doc::new("setname", "2.6.9", "O(1)", "Gives this connection a name.")
             .arguments(&[string("connection-name")]),
+        Doc::new(
+            "tracking",
+            "6.0.0",
+            "O(1), O(N) with N prefixes",
+            "Has this connection told when what it has read changes, or ends that.",
+        )
+        .arguments(&[
+            one_of("status", &[token("on", "ON"), token("off", "OFF")]),
+            integer("client-id").token("REDIRECT").optional(),
+            string("prefix")
+                .token("PREFIX")
+                .multiple()
+                .multiple_token()
+                .optional(),
+            token("bcast", "BCAST").optional(),
+            token("optin", "OPTIN").optional(),
+            token("optout", "OPTOUT").optional(),
+            token("noloop", "NOLOOP").optional(),
+        ]),
+        Doc::new(
+            "trackinginfo",
+            "6.2.0",
+            "O(1)",
+            "Tells how this connection tracks keys.",
+        ),
         Doc::new(
             "unblock",
             "5.0.0",

@@ -98,7 +98,7 @@ pub fn clients(report: &mut Report) {
     report.line("client_recent_max_input_buffer", input_max);
     report.line("client_recent_max_output_buffer", output_max);
     report.line("blocked_clients", shared.clients.blocked());
-    report.line("tracking_clients", 0);
+    report.line("tracking_clients", shared.tracking.client_count());
     report.line("pubsub_clients", pubsub);
     report.line("watching_clients", watching);
     report.line("clients_in_timeout_table", 0);

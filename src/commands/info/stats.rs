@@ -15,9 +15,10 @@ pub fn stats(report: &mut Report) {
     report.counter("migrate_cached_sockets", cached);
     let own_expiries = &report.shared.own_expiries;
     report.line("slave_expires_tracked_keys", own_expiries.len());
-    report.line("tracking_total_keys", 0);
-    report.line("tracking_total_items", 0);
-    report.line("tracking_total_prefixes", 0);
+    let tracking = &report.shared.tracking;
+    report.line("tracking_total_keys", tracking.key_count());
+    report.line("tracking_total_items", tracking.item_count());
+    report.line("tracking_total_prefixes", tracking.prefix_count());
     report.counter("unexpected_error_replies", &stats.rare.unexpected_errors);
     report.line("total_error_replies", stats.sum(|t| &t.error_replies));
     report.counter(

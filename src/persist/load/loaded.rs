@@ -78,6 +78,8 @@ impl Loaded {
                 shared.free_elsewhere(Garbage::Tables(old));
             }
         }
+        // No commit follows, and who tracks keys is told before anybody can read the new ones.
+        shared.tell_replaced(locked);
     }
 
     /// Adds the keys to those that are served. A key that is there already is replaced if
