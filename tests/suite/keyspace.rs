@@ -284,6 +284,9 @@ fn how_values_are_kept() {
             ("MEMORY USAGE text SAMPLES -1", SYNTAX),
         ],
     );
+    // Only in a process of its own is all memory the allocator's that reports here.
+    let report = client.run("MEMORY MALLOC-STATS").text();
+    assert!(report.contains("committed"), "{report}");
 }
 
 #[test]
