@@ -3,12 +3,15 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
 
 use super::crew::Crew;
 use super::listener::{Acceptor, Bound};
@@ -32,6 +35,10 @@ use crate::persist::saver::Saver;
 use crate::replication;
 use crate::shared::{Shared, Size};
 use crate::store::locked::Locker;
+
+/// Clients are kept waiting for so long while the dataset is loaded. Only then are they
+/// answered: that it is loading.
+const UNNOTICED_LOAD: Duration = Duration::from_millis(100);
 
 /// Which gate of the keyspace belongs to which thread. Workers have the first ones.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +85,6 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         let bound = Bound::new(config)?;
         write_pid_file(config);
         garbage::start(&engine, freed)?;
-        // Clients are answered while the dataset is loaded: that it is loading.
         let services = Arc::new(OnceLock::new());
         let (crew, arriving) = Crew::new(workers);
         let crew = Arc::new(crew);
@@ -95,30 +101,45 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
             engine: engine.clone(),
             crew: crew.clone(),
         });
-        engine.shared.jobs.loading.begin(clock::unix_ms(), 0);
-        let listeners = bound.accept(acceptor)?;
         let oom = Arc::new(OomScore::default());
-        appliers::register(&engine, log, listeners, oom.clone());
+        let open = || {
+            let listeners = bound.accept(acceptor)?;
+            appliers::register(&engine, log, listeners, oom.clone());
+            anyhow::Ok(())
+        };
+        let mut open = Some(open);
+        engine.shared.jobs.loading.begin(clock::unix_ms(), 0);
         let used = memory::used_bytes() as u64;
         let startup = &engine.shared.stats.rare.startup_memory_bytes;
         startup.store(used, Ordering::Relaxed);
-        let restored = tokio::select! {
-            restored = load_dataset(engine.clone(), gates.main) => restored?,
-            _ = signals.next() => {
-                // What is in memory is only a part of what is in the file.
-                tracing::warn!("Received shutdown signal during loading, exiting now.");
-                return Ok(());
+        let mut loading = pin!(load_dataset(engine.clone(), gates.main));
+        let restored = loop {
+            tokio::select! {
+                restored = &mut loading => break restored?,
+                () = sleep(UNNOTICED_LOAD), if open.is_some() => {
+                    if let Some(open) = open.take() {
+                        open()?;
+                    }
+                }
+                _ = signals.next() => {
+                    // What is in memory is only a part of what is in the file.
+                    tracing::warn!("Received shutdown signal during loading, exiting now.");
+                    return Ok(());
+                }
             }
         };
-        cron::start(engine.clone(), crew, gates.cron, oom)?;
+        cron::start(engine.clone(), crew, gates.cron, oom.clone())?;
         let started = start_services(&engine, gates, restored)?;
         let services = services.get_or_init(|| started);
+        if let Some(open) = open {
+            open()?;
+        }
         announce_ready(config);
         obey_signals(config, services, signals).await
     })
 }
 
-/// Loads on a thread of its own, since this one accepts connections meanwhile.
+/// Loads on a thread of its own, since this one may accept connections meanwhile.
 async fn load_dataset(engine: Arc<Engine>, gate: usize) -> anyhow::Result<Option<ReplFacts>> {
     // Before the first client can be served, so that none sees an empty dataset.
     let (done, loaded) = tokio::sync::oneshot::channel();

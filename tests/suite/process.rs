@@ -1,8 +1,10 @@
 //! The server as a process: signals, the way out, its place in the system's lists.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::support::*;
@@ -17,6 +19,35 @@ fn fill(client: &mut Client, keys: usize) {
 
 fn temp_file(server: &Server) -> PathBuf {
     server.folder().join(format!("temp-{}.rdb", server.pid()))
+}
+
+/// Whoever is let in may write, and ask for what is done beside the commands.
+#[test]
+fn nobody_hears_of_a_load_that_is_over_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let mut server = Command::new(env!("CARGO_BIN_EXE_server"))
+            .args(["--port", &port.to_string(), "--save", ""])
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the server is built");
+        let mut stream = None;
+        wait_until(SOON, "it listens", || {
+            stream = TcpStream::connect(("127.0.0.1", port)).ok();
+            stream.is_some()
+        });
+        let mut stream = stream.expect("connected just now");
+        let mut replies = [0; 10];
+        let said = stream
+            .write_all(b"SET a 1\r\nSAVE\r\n")
+            .and_then(|()| stream.read_exact(&mut replies));
+        server.kill().expect("it runs");
+        server.wait().expect("it has ended");
+        said.expect("answers");
+        assert_eq!(replies.escape_ascii().to_string(), "+OK\\r\\n+OK\\r\\n");
+    }
 }
 
 #[test]
