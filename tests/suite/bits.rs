@@ -17,40 +17,30 @@ fn fill(client: &mut Client) {
 
 /// Every command that changes bits or counters.
 fn change(client: &mut Client) {
-    for line in [
-        "SETBIT bits 20000 1",
-        "SETBIT number 3 1",
-        "SETBIT none 7 0",
-        "BITFIELD bits SET u8 #3 200 OVERFLOW SAT INCRBY i5 100 -40",
-        "BITFIELD fresh OVERFLOW FAIL INCRBY u2 0 9 SET i64 #1 -1",
-        "BITOP AND both bits number",
-        "BITOP NOT neither both",
-        "BITOP XOR gone absent",
-        "PFADD sparse d e",
-        "PFADD sparse a",
-        "PFCOUNT dense",
-        "PFMERGE merged sparse dense",
-        "PFMERGE sparse",
-        "PFCOUNT merged",
-    ] {
-        let reply = client.run(line).to_string();
-        assert!(!reply.starts_with('-'), "{line}: {reply}");
-    }
+    run_all(
+        client,
+        &[
+            "SETBIT bits 20000 1",
+            "SETBIT number 3 1",
+            "SETBIT none 7 0",
+            "BITFIELD bits SET u8 #3 200 OVERFLOW SAT INCRBY i5 100 -40",
+            "BITFIELD fresh OVERFLOW FAIL INCRBY u2 0 9 SET i64 #1 -1",
+            "BITOP AND both bits number",
+            "BITOP NOT neither both",
+            "BITOP XOR gone absent",
+            "PFADD sparse d e",
+            "PFADD sparse a",
+            "PFCOUNT dense",
+            "PFMERGE merged sparse dense",
+            "PFMERGE sparse",
+            "PFCOUNT merged",
+        ],
+    );
 }
 
 #[test]
 fn bits_are_the_same_everywhere() {
-    for (number, leader) in of_every_kind(None).iter().enumerate() {
-        let mut client = leader.client();
-        fill(&mut client);
-        let mut followers = of_every_kind(Some(leader));
-        // Not all real servers follow each other: one of each pair is ours, the first.
-        followers.truncate(if number == 0 { 4 } else { 1 });
-        let check_all = || followers.iter().for_each(|it| check_same(leader, it));
-        check_all();
-        change(&mut client);
-        check_all();
-    }
+    same_everywhere(of_every_kind, fill, change, check_same);
 }
 
 #[test]

@@ -6,23 +6,6 @@ use std::fs;
 use super::support::value::Value;
 use super::support::*;
 
-/// Servers of all makes that know fields with a time to live, as followers of `leader` or of
-/// nobody.
-fn of_new_kinds(leader: Option<&Server>) -> Vec<Server> {
-    let port = leader.map(|leader| leader.port.to_string());
-    let follow = port
-        .as_deref()
-        .map(|port| ["--replicaof", "127.0.0.1", port]);
-    let follow = follow.as_ref().map_or(&[][..], |words| &words[..]);
-    let args = &[&AT_ONCE[..], follow].concat()[..];
-    let servers = [
-        Some(Server::start(args)),
-        Peer::start_8(args),
-        Peer::start_valkey(args),
-    ];
-    servers.into_iter().flatten().collect()
-}
-
 /// Both forms, with times and without.
 fn fill(client: &mut Client) {
     client.cmd(&["HSET", "small", "a", "1", "b", "two", "c", "3", "01", ""]);
@@ -46,32 +29,32 @@ fn fill(client: &mut Client) {
 
 /// Every command that changes hashes.
 fn change(client: &mut Client) {
-    for line in [
-        "HSET timed a 5 e 6",
-        "HMSET timed f 7",
-        "HSETNX timed g 8",
-        "HINCRBY timed d 10",
-        "HINCRBYFLOAT timed d 0.5",
-        "HDEL timed e none",
-        "HEXPIRE timed 100000 FIELDS 2 a f",
-        "HPEXPIRE timed 100000000 GT FIELDS 1 a",
-        "HEXPIREAT timed 9000000000 NX FIELDS 2 c g",
-        "HPERSIST timed FIELDS 1 c",
-        "HEXPIRE timed 0 FIELDS 1 f",
-        "HSETEX timed EX 100000 FIELDS 2 x 1 y 2",
-        "HSETEX timed KEEPTTL FIELDS 2 x 3 z 4",
-        "HSETEX timed FNX FIELDS 1 w 4",
-        "HGETEX timed PX 200000000 FIELDS 1 z",
-        "HGETEX timed PERSIST FIELDS 1 y",
-        "HGETDEL timed FIELDS 2 w none",
-        "HSET \"large timed\" \"field 7\" again",
-        "HPEXPIRE \"large timed\" 1 FIELDS 2 \"field 8\" \"field 9\"",
-        "HSETEX gone PX 5 FIELDS 2 a 1 b 2",
-        "RENAME small renamed",
-    ] {
-        let reply = client.run(line).to_string();
-        assert!(!reply.starts_with('-'), "{line}: {reply}");
-    }
+    run_all(
+        client,
+        &[
+            "HSET timed a 5 e 6",
+            "HMSET timed f 7",
+            "HSETNX timed g 8",
+            "HINCRBY timed d 10",
+            "HINCRBYFLOAT timed d 0.5",
+            "HDEL timed e none",
+            "HEXPIRE timed 100000 FIELDS 2 a f",
+            "HPEXPIRE timed 100000000 GT FIELDS 1 a",
+            "HEXPIREAT timed 9000000000 NX FIELDS 2 c g",
+            "HPERSIST timed FIELDS 1 c",
+            "HEXPIRE timed 0 FIELDS 1 f",
+            "HSETEX timed EX 100000 FIELDS 2 x 1 y 2",
+            "HSETEX timed KEEPTTL FIELDS 2 x 3 z 4",
+            "HSETEX timed FNX FIELDS 1 w 4",
+            "HGETEX timed PX 200000000 FIELDS 1 z",
+            "HGETEX timed PERSIST FIELDS 1 y",
+            "HGETDEL timed FIELDS 2 w none",
+            "HSET \"large timed\" \"field 7\" again",
+            "HPEXPIRE \"large timed\" 1 FIELDS 2 \"field 8\" \"field 9\"",
+            "HSETEX gone PX 5 FIELDS 2 a 1 b 2",
+            "RENAME small renamed",
+        ],
+    );
 }
 
 /// Fields, values and times of all hashes, in order.
@@ -108,24 +91,14 @@ fn check_same(leader: &Server, follower: &Server) {
 
 #[test]
 fn times_of_fields_are_the_same_everywhere() {
-    for (number, leader) in of_new_kinds(None).iter().enumerate() {
-        let mut client = leader.client();
-        fill(&mut client);
-        let mut followers = of_new_kinds(Some(leader));
-        // Not all real servers follow each other: one of each pair is ours, the first.
-        followers.truncate(if number == 0 { 3 } else { 1 });
-        let check = |followers: &[Server]| {
-            let all = followers.iter();
-            all.for_each(|follower| check_same(leader, follower));
-        };
-        check(&followers);
-        change(&mut client);
+    let change_and_wait = |client: &mut Client| {
+        change(client);
         wait_until(SOON, "the expiry of fields", || {
             client.run("EXISTS gone").integer() == 0
                 && client.run("HLEN \"large timed\"").integer() == 1998
         });
-        check(&followers);
-    }
+    };
+    same_everywhere(of_new_kinds, fill, change_and_wait, check_same);
 }
 
 /// Where no field has a time every server can follow, Redis 7.0 too.
@@ -143,18 +116,17 @@ fn hashes_without_times_are_for_everybody() {
         return;
     };
     wait_for_link(&follower);
-    for line in [
-        "HSETEX small FIELDS 2 a 2 c 3",
-        "HINCRBYFLOAT small a 0.5",
-        "HGETDEL small FIELDS 1 b",
-        "HGETEX small FIELDS 1 c",
-        "HSETEX small FNX KEEPTTL FIELDS 1 d 4",
-    ] {
-        let reply = client.run(line).to_string();
-        assert!(!reply.starts_with('-'), "{line}: {reply}");
-    }
+    run_all(
+        &mut client,
+        &[
+            "HSETEX small FIELDS 2 a 2 c 3",
+            "HINCRBYFLOAT small a 0.5",
+            "HGETDEL small FIELDS 1 b",
+            "HGETEX small FIELDS 1 c",
+            "HSETEX small FNX KEEPTTL FIELDS 1 d 4",
+        ],
+    );
     wait_for_offset(&leader, &follower);
-    let digest = |server: &Server| server.client().run("DEBUG DIGEST").text();
     assert_eq!(digest(&leader), digest(&follower));
     let errors = follower.client().info("errorstats");
     assert!(errors.is_empty(), "{errors:?}");

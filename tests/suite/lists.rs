@@ -55,37 +55,18 @@ fn change(client: &mut Client) {
 
 #[test]
 fn lists_are_the_same_everywhere() {
-    for (number, leader) in of_every_kind(None).iter().enumerate() {
-        let mut client = leader.client();
-        fill(&mut client);
-        let mut followers = of_every_kind(Some(leader));
-        // Not all real servers follow each other: one of each pair is ours, the first.
-        followers.truncate(if number == 0 { 4 } else { 1 });
-        followers
-            .iter()
-            .for_each(|follower| check_same(leader, follower));
-        change(&mut client);
-        followers
-            .iter()
-            .for_each(|follower| check_same(leader, follower));
-    }
+    same_everywhere(of_every_kind, fill, change, check_same);
 }
 
 #[test]
 fn lists_come_back_as_they_were() {
-    let server = Server::start(&AT_ONCE);
-    let mut client = server.client();
-    fill(&mut client);
-    let before = digest(&server);
-    let encodings = ["small", "numbers", "long", "plain"]
-        .map(|key| client.run(&format!("OBJECT ENCODING {key}")).to_string());
-    let expect = ["listpack", "listpack", "quicklist", "quicklist"];
-    assert_eq!(encodings, expect.map(|name| format!("\"{name}\"")));
-    check(&mut client, "DEBUG RELOAD", "+OK");
-    assert_eq!(digest(&server), before);
-    for (key, encoding) in ["small", "numbers", "long", "plain"].iter().zip(encodings) {
-        check(&mut client, &format!("OBJECT ENCODING {key}"), &encoding);
-    }
+    let encodings = [
+        ("small", "listpack"),
+        ("numbers", "listpack"),
+        ("long", "quicklist"),
+        ("plain", "quicklist"),
+    ];
+    come_back(fill, &encodings);
 }
 
 /// A command that waits has not run, but the deletion of what it came upon is logged at once.

@@ -5,8 +5,6 @@ use std::thread;
 
 use super::support::*;
 
-const KEYS: [&str; 5] = ["ints", "wide", "small", "large", "long"];
-
 fn fill(client: &mut Client) {
     check(client, "SADD ints 3 1 2", ":3");
     check(client, "SADD small 1 two -3", ":3");
@@ -23,59 +21,42 @@ fn fill(client: &mut Client) {
 
 /// Every command that changes sets.
 fn change(client: &mut Client) {
-    for line in [
-        "SADD ints 70000",
-        "SADD ints word",
-        "SREM small two none",
-        "SMOVE large small 17",
-        "SPOP large",
-        "SPOP large 1500",
-        "SPOP wide 40",
-        "SPOP mortal 5",
-        "SINTERSTORE common large wide ints",
-        "SINTERSTORE inter large large",
-        "SUNIONSTORE union ints wide small",
-        "SDIFFSTORE diff large ints",
-        "SDIFFSTORE large large union",
-        "SPOP diff 4400",
-    ] {
-        let reply = client.run(line).to_string();
-        assert!(!reply.starts_with('-'), "{line}: {reply}");
-    }
+    run_all(
+        client,
+        &[
+            "SADD ints 70000",
+            "SADD ints word",
+            "SREM small two none",
+            "SMOVE large small 17",
+            "SPOP large",
+            "SPOP large 1500",
+            "SPOP wide 40",
+            "SPOP mortal 5",
+            "SINTERSTORE common large wide ints",
+            "SINTERSTORE inter large large",
+            "SUNIONSTORE union ints wide small",
+            "SDIFFSTORE diff large ints",
+            "SDIFFSTORE large large union",
+            "SPOP diff 4400",
+        ],
+    );
 }
 
 #[test]
 fn sets_are_the_same_everywhere() {
-    for (number, leader) in of_every_kind(None).iter().enumerate() {
-        let mut client = leader.client();
-        fill(&mut client);
-        let mut followers = of_every_kind(Some(leader));
-        // Not all real servers follow each other: one of each pair is ours, the first.
-        followers.truncate(if number == 0 { 4 } else { 1 });
-        let check_all = || followers.iter().for_each(|it| check_same(leader, it));
-        check_all();
-        change(&mut client);
-        check_all();
-    }
+    same_everywhere(of_every_kind, fill, change, check_same);
 }
 
 #[test]
 fn sets_come_back_as_they_were() {
-    let server = Server::start(&AT_ONCE);
-    let mut client = server.client();
-    fill(&mut client);
-    let before = digest(&server);
-    let encodings = ["intset", "intset", "listpack", "hashtable", "hashtable"];
-    for again in [false, true] {
-        for (key, encoding) in KEYS.iter().zip(encodings) {
-            let line = format!("OBJECT ENCODING {key}");
-            check(&mut client, &line, &format!("\"{encoding}\""));
-        }
-        if !again {
-            check(&mut client, "DEBUG RELOAD", "+OK");
-            assert_eq!(digest(&server), before);
-        }
-    }
+    let encodings = [
+        ("ints", "intset"),
+        ("wide", "intset"),
+        ("small", "listpack"),
+        ("large", "hashtable"),
+        ("long", "hashtable"),
+    ];
+    come_back(fill, &encodings);
 }
 
 /// A member that moves is in one set or in the other, whoever looks.

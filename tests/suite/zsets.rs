@@ -5,8 +5,6 @@ use std::thread;
 
 use super::support::*;
 
-const KEYS: [&str; 5] = ["small", "scores", "large", "long", "places"];
-
 fn fill(client: &mut Client) {
     check(client, "ZADD small 1 a 2.5 b -3 7 inf c -inf d", ":5");
     for shift in 0..64 {
@@ -33,35 +31,35 @@ fn fill(client: &mut Client) {
 
 /// Every command that changes sorted sets.
 fn change(client: &mut Client) {
-    for line in [
-        "ZADD small GT CH 5 a 1 b 6 e",
-        "ZADD small XX INCR 0.1 b",
-        "ZADD small NX INCR 0.1 b",
-        "ZINCRBY small 1e-7 b",
-        "ZINCRBY new 0.1 a",
-        "ZREM small c none",
-        "ZPOPMIN scores 3",
-        "ZPOPMAX scores",
-        "ZMPOP 2 none scores MAX COUNT 4",
-        "BZPOPMIN none scores 0",
-        "BZPOPMAX scores 0",
-        "BZMPOP 0 1 scores MIN COUNT 2",
-        "ZPOPMIN mortal 5",
-        "ZREMRANGEBYRANK large 5 300",
-        "ZREMRANGEBYSCORE large (7 12",
-        "ZREMRANGEBYLEX lex [b (d",
-        "ZRANGESTORE range large 20 30 BYSCORE LIMIT 5 200",
-        "ZUNIONSTORE union 3 small large scores WEIGHTS 0.3 1 2 AGGREGATE MAX",
-        "ZINTERSTORE inter 2 large union WEIGHTS 0.1 0.7",
-        "ZDIFFSTORE diff 2 large inter",
-        "GEORADIUS places 15 37 200 km STORE near",
-        "GEOSEARCHSTORE distances places FROMLONLAT 15 37 BYBOX 400 400 km STOREDIST",
-        "GEOADD places XX 15 37 Catania",
-        "SORT large BY nosort LIMIT 0 50 STORE sorted",
-    ] {
-        let reply = client.run(line).to_string();
-        assert!(!reply.starts_with('-'), "{line}: {reply}");
-    }
+    run_all(
+        client,
+        &[
+            "ZADD small GT CH 5 a 1 b 6 e",
+            "ZADD small XX INCR 0.1 b",
+            "ZADD small NX INCR 0.1 b",
+            "ZINCRBY small 1e-7 b",
+            "ZINCRBY new 0.1 a",
+            "ZREM small c none",
+            "ZPOPMIN scores 3",
+            "ZPOPMAX scores",
+            "ZMPOP 2 none scores MAX COUNT 4",
+            "BZPOPMIN none scores 0",
+            "BZPOPMAX scores 0",
+            "BZMPOP 0 1 scores MIN COUNT 2",
+            "ZPOPMIN mortal 5",
+            "ZREMRANGEBYRANK large 5 300",
+            "ZREMRANGEBYSCORE large (7 12",
+            "ZREMRANGEBYLEX lex [b (d",
+            "ZRANGESTORE range large 20 30 BYSCORE LIMIT 5 200",
+            "ZUNIONSTORE union 3 small large scores WEIGHTS 0.3 1 2 AGGREGATE MAX",
+            "ZINTERSTORE inter 2 large union WEIGHTS 0.1 0.7",
+            "ZDIFFSTORE diff 2 large inter",
+            "GEORADIUS places 15 37 200 km STORE near",
+            "GEOSEARCHSTORE distances places FROMLONLAT 15 37 BYBOX 400 400 km STOREDIST",
+            "GEOADD places XX 15 37 Catania",
+            "SORT large BY nosort LIMIT 0 50 STORE sorted",
+        ],
+    );
 }
 
 /// Members and scores, or else a digest. Scores are digested as texts, which are not the
@@ -96,36 +94,19 @@ fn check_same(leader: &Server, follower: &Server) {
 
 #[test]
 fn sorted_sets_are_the_same_everywhere() {
-    for (number, leader) in of_every_kind(None).iter().enumerate() {
-        let mut client = leader.client();
-        fill(&mut client);
-        let mut followers = of_every_kind(Some(leader));
-        // Not all real servers follow each other: one of each pair is ours, the first.
-        followers.truncate(if number == 0 { 4 } else { 1 });
-        let check_all = || followers.iter().for_each(|it| check_same(leader, it));
-        check_all();
-        change(&mut client);
-        check_all();
-    }
+    same_everywhere(of_every_kind, fill, change, check_same);
 }
 
 #[test]
 fn sorted_sets_come_back_as_they_were() {
-    let server = Server::start(&AT_ONCE);
-    let mut client = server.client();
-    fill(&mut client);
-    let before = digest(&server);
-    let encodings = ["listpack", "listpack", "skiplist", "skiplist", "listpack"];
-    for again in [false, true] {
-        for (key, encoding) in KEYS.iter().zip(encodings) {
-            let line = format!("OBJECT ENCODING {key}");
-            check(&mut client, &line, &format!("\"{encoding}\""));
-        }
-        if !again {
-            check(&mut client, "DEBUG RELOAD", "+OK");
-            assert_eq!(digest(&server), before);
-        }
-    }
+    let encodings = [
+        ("small", "listpack"),
+        ("scores", "listpack"),
+        ("large", "skiplist"),
+        ("long", "skiplist"),
+        ("places", "listpack"),
+    ];
+    come_back(fill, &encodings);
 }
 
 /// Four who pop at both ends, some of them waiting, while one adds: everything is taken

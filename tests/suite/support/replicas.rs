@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Peer, Server, wait_until};
+use super::{Client, Peer, Server, check, wait_until};
 
 pub const SOON: Duration = Duration::from_secs(30);
 
@@ -72,6 +72,16 @@ pub fn stat(server: &Server, name: &str) -> i64 {
 
 /// Ours and every real server there is here, as leaders or as followers of this one.
 pub fn of_every_kind(leader: Option<&Server>) -> Vec<Server> {
+    let mut servers = of_new_kinds(leader);
+    servers.extend(match leader {
+        None => start(Kind::Redis, &[]),
+        Some(leader) => start_follower(Kind::Redis, leader.port, &[]),
+    });
+    servers
+}
+
+/// The same without Redis 7, which knows no fields with a time to live.
+pub fn of_new_kinds(leader: Option<&Server>) -> Vec<Server> {
     let port = leader.map(|leader| leader.port.to_string());
     let follow = port
         .as_deref()
@@ -80,11 +90,59 @@ pub fn of_every_kind(leader: Option<&Server>) -> Vec<Server> {
     let args = &[&AT_ONCE[..], follow].concat()[..];
     let servers = [
         Some(Server::start(args)),
-        Peer::start(args),
         Peer::start_8(args),
         Peer::start_valkey(args),
     ];
     servers.into_iter().flatten().collect()
+}
+
+/// Has leaders filled, followed and changed: `check` is to find each follower the same as its
+/// leader, before and after.
+pub fn same_everywhere(
+    kinds: fn(Option<&Server>) -> Vec<Server>,
+    fill: impl Fn(&mut Client),
+    change: impl Fn(&mut Client),
+    check: impl Fn(&Server, &Server),
+) {
+    for (number, leader) in kinds(None).iter().enumerate() {
+        let mut client = leader.client();
+        fill(&mut client);
+        let mut followers = kinds(Some(leader));
+        // Not all real servers follow each other: one of each pair is ours, the first.
+        followers.truncate(if number == 0 { followers.len() } else { 1 });
+        let check_all = || followers.iter().for_each(|it| check(leader, it));
+        check_all();
+        change(&mut client);
+        check_all();
+    }
+}
+
+/// What a server was filled with is the same after a reload, each key in its encoding.
+#[track_caller]
+pub fn come_back(fill: impl Fn(&mut Client), encodings: &[(&str, &str)]) {
+    let server = Server::start(&AT_ONCE);
+    let mut client = server.client();
+    fill(&mut client);
+    let before = digest(&server);
+    for again in [false, true] {
+        for (key, encoding) in encodings {
+            let line = format!("OBJECT ENCODING {key}");
+            check(&mut client, &line, &format!("\"{encoding}\""));
+        }
+        if !again {
+            check(&mut client, "DEBUG RELOAD", "+OK");
+            assert_eq!(digest(&server), before);
+        }
+    }
+}
+
+/// Runs commands of which none may fail.
+#[track_caller]
+pub fn run_all(client: &mut Client, lines: &[&str]) {
+    for line in lines {
+        let reply = client.run(line).to_string();
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
 }
 
 /// What DEBUG says that all of a server's data come to.
