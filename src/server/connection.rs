@@ -17,7 +17,7 @@ use super::crew::{Arrival, Carried};
 use super::output::{Output, Overflow};
 use crate::base::clock;
 use crate::config::{ClientClass, Param};
-use crate::exec::dispatch::Progress;
+use crate::exec::dispatch::{Progress, Stop};
 use crate::net::stream::Stream;
 use crate::resp::reply::ReplyBuf;
 use crate::resp::request::Parser;
@@ -117,7 +117,8 @@ impl Connection {
         })
     }
 
-    /// Runs what is whole of `input`, and sends the replies.
+    /// Runs what is whole of `input`, and sends the replies; a few, with nothing else to wait
+    /// for than more input, are held back until `send_held`.
     pub fn dispatch(&mut self, input: &[u8]) -> Progress {
         let worker = self.worker.clone();
         let mut reply = worker.reply.borrow_mut();
@@ -130,7 +131,13 @@ impl Connection {
             &mut reply,
         );
         self.resp3 = reply.resp3();
-        self.send(&mut reply);
+        match progress.stop {
+            Stop::NeedInput => self
+                .output
+                .hold(&mut self.stream, &mut reply, &worker.spares),
+            _ => self.output.send(&mut self.stream, &mut reply),
+        }
+        self.count_sent();
         progress
     }
 
@@ -158,11 +165,18 @@ impl Connection {
         let mut reply = worker.reply.borrow_mut();
         reply.set_resp3(self.resp3);
         write(&mut reply);
-        self.send(&mut reply);
+        self.output.send(&mut self.stream, &mut reply);
+        self.count_sent();
     }
 
-    fn send(&mut self, reply: &mut ReplyBuf) {
-        self.output.send(&mut self.stream, reply);
+    /// Sends what `dispatch` held back.
+    #[inline]
+    pub fn send_held(&mut self) {
+        self.output.send_held(&mut self.stream, &self.worker.spares);
+        self.count_sent();
+    }
+
+    fn count_sent(&mut self) {
         let sent = self.output.take_sent();
         self.session
             .facts
@@ -199,7 +213,10 @@ impl Connection {
         while !self.output.is_empty() {
             let mut poked = pin!(facts.wake.notified());
             poll_fn(|cx| {
-                if let Poll::Ready(written) = self.output.poll_write(&mut self.stream, cx) {
+                if let Poll::Ready(written) =
+                    self.output
+                        .poll_write(&mut self.stream, &self.worker.spares, cx)
+                {
                     return Poll::Ready(written.map_err(|_| Gone));
                 }
                 poked.as_mut().poll(cx).map(Ok)

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::crew::Crew;
 use super::links::Links;
+use super::output::Spares;
 use super::services::Services;
 use crate::exec::Engine;
 use crate::exec::dispatch::Executor;
@@ -26,6 +27,7 @@ pub struct Worker {
     pub executor: RefCell<Executor>,
     pub input: RefCell<Box<[u8]>>,
     pub reply: RefCell<ReplyBuf>,
+    pub spares: Spares,
     pub links: Rc<Links>,
     pub gate: usize,
 }
@@ -47,6 +49,7 @@ impl Worker {
             executor: RefCell::new(Executor::new(locker)),
             input: RefCell::new(vec![0; READ_BYTES].into()),
             reply: RefCell::new(ReplyBuf::new()),
+            spares: Spares::default(),
             gate,
         }
     }

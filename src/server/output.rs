@@ -1,6 +1,8 @@
-//! Replies on their way out. What a read's commands answer leaves in one write, straight
-//! from the worker's buffer; only what the socket does not take is kept here.
+//! Replies on their way out. What a read's commands answer leaves in one write: a little
+//! when the others that are ready have had their turn, much at once and straight from the
+//! worker's buffer. What the socket does not take is kept here.
 
+use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
@@ -24,6 +26,30 @@ pub struct Overflow;
 
 /// A worker's reply buffer that has grown beyond this is not kept.
 const REPLY_KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// More than this is not held back: the other end may as well begin to read.
+const HELD_BYTES_MAX: usize = 16 << 10;
+
+/// So many buffers a worker keeps for replies that are held back.
+const SPARES_MAX: usize = 256;
+
+/// Empty buffers for what a worker's connections hold back, so that none is allocated.
+#[derive(Default)]
+pub struct Spares(RefCell<Vec<Vec<u8>>>);
+
+impl Spares {
+    fn take(&self) -> Vec<u8> {
+        self.0.borrow_mut().pop().unwrap_or_default()
+    }
+
+    fn give(&self, mut buffer: Vec<u8>) {
+        let mut buffers = self.0.borrow_mut();
+        if buffers.len() < SPARES_MAX && buffer.capacity() <= HELD_BYTES_MAX {
+            buffer.clear();
+            buffers.push(buffer);
+        }
+    }
+}
 
 impl Output {
     pub fn is_empty(&self) -> bool {
@@ -52,10 +78,32 @@ impl Output {
         reply.shrink(REPLY_KEPT_BYTES_MAX);
     }
 
+    /// As `send`, but a little is held back until `send_held`.
+    #[inline]
+    pub fn hold(&mut self, stream: &mut Stream, reply: &mut ReplyBuf, spares: &Spares) {
+        if reply.bytes().len() > HELD_BYTES_MAX || !self.is_empty() {
+            return self.send(stream, reply);
+        }
+        if !reply.is_empty() {
+            self.bytes = spares.take();
+            self.bytes.extend_from_slice(reply.bytes());
+            reply.clear();
+        }
+    }
+
+    /// Sends what was held back, as far as the socket takes it. An error of the socket shows
+    /// at the next write.
+    #[inline]
+    pub fn send_held(&mut self, stream: &mut Stream, spares: &Spares) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = self.poll_write(stream, spares, &mut cx);
+    }
+
     /// Writes once of what waits.
     pub fn poll_write(
         &mut self,
         stream: &mut Stream,
+        spares: &Spares,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let written = ready!(stream.poll_write(cx, &self.bytes[self.sent..]))?;
@@ -63,7 +111,7 @@ impl Output {
         self.sent_total += written as u64;
         if self.sent == self.bytes.len() {
             self.sent = 0;
-            self.bytes = Vec::new();
+            spares.give(std::mem::take(&mut self.bytes));
         }
         Poll::Ready(Ok(()))
     }
