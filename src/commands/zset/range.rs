@@ -159,7 +159,10 @@ pub fn zrangestore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let part = set.map(|set| {
         let (members, count) = request.walk(set);
         let mut part = ZSet::default();
-        part.expect(count, 0, &limits);
+        // Else it grows as it is filled: what a small set holds has no zero below zero.
+        if let Bounds::Rank(..) = request.bounds {
+            part.expect(count, 0, &limits);
+        }
         let mut digits = crate::base::number::Digits::new();
         for (member, score) in members {
             part.set(member.text(&mut digits), score, &limits);
