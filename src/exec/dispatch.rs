@@ -58,7 +58,7 @@ impl Executor {
     }
 
     /// Runs what is whole of the input. `parser` is the connection's; replies go behind
-    /// what `reply` holds.
+    /// what `reply` holds. The readers of the log are to be woken afterwards.
     pub fn dispatch(
         &mut self,
         engine: &Engine,
@@ -214,7 +214,6 @@ impl Executor {
         }
         commit_for(engine, &mut locked, gate, session, input);
         drop(locked);
-        shared.oplog.wake_readers();
         let used = match plan.requests.get(ran) {
             Some(request) => request.start(),
             None => planned_bytes,

@@ -135,7 +135,10 @@ impl Connection {
             Stop::NeedInput => self
                 .output
                 .hold(&mut self.stream, &mut reply, &worker.spares),
-            _ => self.output.send(&mut self.stream, &mut reply),
+            _ => {
+                worker.engine.shared.oplog.wake_readers();
+                self.output.send(&mut self.stream, &mut reply);
+            }
         }
         self.count_sent();
         progress
@@ -169,9 +172,10 @@ impl Connection {
         self.count_sent();
     }
 
-    /// Sends what `dispatch` held back.
+    /// Sends what `dispatch` held back, once those who read the log know that there is more.
     #[inline]
     pub fn send_held(&mut self) {
+        self.worker.engine.shared.oplog.wake_readers();
         self.output.send_held(&mut self.stream, &self.worker.spares);
         self.count_sent();
     }

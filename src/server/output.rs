@@ -95,8 +95,10 @@ impl Output {
     /// at the next write.
     #[inline]
     pub fn send_held(&mut self, stream: &mut Stream, spares: &Spares) {
-        let mut cx = Context::from_waker(Waker::noop());
-        let _ = self.poll_write(stream, spares, &mut cx);
+        if !self.is_empty() {
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = self.poll_write(stream, spares, &mut cx);
+        }
     }
 
     /// Writes once of what waits.

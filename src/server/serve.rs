@@ -110,8 +110,8 @@ async fn serve_requests(connection: &mut Connection) -> Result<Ended, Gone> {
                 }
                 if !connection.output.is_empty() {
                     others_first().await;
-                    connection.send_held();
                 }
+                connection.send_held();
                 connection.settle();
             }
             Woken::Written => {}
@@ -138,7 +138,7 @@ async fn serve_requests(connection: &mut Connection) -> Result<Ended, Gone> {
 
 /// Lets the worker's other connections that are ready run first. So replies leave one after
 /// another: were each sent at once, the other end, if one process, would be woken for each,
-/// which costs as much as the send.
+/// which costs as much as the send. A follower's link is woken as seldom.
 fn others_first() -> impl Future<Output = ()> {
     let mut had_their_turn = false;
     poll_fn(move |cx| {

@@ -196,6 +196,7 @@ impl Node {
             let progress = self
                 .executor
                 .dispatch(&self.engine, session, parser, rest, &mut reply);
+            self.engine.shared.oplog.wake_readers();
             at += progress.consumed_bytes;
             match progress.stop {
                 Stop::NeedInput | Stop::Flush => {}
@@ -358,6 +359,7 @@ async fn converse(engine: Arc<Engine>, replication: Replication, mut stream: Str
         pending.extend_from_slice(&buffer[..len]);
         let (session, parser) = (&mut session, &mut parser);
         let progress = executor.dispatch(&engine, session, parser, &pending, &mut reply);
+        engine.shared.oplog.wake_readers();
         pending.drain(..progress.consumed_bytes);
         if let Stop::Outcome(Outcome::Become(Role::Follower { request })) = progress.stop {
             replication.new_follower(NewFollower {
