@@ -1,15 +1,15 @@
 //! A connection's life: waits for bytes, runs what came, answers, and waits again.
 //!
 //! ```text
-//!            +-------------------------------------------------------+
-//!            v                                                       |
-//!   wait for bytes, room to write, or a wake-up (push, kill)         |
-//!            |                                                       |
-//!            v                                                       |
-//!   dispatch the input --NeedInput--> keep the rest, send the rest --+
+//!            +----------------------------------------------------------------+
+//!            v                                                                |
+//!   wait for bytes, room to write, or a wake-up (push, kill)                  |
+//!            |                                                                |
+//!            v                                                                |
+//!   dispatch the input --NeedInput--> keep the rest, let others run, send ----+
 //!            ^   |
-//!            |   +--Contended, Paused, Outcome--> wait (`suspend`) --+
-//!            +-------------------------------------------------------+
+//!            |   +--Contended, Paused, Outcome--> send, wait (`suspend`) --+
+//!            +-------------------------------------------------------------+
 //! ```
 //!
 //! Between two waits it may be handed over to another worker (see `crew`).
