@@ -24,5 +24,8 @@ pub mod process;
 /// The process's title.
 pub mod title;
 
+/// How much memory to ask for.
+pub mod room;
+
 /// The process's allocator and what it has in use.
 pub mod memory;

@@ -7,6 +7,7 @@
 //! Integers are as wide as the widest that ever came in needs, as in Redis.
 
 use super::listpack::Corrupt;
+use crate::base::room::{class_bytes, fit, make_room};
 
 const HEAD_BYTES: usize = 8;
 /// As many as a head can tell, with room to spare for their bytes.
@@ -97,6 +98,7 @@ impl IntSet {
         };
         let (len, needed) = (self.len(), width_of(value));
         if self.bytes.is_empty() {
+            self.bytes = Vec::with_capacity(class_bytes(HEAD_BYTES + needed));
             self.bytes
                 .extend_from_slice(&[needed as u8, 0, 0, 0, 0, 0, 0, 0]);
         } else if needed > self.width() {
@@ -105,6 +107,7 @@ impl IntSet {
         let width = self.width();
         let at = HEAD_BYTES + index * width;
         let end = self.bytes.len();
+        make_room(&mut self.bytes, width);
         self.bytes.resize(end + width, 0);
         self.bytes.copy_within(at..end, at + width);
         self.bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
@@ -122,7 +125,7 @@ impl IntSet {
         self.bytes.drain(at..at + width);
         self.set_len(len - 1);
         if self.bytes.capacity() > 64 && self.bytes.len() < self.bytes.capacity() / 2 {
-            self.bytes.shrink_to(self.bytes.len() * 5 / 4);
+            fit(&mut self.bytes);
         }
         true
     }
@@ -149,7 +152,8 @@ impl IntSet {
 
     /// Gives all integers more bytes.
     fn widen(&mut self, width: usize) {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + (self.len() + 1) * width);
+        let needed = HEAD_BYTES + (self.len() + 1) * width;
+        let mut bytes = Vec::with_capacity(class_bytes(needed));
         bytes.extend_from_slice(&self.bytes[..HEAD_BYTES]);
         bytes[0] = width as u8;
         for value in self.iter() {

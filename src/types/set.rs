@@ -9,7 +9,7 @@ use std::cell::OnceCell;
 use super::Encoding;
 use super::dict::{self, Dict, Hash};
 use super::intset::{self, IntSet};
-use super::listpack::{self, Item, ListPack};
+use super::listpack::{self, EMPTY_BYTES, Item, ListPack};
 use crate::base::number::{Digits, parse_i64};
 use crate::base::rng::Rng;
 
@@ -83,6 +83,15 @@ impl Set {
         };
         if too_many {
             self.make_table();
+        }
+    }
+
+    /// Makes room for so many bytes of entries in an empty listpack.
+    pub fn expect_bytes(&mut self, bytes: usize) {
+        if let Set::Pack(pack) = self
+            && pack.is_empty()
+        {
+            *pack = ListPack::with_capacity(EMPTY_BYTES + bytes);
         }
     }
 

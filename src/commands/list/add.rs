@@ -7,6 +7,7 @@ use crate::commands::error::CmdError;
 use crate::commands::typed::TypedStore;
 use crate::store::effects::event::LIST;
 use crate::types::List;
+use crate::types::listpack::entry_bytes;
 
 pub fn lpush(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
     push(cx, args, End::Front, true)
@@ -39,6 +40,9 @@ fn push(cx: &mut Cx, mut args: Args, end: End, or_new: bool) -> Result<Outcome, 
     let count = args.left();
     let bytes = args.rest().map(<[u8]>::len).sum();
     list.grow_for(bytes, count, &limits);
+    if count > 1 && list.is_empty() {
+        list.expect_bytes(args.rest().map(entry_bytes).sum());
+    }
     while let Some(value) = args.next() {
         list.push(value, end, &limits);
     }

@@ -9,7 +9,7 @@ use crate::commands::typed::TypedStore;
 use crate::resp::reply::ReplyBuf;
 use crate::store::effects::event::SET;
 use crate::store::keyspace::Key;
-use crate::types::listpack::Item;
+use crate::types::listpack::{Item, entry_bytes};
 use crate::types::{Set, Typed};
 
 pub fn add(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
@@ -30,6 +30,12 @@ fn insert(cx: &mut Cx, key: Key, mut members: Args) -> Result<u64, CmdError> {
     let mut set = cx.store.change_or_new::<Set>(cx.session.db, key)?;
     if set.is_empty() {
         *set = Set::begun_with(members.peek().unwrap_or_default(), members.left(), &limits);
+        if members.left() > 1 {
+            // A member that does not fit in there has the set become a table.
+            let fits = |member: &&[u8]| member.len() <= limits.listpack_value_bytes;
+            let fitting = members.rest().take_while(fits);
+            set.expect_bytes(fitting.map(entry_bytes).sum());
+        }
     } else {
         set.expect(members.left(), &limits);
     }

@@ -15,6 +15,8 @@
 use std::iter::repeat_n;
 use std::sync::Arc;
 
+use crate::base::room::class_bytes;
+
 /// Slots of a group: as many as there are tags in a word.
 pub const GROUP_SLOTS: usize = 8;
 const GROUP_BYTES: usize = 3 * GROUP_SLOTS;
@@ -37,12 +39,9 @@ pub fn blank(bytes: usize) -> Arc<[u8]> {
     repeat_n(0, bytes).collect()
 }
 
-/// The bytes to ask for where `bytes` are needed, so that nothing is lost to rounding: the
-/// allocator has four sizes from one power of two to the next.
+/// The bytes to ask for where `bytes` are needed, so that nothing is lost to rounding.
 pub fn fitting(bytes: usize) -> usize {
-    let all = (bytes + COUNTS_BYTES).max(64);
-    let step = 1 << (all - 1).ilog2().saturating_sub(2).max(3);
-    all.next_multiple_of(step) - COUNTS_BYTES
+    class_bytes((bytes + COUNTS_BYTES).max(64)) - COUNTS_BYTES
 }
 
 /// Bytes of a page with these slots and records.

@@ -13,6 +13,8 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::base::room::fit;
+
 /// A node with more is split; a longer record has a node for itself.
 const NODE_BYTES_MAX: usize = 4096;
 /// A node with less joins its neighbour if there is room.
@@ -90,7 +92,7 @@ impl Deadlines {
         let middle = self.nodes[index].boundary_near(node_bytes / 2);
         let upper = self.change(index, |records| {
             let upper = records.split_off(middle);
-            records.shrink_to_fit();
+            fit(records);
             upper
         });
         self.add_node(index + 1, upper);

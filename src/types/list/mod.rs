@@ -15,7 +15,7 @@ mod nodes;
 pub use limits::Limits;
 
 use super::Encoding;
-use super::listpack::{self, Item, ListPack, Pos};
+use super::listpack::{self, EMPTY_BYTES, Item, ListPack, Pos};
 use nodes::{Nodes, remove_from_pack};
 
 /// Freeing so many nodes is worth another thread's while, and so is so much memory.
@@ -199,6 +199,15 @@ impl List {
                 nodes.add_pack(std::mem::take(pack));
                 self.form = Form::Large(Box::new(nodes));
             }
+        }
+    }
+
+    /// Makes room for so many bytes of entries in an empty small one.
+    pub fn expect_bytes(&mut self, bytes: usize) {
+        if let Form::Small(pack) = &mut self.form
+            && pack.is_empty()
+        {
+            *pack = ListPack::with_capacity(EMPTY_BYTES + bytes);
         }
     }
 

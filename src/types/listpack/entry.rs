@@ -116,30 +116,16 @@ impl<'a> Encoded<'a> {
         self.head().len() + self.text.len() + self.back().len()
     }
 
-    #[inline]
-    pub fn append_to(&self, out: &mut Vec<u8>) {
-        // Single bytes, which most entries begin and end with, are not worth a call.
-        match self.head() {
-            &[byte] => out.push(byte),
-            head => out.extend_from_slice(head),
-        }
-        if !self.text.is_empty() {
-            out.extend_from_slice(self.text);
-        }
-        match self.back() {
-            &[byte] => out.push(byte),
-            back => out.extend_from_slice(back),
-        }
-    }
-
     /// `out` has just the entry's length.
     #[inline]
     pub fn write_to(&self, out: &mut [u8]) {
         let (head, rest) = out.split_at_mut(self.head().len());
         let (text, back) = rest.split_at_mut(self.text.len());
-        head.copy_from_slice(self.head());
-        text.copy_from_slice(self.text);
-        back.copy_from_slice(self.back());
+        put(head, self.head());
+        if !text.is_empty() {
+            text.copy_from_slice(self.text);
+        }
+        put(back, self.back());
     }
 
     #[inline]
@@ -150,6 +136,15 @@ impl<'a> Encoded<'a> {
     #[inline]
     fn back(&self) -> &[u8] {
         &self.back[..usize::from(self.back_len)]
+    }
+}
+
+/// Copies as many bytes: often a single one, which is not worth a call.
+#[inline]
+fn put(to: &mut [u8], from: &[u8]) {
+    match (to, from) {
+        ([to], [from]) => *to = *from,
+        (to, from) => to.copy_from_slice(from),
     }
 }
 
@@ -202,20 +197,40 @@ pub(super) fn len_bytes_before(before: &[u8]) -> usize {
 /// one byte but for longer texts.
 #[inline]
 pub(super) fn len_bytes(entry: &[u8]) -> usize {
-    match entry[0] {
-        byte @ 0x80..0xC0 => 2 + usize::from(byte & 0x3F),
-        0..0x80 => 2,
-        0xC0..0xE0 => 3,
-        byte @ 0xE0..0xF0 => {
-            let len = 2 + medium_len(byte, entry[1]);
-            len + back_len_of(len)
-        }
-        0xF0 => {
-            let len = 5 + large_len([entry[1], entry[2], entry[3], entry[4]]);
-            len + back_len_of(len)
-        }
-        byte => 2 + wide_int_len(byte).unwrap_or(0),
+    match LENS_BYTES[usize::from(entry[0])] {
+        0 => long_len_bytes(entry),
+        len => len.into(),
     }
+}
+
+/// The length of an entry by its first byte; 0 where it takes more to know it.
+const LENS_BYTES: [u8; 256] = {
+    let mut lens = [0; 256];
+    let mut byte = 0;
+    while byte < lens.len() {
+        lens[byte] = match byte {
+            0..0x80 => 2,
+            0x80..0xC0 => 2 + (byte as u8 & 0x3F),
+            0xC0..0xE0 => 3,
+            0xF1 => 4,
+            0xF2 => 5,
+            0xF3 => 6,
+            0xF4 => 10,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    lens
+};
+
+#[inline(never)]
+fn long_len_bytes(entry: &[u8]) -> usize {
+    let len = match entry[0] {
+        byte @ 0xE0..0xF0 => 2 + medium_len(byte, entry[1]),
+        0xF0 => 5 + large_len([entry[1], entry[2], entry[3], entry[4]]),
+        _ => return 2,
+    };
+    len + back_len_of(len)
 }
 
 /// What the entry holds that `entry` begins with.

@@ -18,9 +18,18 @@ mod entry;
 /// Walking over them.
 mod iter;
 
+/// Looking for one.
+mod needle;
+
+/// Adding several.
+mod tail;
+
 use crate::base::number::{self, Digits};
+use crate::base::room::class_bytes;
 use entry::{END, Encoded};
 pub use iter::Iter;
+pub use needle::Needle;
+pub use tail::Tail;
 
 const HEADER_BYTES: usize = 6;
 
@@ -94,29 +103,6 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Bytes that many values are compared with.
-#[derive(Clone, Copy, Debug)]
-pub struct Needle<'n> {
-    bytes: &'n [u8],
-    int: Option<i64>,
-}
-
-impl<'n> Needle<'n> {
-    pub fn new(bytes: &'n [u8]) -> Needle<'n> {
-        let int = number::parse_i64(bytes);
-        Needle { bytes, int }
-    }
-
-    /// Whether a value has these bytes.
-    #[inline]
-    pub fn is(&self, item: Item) -> bool {
-        match item {
-            Item::Text(text) => text == self.bytes,
-            Item::Int(value) => Some(value) == self.int,
-        }
-    }
-}
-
 /// What an entry with this value adds to the size.
 pub fn entry_bytes(value: &[u8]) -> usize {
     Encoded::of(value).len_bytes()
@@ -139,10 +125,27 @@ impl Pos {
     }
 }
 
-#[derive(Clone, PartialEq, Eq)]
+/// Its memory is filled up to the size that its first bytes tell. What is behind that is for
+/// entries to come, and never more than what the allocator would give anyway.
 pub struct ListPack {
-    bytes: Vec<u8>,
+    memory: Box<[u8]>,
 }
+
+const _: () = assert!(size_of::<ListPack>() == 16);
+
+impl Clone for ListPack {
+    fn clone(&self) -> ListPack {
+        ListPack::of(self.as_bytes())
+    }
+}
+
+impl PartialEq for ListPack {
+    fn eq(&self, other: &ListPack) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for ListPack {}
 
 impl Default for ListPack {
     fn default() -> ListPack {
@@ -163,9 +166,21 @@ impl ListPack {
 
     /// An empty one that will not move before it has so many bytes.
     pub fn with_capacity(size_bytes: usize) -> ListPack {
-        let mut bytes = Vec::with_capacity(size_bytes.max(EMPTY_BYTES));
-        bytes.extend_from_slice(&[EMPTY_BYTES as u8, 0, 0, 0, 0, 0, END]);
-        ListPack { bytes }
+        let mut memory = vec![0; class_bytes(size_bytes.max(EMPTY_BYTES))];
+        memory[..EMPTY_BYTES].copy_from_slice(&[EMPTY_BYTES as u8, 0, 0, 0, 0, 0, END]);
+        ListPack {
+            memory: memory.into_boxed_slice(),
+        }
+    }
+
+    /// Takes the bytes of another one.
+    fn of(bytes: &[u8]) -> ListPack {
+        let mut memory = Vec::with_capacity(class_bytes(bytes.len()));
+        memory.extend_from_slice(bytes);
+        memory.resize(memory.capacity(), 0);
+        ListPack {
+            memory: memory.into_boxed_slice(),
+        }
     }
 
     /// Takes bytes from anywhere; every one of them is checked.
@@ -193,36 +208,44 @@ impl ListPack {
         if claimed != COUNT_UNKNOWN && usize::from(claimed) != count {
             return corrupt(4);
         }
-        let mut pack = ListPack { bytes };
+        let mut pack = ListPack {
+            memory: bytes.into_boxed_slice(),
+        };
         pack.set_count(count);
         Ok(pack)
     }
 
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.memory[..self.size_bytes()]
     }
 
     pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        let size = self.size_bytes();
+        let mut bytes = self.memory.into_vec();
+        bytes.truncate(size);
+        bytes
     }
 
     /// The size of the whole, as it is written.
     #[inline]
     pub fn size_bytes(&self) -> usize {
-        self.bytes.len()
+        match *self.memory {
+            [a, b, c, d, ..] => u32::from_le_bytes([a, b, c, d]) as usize,
+            _ => 0,
+        }
     }
 
     /// Memory that it has allocated.
     #[inline]
     pub fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.memory.len()
     }
 
     /// Whether so many bytes of values can be added.
     #[inline]
     pub fn has_room_for(&self, value_bytes: usize) -> bool {
-        self.bytes.len().saturating_add(value_bytes) <= SIZE_BYTES_MAX
+        self.size_bytes().saturating_add(value_bytes) <= SIZE_BYTES_MAX
     }
 
     /// How many entries there are. Beyond 65,534 they are counted one by one.
@@ -236,7 +259,7 @@ impl ListPack {
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.bytes[HEADER_BYTES] == END
+        self.memory[HEADER_BYTES] == END
     }
 
     #[inline]
@@ -286,27 +309,39 @@ impl ListPack {
 
     #[inline]
     pub fn get(&self, pos: Pos) -> Item<'_> {
-        entry::item(&self.bytes[pos.at()..])
+        entry::item(&self.memory[pos.at()..])
     }
 
     /// The first entry at `from` or behind it whose value is `needle`, `skip` entries
     /// being passed over after each that is looked at.
     pub fn find(&self, from: Option<Pos>, needle: &[u8], skip: usize) -> Option<Pos> {
+        self.find_counted(from, needle, skip).map(|(pos, _)| pos)
+    }
+
+    /// The same, and how many were looked at in vain.
+    pub fn find_counted(
+        &self,
+        from: Option<Pos>,
+        needle: &[u8],
+        skip: usize,
+    ) -> Option<(Pos, usize)> {
         let needle = Needle::new(needle);
         let mut at = from?.at();
+        let mut before = 0;
         loop {
-            let entry = &self.bytes[at..];
+            let entry = &self.memory[at..];
             if entry[0] == END {
                 return None;
             }
             if needle.is(entry::item(entry)) {
-                return Some(Pos::new(at));
+                return Some((Pos::new(at), before));
             }
+            before += 1;
             at += entry::len_bytes(entry);
             for _ in 0..skip {
-                match self.bytes[at] {
+                match self.memory[at] {
                     END => return None,
-                    _ => at += entry::len_bytes(&self.bytes[at..]),
+                    _ => at += entry::len_bytes(&self.memory[at..]),
                 }
             }
         }
@@ -315,7 +350,7 @@ impl ListPack {
     #[inline]
     pub fn iter(&self) -> Iter<'_> {
         Iter {
-            bytes: &self.bytes,
+            bytes: &self.memory,
             front: HEADER_BYTES,
             back: self.end(),
         }
@@ -347,16 +382,9 @@ impl ListPack {
 
     /// Adds several values behind all others, in less time than one by one.
     pub fn push_several(&mut self, put: impl FnOnce(&mut Tail)) {
-        self.bytes.pop();
-        let mut tail = Tail {
-            pack: self,
-            count: 0,
-        };
+        let mut tail = Tail::of(self);
         put(&mut tail);
-        let count = tail.count;
-        self.bytes.push(END);
-        self.set_size();
-        self.add_to_count(count);
+        tail.close();
     }
 
     pub fn push_front(&mut self, value: &[u8]) {
@@ -424,11 +452,10 @@ impl ListPack {
 
     /// Takes out the entries from this one on, as a listpack of their own.
     pub fn split_off(&mut self, pos: Pos) -> ListPack {
-        let tail = &self.bytes[pos.at()..];
+        let tail = &self.as_bytes()[pos.at()..];
         let mut rest = ListPack::with_capacity(HEADER_BYTES + tail.len());
-        rest.bytes.truncate(HEADER_BYTES);
-        rest.bytes.extend_from_slice(tail);
-        rest.set_size();
+        rest.memory[HEADER_BYTES..][..tail.len()].copy_from_slice(tail);
+        rest.set_size(HEADER_BYTES + tail.len());
         rest.set_count(rest.iter().count());
         self.remove_from(pos, usize::MAX);
         rest
@@ -436,11 +463,11 @@ impl ListPack {
 
     /// Puts all entries of another listpack behind its own.
     pub fn append(&mut self, other: &ListPack) {
-        self.reserve(other.size_bytes());
         let counts = (self.known_count(), other.known_count());
-        self.bytes.pop();
-        self.bytes.extend_from_slice(&other.bytes[HEADER_BYTES..]);
-        self.set_size();
+        let (at, tail) = (self.end(), &other.as_bytes()[HEADER_BYTES..]);
+        self.make_room(at + tail.len());
+        self.memory[at..][..tail.len()].copy_from_slice(tail);
+        self.set_size(at + tail.len());
         let count = match counts {
             (Some(own), Some(others)) => own + others,
             _ => usize::from(COUNT_UNKNOWN),
@@ -450,7 +477,9 @@ impl ListPack {
 
     /// Gives back memory that was for entries to come.
     pub fn shrink_to_fit(&mut self) {
-        self.bytes.shrink_to_fit();
+        if class_bytes(self.size_bytes()) < self.memory.len() {
+            *self = ListPack::of(self.as_bytes());
+        }
     }
 
     #[inline]
@@ -461,50 +490,54 @@ impl ListPack {
     /// Replaces so many bytes by an entry or by nothing; one without a predecessor is counted.
     fn splice(&mut self, at: usize, old_bytes: usize, new: Option<&Encoded>) {
         let new_bytes = new.map_or(0, Encoded::len_bytes);
-        let size = self.bytes.len();
+        let size = self.size_bytes();
         if let Some(encoded) = new
             && new_bytes == old_bytes
         {
-            return encoded.write_to(&mut self.bytes[at..at + new_bytes]);
+            return encoded.write_to(&mut self.memory[at..at + new_bytes]);
         }
-        let rest = at + old_bytes..size;
-        if new_bytes > old_bytes {
-            self.reserve(new_bytes - old_bytes);
-            self.bytes.resize(size + new_bytes - old_bytes, END);
-        }
-        self.bytes.copy_within(rest, at + new_bytes);
-        self.bytes.truncate(size + new_bytes - old_bytes);
+        let new_size = size + new_bytes - old_bytes;
+        self.make_room(new_size);
+        self.memory
+            .copy_within(at + old_bytes..size, at + new_bytes);
         if let Some(encoded) = new {
-            encoded.write_to(&mut self.bytes[at..at + new_bytes]);
+            encoded.write_to(&mut self.memory[at..at + new_bytes]);
             self.add_to_count(i64::from(old_bytes == 0));
         }
-        if new_bytes < old_bytes && self.bytes.len() < self.bytes.capacity() / 2 {
-            self.bytes.shrink_to(roomy(self.bytes.len()));
+        self.set_size(new_size);
+        if new_size < self.memory.len() / 2 {
+            self.shrink_to_fit();
         }
-        self.set_size();
     }
 
-    /// Makes room for so many bytes more.
+    /// Makes room for so many bytes in all.
     #[inline]
-    fn reserve(&mut self, more_bytes: usize) {
-        let needed = self.bytes.len() + more_bytes;
-        if needed > self.bytes.capacity() {
-            let missing = roomy(needed) - self.bytes.len();
-            self.bytes.reserve_exact(missing);
+    fn make_room(&mut self, size_bytes: usize) {
+        if size_bytes > self.memory.len() {
+            self.grow(size_bytes);
         }
+    }
+
+    #[inline(never)]
+    fn grow(&mut self, size_bytes: usize) {
+        let mut memory = std::mem::take(&mut self.memory).into_vec();
+        let class = class_bytes(size_bytes);
+        memory.reserve_exact(class - memory.len());
+        memory.resize(class, 0);
+        self.memory = memory.into_boxed_slice();
     }
 
     /// # Panics
     /// If the listpack has become larger than 4 GiB: see `has_room_for`.
     #[inline]
-    fn set_size(&mut self) {
-        let size = u32::try_from(self.bytes.len()).expect("a listpack is smaller than 4 GiB");
-        self.bytes[..4].copy_from_slice(&size.to_le_bytes());
+    fn set_size(&mut self, size_bytes: usize) {
+        let size = u32::try_from(size_bytes).expect("a listpack is smaller than 4 GiB");
+        self.memory[..4].copy_from_slice(&size.to_le_bytes());
     }
 
     fn set_count(&mut self, count: usize) {
         let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
-        self.bytes[4..6].copy_from_slice(&count.to_le_bytes());
+        self.memory[4..6].copy_from_slice(&count.to_le_bytes());
     }
 
     #[inline]
@@ -516,29 +549,29 @@ impl ListPack {
 
     #[inline]
     fn known_count(&self) -> Option<usize> {
-        let count = u16::from_le_bytes([self.bytes[4], self.bytes[5]]);
+        let count = u16::from_le_bytes([self.memory[4], self.memory[5]]);
         (count != COUNT_UNKNOWN).then_some(usize::from(count))
     }
 
     /// Where the byte stands that ends everything.
     #[inline]
     fn end(&self) -> usize {
-        self.bytes.len() - 1
+        self.size_bytes() - 1
     }
 
     #[inline]
     fn behind(&self, pos: Pos) -> usize {
-        pos.at() + entry::len_bytes(&self.bytes[pos.at()..])
+        pos.at() + entry::len_bytes(&self.memory[pos.at()..])
     }
 
     #[inline]
     fn before(&self, at: usize) -> Option<Pos> {
-        (at > HEADER_BYTES).then(|| Pos::new(at - entry::len_bytes_before(&self.bytes[..at])))
+        (at > HEADER_BYTES).then(|| Pos::new(at - entry::len_bytes_before(&self.memory[..at])))
     }
 
     #[inline]
     fn entry_at(&self, at: usize) -> Option<Pos> {
-        (self.bytes[at] != END).then(|| Pos::new(at))
+        (self.memory[at] != END).then(|| Pos::new(at))
     }
 }
 
@@ -549,44 +582,6 @@ impl<'a> IntoIterator for &'a ListPack {
     fn into_iter(self) -> Iter<'a> {
         self.iter()
     }
-}
-
-/// Where values are added to a listpack: it has no end as long as this is there.
-pub struct Tail<'p> {
-    pack: &'p mut ListPack,
-    count: i64,
-}
-
-impl Tail<'_> {
-    #[inline]
-    pub fn text(&mut self, value: &[u8]) {
-        self.push(&Encoded::of(value));
-    }
-
-    #[inline]
-    pub fn int(&mut self, value: i64) {
-        // Most are small: a byte, and its length.
-        if let Ok(byte @ 0..=127) = u8::try_from(value) {
-            self.pack.reserve(3);
-            self.pack.bytes.extend_from_slice(&[byte, 1]);
-            self.count += 1;
-        } else {
-            self.push(&Encoded::int(value));
-        }
-    }
-
-    #[inline]
-    fn push(&mut self, encoded: &Encoded) {
-        self.pack.reserve(encoded.len_bytes() + 1);
-        encoded.append_to(&mut self.pack.bytes);
-        self.count += 1;
-    }
-}
-
-/// The memory to have for so many bytes: an eighth more, so that adding values one by one is
-/// cheap and a small listpack stays small.
-fn roomy(size_bytes: usize) -> usize {
-    (size_bytes + size_bytes / 8).next_multiple_of(8)
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ fn memory_follows_the_size() {
     let mut pack = ListPack::new();
     for n in 0..10_000 {
         pack.push_back(format!("value {n}").as_bytes());
-        assert!(pack.heap_bytes() <= pack.size_bytes() + pack.size_bytes() / 8 + 8);
+        assert_eq!(pack.heap_bytes(), class_bytes(pack.size_bytes()));
     }
     while let Some(first) = pack.first() {
         pack.remove_from(first, 7);

@@ -13,8 +13,8 @@
 
 use std::sync::Arc;
 
-use super::room::class_bytes;
 use super::spine::Spine;
+use crate::base::room::class_bytes;
 
 /// Entries a segment has on average before there is one more.
 const LOAD_MAX: usize = 256;

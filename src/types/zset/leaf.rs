@@ -16,7 +16,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::room::make_room;
+use crate::base::room::make_room;
 
 /// Members of a leaf.
 pub const LEN_MAX: usize = 128;

@@ -5,9 +5,6 @@
 //!
 //! Scores are never NaN: who computes them sees to that.
 
-/// How much memory to ask for.
-mod room;
-
 /// A vector in chunks that clones share.
 mod spine;
 
