@@ -72,7 +72,7 @@ fn change_entry<R>(
     change: impl FnOnce(&mut Vec<u8>) -> R,
 ) -> Result<R, CmdError> {
     checked(&entry)?;
-    if let Some(bytes) = entry.boxed_string_mut() {
+    if let Some(bytes) = entry.long_string_mut() {
         return Ok(change(bytes));
     }
     let mut bytes = entry.string_bytes().unwrap_or_default().to_vec();

@@ -1,7 +1,6 @@
 //! The value types as pure data: what a key can hold, without keys, clocks or replies.
 //!
-//! A short string lives inside its entry (`store::entry`); everything else is a `Value` of
-//! its own behind a pointer.
+//! An entry (`store::entry`) holds a short string itself, and of everything else a `Value`.
 
 /// Bitmaps: strings as rows of bits.
 pub mod bits;

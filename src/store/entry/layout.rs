@@ -3,13 +3,14 @@
 use std::alloc::{alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
-use crate::types::{Encoding, Kind};
+use crate::base::room::class_bytes;
+use crate::types::{Encoding, Kind, Value};
 
 const KIND_BITS: u64 = 0x0f;
 const ENCODING_SHIFT: u32 = 4;
 const HAS_EXPIRY: u64 = 1 << 8;
 const LONG_KEY: u64 = 1 << 9;
-const BOXED: u64 = 1 << 10;
+const OUTLYING: u64 = 1 << 10;
 const ACCESS_SHIFT: u32 = 16;
 const ACCESS_BITS: u64 = 0xff_ffff;
 const KEY_LEN_SHIFT: u32 = 40;
@@ -17,12 +18,13 @@ const VALUE_LEN_SHIFT: u32 = 48;
 
 /// Every entry, and each of its words, is aligned to this.
 const ALIGN_BYTES: usize = 8;
-const POINTER_BYTES: usize = 8;
+
+const _: () = assert!(align_of::<Value>() <= ALIGN_BYTES && size_of::<Value>() <= 32);
 
 /// The first word of an entry:
 ///
 /// ```text
-/// bits  0..4 kind   4..8 encoding   8 HAS_EXPIRY   9 LONG_KEY   10 BOXED
+/// bits  0..4 kind   4..8 encoding   8 HAS_EXPIRY   9 LONG_KEY   10 OUTLYING
 ///       16..40 access   40..48 key length   48..64 length of an inline value
 /// ```
 #[derive(Clone, Copy)]
@@ -40,9 +42,9 @@ impl Shape {
         Shape(kind_and_encoding(kind, encoding) | (len as u64) << VALUE_LEN_SHIFT)
     }
 
-    /// A pointer to a boxed value.
-    pub fn boxed(kind: Kind, encoding: Encoding) -> Shape {
-        Shape(kind_and_encoding(kind, encoding) | BOXED)
+    /// A `Value`, which has its elements in memory of its own.
+    pub fn outlying(kind: Kind, encoding: Encoding) -> Shape {
+        Shape(kind_and_encoding(kind, encoding) | OUTLYING)
     }
 }
 
@@ -57,13 +59,14 @@ pub(super) struct Layout {
     pub key_at: usize,
     pub key_len: usize,
     pub value_at: usize,
-    /// Bytes of the inline value, or of the pointer.
+    /// Bytes of the inline value, or of the `Value`.
     pub value_len: usize,
-    pub is_boxed: bool,
+    pub is_outlying: bool,
 }
 
 impl Layout {
-    /// The size of the entry's allocation.
+    /// The size of the entry's allocation: a size class of the allocator, so that nothing is
+    /// lost by asking for all of it.
     #[inline]
     pub fn bytes(self) -> usize {
         class_bytes(self.value_at + self.value_len)
@@ -88,15 +91,18 @@ impl Header {
             false => (after_expiry, (self.0 >> KEY_LEN_SHIFT & 0xff) as usize),
             true => (after_expiry + 8, long_key_len()),
         };
-        let is_boxed = self.0 & BOXED != 0;
-        let inline_len = (self.0 >> VALUE_LEN_SHIFT) as usize;
-        let value_len = if is_boxed { POINTER_BYTES } else { inline_len };
+        let is_outlying = self.0 & OUTLYING != 0;
+        let key_end = key_at + key_len;
+        let (value_at, value_len) = match is_outlying {
+            false => (key_end, (self.0 >> VALUE_LEN_SHIFT) as usize),
+            true => (key_end.next_multiple_of(ALIGN_BYTES), size_of::<Value>()),
+        };
         Layout {
             key_at,
             key_len,
-            value_at: key_at + key_len,
+            value_at,
             value_len,
-            is_boxed,
+            is_outlying,
         }
     }
 
@@ -123,7 +129,7 @@ impl Header {
         KINDS[(self.0 & KIND_BITS) as usize]
     }
 
-    /// The encoding of an inline string; a boxed value knows its own.
+    /// The encoding of an inline string; an outlying value knows its own.
     pub fn encoding(self) -> Encoding {
         const ENCODINGS: [Encoding; 3] = [Encoding::Int, Encoding::EmbStr, Encoding::Raw];
         let index = (self.0 >> ENCODING_SHIFT & 0x0f) as usize;
@@ -132,7 +138,7 @@ impl Header {
 
     /// What the value is, without key, expiry and access.
     pub fn shape(self) -> Shape {
-        Shape(self.0 & (0xff | BOXED | 0xffff << VALUE_LEN_SHIFT))
+        Shape(self.0 & (0xff | OUTLYING | 0xffff << VALUE_LEN_SHIFT))
     }
 
     #[inline]
@@ -153,18 +159,7 @@ impl Header {
     }
 }
 
-/// The size class of `len` bytes: steps of 8 up to 64, then four steps in each doubling,
-/// which are the allocator's own classes, so nothing is lost by asking for all of it.
-#[inline]
-pub(super) fn class_bytes(len: usize) -> usize {
-    if len <= 64 {
-        return len.next_multiple_of(ALIGN_BYTES);
-    }
-    let step = 1 << ((len - 1).ilog2() - 2);
-    len.next_multiple_of(step)
-}
-
-/// Memory for an entry of `bytes`, a size that `class_bytes` returned.
+/// Memory for an entry of `bytes`, which `Layout::bytes` returned.
 #[inline]
 pub(super) fn allocate(bytes: usize) -> NonNull<u8> {
     let layout = memory_layout(bytes);

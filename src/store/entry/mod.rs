@@ -5,7 +5,8 @@
 //! expiry (8)   only with HAS_EXPIRY
 //! lengths (8)  only with LONG_KEY: the key's length; the header's is 0 then
 //! key
-//! value        the bytes of a short string, else a pointer to a boxed `Value`
+//! value        the bytes of a short string, else, at the next multiple of 8, a `Value`, whose
+//!              elements or long string lie in memory of their own
 //! ```
 //!
 //! A 16-byte key with a 32-byte value is 56 bytes. The allocation's size is not stored: it
@@ -32,7 +33,7 @@ use crate::base::number::parse_i64;
 use crate::table::{Slot, SlotRef};
 use crate::types::{Encoding, Kind, Value};
 
-/// Strings longer than this are boxed.
+/// Strings longer than this lie in memory of their own.
 pub const INLINE_BYTES_MAX: usize = 1024;
 /// Strings up to this are "embstr" until something is appended.
 const EMBSTR_BYTES_MAX: usize = 44;
@@ -65,7 +66,7 @@ impl Entry {
     #[inline]
     pub fn string(key: &[u8], value: &[u8], expire_at_ms: Option<i64>) -> Entry {
         if value.len() > INLINE_BYTES_MAX {
-            return Entry::boxed(key, Value::String(value.to_vec()), expire_at_ms);
+            return Entry::outlying(key, Value::String(value.to_vec()), expire_at_ms);
         }
         Entry::inline(key, value, string_encoding(value), expire_at_ms)
     }
@@ -82,7 +83,7 @@ impl Entry {
     /// A string that is "raw" whatever it looks like, as one that was changed in place.
     pub fn raw(key: &[u8], value: Vec<u8>, expire_at_ms: Option<i64>) -> Entry {
         match value.len() > INLINE_BYTES_MAX {
-            true => Entry::boxed(key, Value::String(value), expire_at_ms),
+            true => Entry::outlying(key, Value::String(value), expire_at_ms),
             false => Entry::inline(key, &value, Encoding::Raw, expire_at_ms),
         }
     }
@@ -93,7 +94,7 @@ impl Entry {
             Value::String(bytes) if bytes.len() <= INLINE_BYTES_MAX => {
                 Entry::string(key, &bytes, expire_at_ms)
             }
-            value => Entry::boxed(key, value, expire_at_ms),
+            value => Entry::outlying(key, value, expire_at_ms),
         }
     }
 
@@ -109,18 +110,12 @@ impl Entry {
         entry
     }
 
-    fn boxed(key: &[u8], value: Value, expire_at_ms: Option<i64>) -> Entry {
-        let shape = Shape::boxed(value.kind(), value.encoding());
+    fn outlying(key: &[u8], value: Value, expire_at_ms: Option<i64>) -> Entry {
+        let shape = Shape::outlying(value.kind(), value.encoding());
         let entry = Entry::allocate(key, shape, expire_at_ms);
-        let pointer = Box::into_raw(Box::new(value));
-        // SAFETY: a boxed layout has room for a pointer at `value_at`.
-        unsafe {
-            entry
-                .0
-                .add(entry.layout().value_at)
-                .cast()
-                .write_unaligned(pointer)
-        }
+        // SAFETY: the layout of this shape has room for a `Value` at `value_at`, which is
+        // aligned for it.
+        unsafe { entry.0.add(entry.layout().value_at).cast().write(value) }
         entry
     }
 
@@ -236,14 +231,14 @@ impl Entry {
     #[inline]
     pub fn string_bytes(&self) -> Option<&[u8]> {
         let layout = self.layout();
-        if !layout.is_boxed {
+        if !layout.is_outlying {
             return Some(self.slice(layout.value_at, layout.value_len));
         }
-        self.boxed_string()
+        self.outlying_string()
     }
 
     #[inline(never)]
-    fn boxed_string(&self) -> Option<&[u8]> {
+    fn outlying_string(&self) -> Option<&[u8]> {
         match self.value() {
             Some(Value::String(bytes)) => Some(bytes),
             _ => None,
@@ -253,28 +248,24 @@ impl Entry {
     /// The value's own memory; `None` for a string that is kept inline.
     #[inline]
     pub fn value(&self) -> Option<&Value> {
-        // SAFETY: the box is this entry's own, borrowed with it.
+        // SAFETY: the value is this entry's own, borrowed with it.
         self.value_pointer()
             .map(|pointer| unsafe { pointer.as_ref() })
     }
 
     #[inline]
     pub fn value_mut(&mut self) -> Option<&mut Value> {
-        // SAFETY: the box is this entry's own, borrowed exclusively with it.
+        // SAFETY: the value is this entry's own, borrowed exclusively with it.
         self.value_pointer()
             .map(|mut pointer| unsafe { pointer.as_mut() })
     }
 
+    #[inline]
     fn value_pointer(&self) -> Option<NonNull<Value>> {
         let layout = self.layout();
-        layout.is_boxed.then(|| {
-            // SAFETY: a boxed layout has a pointer at `value_at`, written by `boxed`.
-            unsafe {
-                self.0
-                    .add(layout.value_at)
-                    .cast::<NonNull<Value>>()
-                    .read_unaligned()
-            }
+        layout.is_outlying.then(|| {
+            // SAFETY: the offset lies in the allocation.
+            unsafe { self.0.add(layout.value_at).cast() }
         })
     }
 
@@ -330,7 +321,7 @@ impl Entry {
     /// A copy of the value under another name, for COPY.
     pub fn duplicate(&self, key: &[u8]) -> Entry {
         let copy = match self.value() {
-            Some(value) => Entry::boxed(key, value.clone(), self.expire_at_ms()),
+            Some(value) => Entry::outlying(key, value.clone(), self.expire_at_ms()),
             None => {
                 let (layout, encoding) = (self.layout(), self.header().encoding());
                 let value = self.slice(layout.value_at, layout.value_len);
@@ -343,10 +334,7 @@ impl Entry {
 
     /// All the memory that belongs to the entry, for MEMORY USAGE.
     pub fn heap_bytes(&self) -> usize {
-        let value = self
-            .value()
-            .map_or(0, |value| size_of::<Value>() + value.heap_bytes());
-        self.layout().bytes() + value
+        self.layout().bytes() + self.value().map_or(0, Value::heap_bytes)
     }
 
     /// Whether freeing it is another thread's work.
@@ -356,7 +344,7 @@ impl Entry {
     }
 
     /// # Safety
-    /// The entry and its memory are not used afterwards; a boxed value is not dropped.
+    /// The entry and its memory are not used afterwards; an outlying value is not dropped.
     unsafe fn free_memory(self) {
         let bytes = self.layout().bytes();
         let memory = std::mem::ManuallyDrop::new(self).0;
@@ -369,9 +357,9 @@ impl Drop for Entry {
     #[inline]
     fn drop(&mut self) {
         let layout = self.layout();
-        if let Some(pointer) = self.value_pointer() {
-            // SAFETY: the box is this entry's own and not used afterwards.
-            drop(unsafe { Box::from_raw(pointer.as_ptr()) });
+        if let Some(value) = self.value_pointer() {
+            // SAFETY: the value is this entry's own and not used afterwards.
+            unsafe { value.drop_in_place() }
         }
         // SAFETY: allocated with the size that the header's layout tells.
         unsafe { layout::free(self.0, layout.bytes()) }

@@ -139,7 +139,7 @@ fn appending_and_writing_ranges_equals_a_vector() {
 }
 
 #[test]
-fn a_boxed_string_moves_and_is_overwritten_in_its_own_memory() {
+fn a_long_string_moves_and_is_overwritten_in_its_own_memory() {
     let entry = Entry::with_value(b"k", Value::String(vec![7; 4000]), Some(1));
     let address = entry.string_bytes().map(<[u8]>::as_ptr);
     let mut entry = entry.renamed(b"another").set_expire(None);

@@ -14,8 +14,8 @@ impl Entry {
     #[inline]
     pub fn try_overwrite_string(&mut self, value: &[u8], expire_at_ms: Option<i64>) -> bool {
         let (header, layout) = (self.header(), self.layout());
-        if layout.is_boxed {
-            return self.try_overwrite_boxed(value, expire_at_ms);
+        if layout.is_outlying {
+            return self.try_overwrite_outlying(value, expire_at_ms);
         }
         if value.len() > INLINE_BYTES_MAX {
             return false;
@@ -45,8 +45,8 @@ impl Entry {
         true
     }
 
-    /// A boxed string is overwritten when it stays boxed and does not waste its memory.
-    fn try_overwrite_boxed(&mut self, value: &[u8], expire_at_ms: Option<i64>) -> bool {
+    /// A long string is overwritten when it stays one and does not waste its memory.
+    fn try_overwrite_outlying(&mut self, value: &[u8], expire_at_ms: Option<i64>) -> bool {
         if value.len() <= INLINE_BYTES_MAX || self.header().has_expiry() != expire_at_ms.is_some() {
             return false;
         }
@@ -69,7 +69,7 @@ impl Entry {
     /// for other kinds.
     pub fn string_bytes_mut(&mut self) -> Option<&mut [u8]> {
         let layout = self.layout();
-        if layout.is_boxed {
+        if layout.is_outlying {
             let Some(Value::String(bytes)) = self.value_mut() else {
                 return None;
             };
@@ -85,7 +85,7 @@ impl Entry {
     }
 
     /// A long string's own memory; `None` for short ones, which have none, and other kinds.
-    pub fn boxed_string_mut(&mut self) -> Option<&mut Vec<u8>> {
+    pub fn long_string_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self.value_mut() {
             Some(Value::String(bytes)) => Some(bytes),
             _ => None,
@@ -133,9 +133,9 @@ impl Entry {
             let mut bytes = Vec::with_capacity(len + len / 4);
             bytes.extend_from_slice(self.slice(layout.value_at, layout.value_len));
             bytes.resize(len, 0);
-            let boxed = Entry::boxed(self.key(), Value::String(bytes), self.expire_at_ms());
-            boxed.set_access(self.access());
-            return boxed;
+            let long = Entry::outlying(self.key(), Value::String(bytes), self.expire_at_ms());
+            long.set_access(self.access());
+            return long;
         }
         let has_expiry = self.header().has_expiry();
         let shape = Shape::inline(Kind::String, Encoding::Raw, len);
