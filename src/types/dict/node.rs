@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::page;
 
 /// A record of more bytes is kept beside the page.
@@ -134,10 +136,12 @@ impl Node {
             sides[usize::from(*going)].plan(self, slot);
         }
         sides.iter_mut().for_each(Builder::begin);
-        for (slot, going) in going.iter().enumerate() {
-            sides[usize::from(*going)].copy(self, slot);
+        let [mut stay, mut go] = sides;
+        for (side, is_going) in [(&mut stay, false), (&mut go, true)] {
+            let slots = going.iter().enumerate();
+            let slots = slots.filter(|(_, going)| **going == is_going);
+            side.copy(self, slots.map(|(slot, _)| slot));
         }
-        let [stay, go] = sides;
         *self = stay.node;
         go.node
     }
@@ -150,7 +154,7 @@ impl Node {
         }
         all.begin();
         for node in [&*self, other] {
-            (0..node.len()).for_each(|slot| all.copy(node, slot));
+            all.copy(node, 0..node.len());
         }
         *self = all.node;
     }
@@ -282,18 +286,24 @@ impl Builder {
         }
     }
 
-    fn copy(&mut self, from: &Node, slot: usize) {
-        let Some(page) = from.page.as_deref() else {
+    fn copy(&mut self, from: &Node, slots: impl Iterator<Item = usize>) {
+        let (Some(page), Some(target)) = (from.page.as_deref(), &mut self.node.page) else {
             return;
         };
-        let (tag, place) = (page::tag(page, slot), page::place(page, slot));
-        match (page::beside(place), &from.long) {
-            (Some(index), Some(long)) => self.node.push_long(tag, long[index].clone()),
-            _ => {
-                if let Some(target) = self.node.page.as_mut().map(Arc::make_mut) {
-                    let record = page::raw(page, place);
-                    page::push(target, tag, record.len()).copy_from_slice(record);
-                }
+        let target = Arc::make_mut(target);
+        let mut beside: SmallVec<[_; 8]> = SmallVec::new();
+        for slot in slots {
+            let (tag, place) = (page::tag(page, slot), page::place(page, slot));
+            if let Some(index) = page::beside(place) {
+                beside.push((tag, index));
+                continue;
+            }
+            let record = page::raw(page, place);
+            page::push(target, tag, record.len()).copy_from_slice(record);
+        }
+        if let Some(long) = &from.long {
+            for (tag, index) in beside {
+                self.node.push_long(tag, long[index].clone());
             }
         }
     }
