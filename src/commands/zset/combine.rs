@@ -1,17 +1,22 @@
 //! Several sets made one: ZUNION, ZINTER, ZDIFF, ZINTERCARD and their STORE forms. A set
 //! without scores is one in which every member has 1.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::LazyLock;
+
 use smallvec::SmallVec;
 
 use super::{begin_members, limits, replace, reply_member};
-use crate::base::number::{Digits, parse_f64, parse_i64};
+use crate::base::hash::KeyHasher;
+use crate::base::number::{parse_f64, parse_i64};
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::store::keyspace::Key;
-use crate::types::dict::Dict;
 use crate::types::listpack::Item;
-use crate::types::{Set, Value, ZSet, zset};
+use crate::types::{Encoding, Set, Value, ZSet, zset};
 
 const NO_WEIGHT: CmdError = CmdError::text("ERR weight value is not a float");
 const NEGATIVE_LIMIT: CmdError = CmdError::text("ERR LIMIT can't be negative");
@@ -101,8 +106,17 @@ impl Source {
         }
     }
 
+    /// Whether members may be kept as integers.
+    fn is_small(&self) -> bool {
+        match self {
+            Source::Nothing => true,
+            Source::Set(set) => set.encoding() != Encoding::HashTable,
+            Source::ZSet(set) => set.encoding() == Encoding::ListPack,
+        }
+    }
+
     /// Visits members until `visit` says that it has enough.
-    fn visit(&self, mut visit: impl FnMut(Item, f64) -> bool) {
+    fn visit<'s>(&'s self, mut visit: impl FnMut(Item<'s>, f64) -> bool) {
         match self {
             Source::Nothing => {}
             Source::Set(set) => _ = set.iter().all(|member| visit(member, 1.0)),
@@ -196,23 +210,26 @@ impl<'a> Request<'a> {
                 return Err(CmdError::Syntax);
             }
         }
+        if operation != Operation::Diff {
+            request.smallest_first();
+        }
         Ok(request)
     }
 
-    fn result(mut self, operation: Operation) -> Dict {
-        if operation != Operation::Diff {
-            self.smallest_first();
-        }
-        let mut result = Dict::new();
+    /// The members of the result, none of them twice.
+    fn result<'r>(&'r self, operation: Operation, numbers: &'r Numbers) -> Vec<(f64, &'r [u8])> {
         match operation {
-            Operation::Union => self.union(&mut result),
-            Operation::Inter => self.intersect(|member, score| {
-                result.insert(member, &score.to_le_bytes());
-                true
-            }),
-            Operation::Diff => self.subtract(&mut result),
+            Operation::Union => self.union(numbers),
+            Operation::Inter => {
+                let mut members = Vec::new();
+                self.intersect(numbers, |member, score| {
+                    members.push((score, member));
+                    true
+                });
+                members
+            }
+            Operation::Diff => self.difference(numbers),
         }
-        result
     }
 
     /// It decides in what order scores are added.
@@ -220,31 +237,40 @@ impl<'a> Request<'a> {
         self.inputs.sort_by_key(|input| input.source.len());
     }
 
-    fn union(&self, result: &mut Dict) {
-        let mut digits = Digits::new();
+    /// In the order in which they are met, so that what is in order stays so.
+    fn union<'r>(&'r self, numbers: &'r Numbers) -> Vec<(f64, &'r [u8])> {
+        let mut members: Vec<(f64, &[u8])> = Vec::new();
+        let most = self.inputs.iter().map(|input| input.source.len()).max();
+        let mut places = HashMap::with_capacity_and_hasher(most.unwrap_or(0), Hashers::new());
+        let mut numbers = numbers.texts();
         for Input { source, weight, .. } in &self.inputs {
-            source.visit(|member, score| {
-                let member = member.text(&mut digits);
+            source.visit(|item, score| {
+                let member = numbers.text(item);
                 let score = number_or_zero(weight * score);
-                if let Some(sum) = result.get_mut(member) {
-                    let score = self.aggregate.of(score_from(sum), score);
-                    sum.copy_from_slice(&score.to_le_bytes());
-                } else {
-                    result.insert(member, &score.to_le_bytes());
+                match places.entry(member) {
+                    Entry::Occupied(place) => {
+                        let place: usize = *place.get();
+                        members[place].0 = self.aggregate.of(members[place].0, score);
+                    }
+                    Entry::Vacant(place) => {
+                        place.insert(members.len());
+                        members.push((score, member));
+                    }
                 }
                 true
             });
         }
+        members
     }
 
     /// Visits members that all sets have, until `visit` says that it has enough.
-    fn intersect(&self, mut visit: impl FnMut(&[u8], f64) -> bool) {
+    fn intersect<'r>(&'r self, numbers: &'r Numbers, mut visit: impl FnMut(&'r [u8], f64) -> bool) {
         let Some((first, others)) = self.inputs.split_first() else {
             return;
         };
-        let mut digits = Digits::new();
+        let mut numbers = numbers.texts();
         first.source.visit(|item, own| {
-            let member = item.text(&mut digits);
+            let member = numbers.text(item);
             let mut sum = number_or_zero(first.weight * own);
             for other in others {
                 // A set that is named twice is not looked through twice.
@@ -259,44 +285,114 @@ impl<'a> Request<'a> {
         });
     }
 
-    fn subtract(&self, result: &mut Dict) {
+    fn difference<'r>(&'r self, numbers: &'r Numbers) -> Vec<(f64, &'r [u8])> {
+        let mut members = Vec::new();
         let Some((first, others)) = self.inputs.split_first() else {
-            return;
+            return members;
         };
         let is_same = |other: &&Input| other.key.bytes == first.key.bytes;
         if others.iter().any(|other| is_same(&other)) {
-            return;
+            return members;
         }
-        let mut digits = Digits::new();
+        let mut numbers = numbers.texts();
         first.source.visit(|item, score| {
-            let member = item.text(&mut digits);
-            if others
-                .iter()
-                .all(|other| other.source.score(member).is_none())
-            {
-                result.insert(member, &score.to_le_bytes());
+            let member = numbers.text(item);
+            let is_in = |other: &Input| other.source.score(member).is_some();
+            if !others.iter().any(is_in) {
+                members.push((score, member));
             }
             true
         });
+        members
     }
 }
 
-fn score_from(bytes: &[u8]) -> f64 {
-    bytes.try_into().map_or(0.0, f64::from_le_bytes)
+/// The texts of all members that are kept as integers, set by set. All other members are
+/// texts already, which a result can refer to.
+struct Numbers(Vec<Vec<u8>>);
+
+impl Numbers {
+    fn of(request: &Request) -> Numbers {
+        let mut texts = Vec::new();
+        let sources = request.inputs.iter().map(|input| &input.source);
+        for source in sources.filter(|source| source.is_small()) {
+            source.visit(|item, _| {
+                if let Item::Int(_) = item {
+                    texts.push(item.to_vec());
+                }
+                true
+            });
+        }
+        Numbers(texts)
+    }
+
+    /// For those who go through the same sets again.
+    fn texts(&self) -> Texts<'_> {
+        Texts(self.0.iter())
+    }
 }
 
-fn members(result: &Dict) -> Vec<(f64, &[u8])> {
-    let members = result.iter();
-    let members = members.map(|(member, score)| (score_from(score), member));
-    members.collect()
+struct Texts<'r>(std::slice::Iter<'r, Vec<u8>>);
+
+impl<'r> Texts<'r> {
+    fn text(&mut self, item: Item<'r>) -> &'r [u8] {
+        match item {
+            Item::Text(text) => text,
+            Item::Int(_) => self.0.next().map_or(&[], |text| text),
+        }
+    }
+}
+
+/// Hashes members by a secret of this process.
+#[derive(Clone, Copy)]
+struct Hashers(KeyHasher);
+
+impl Hashers {
+    fn new() -> Hashers {
+        static HASHER: LazyLock<KeyHasher> = LazyLock::new(KeyHasher::random);
+        Hashers(*HASHER)
+    }
+}
+
+impl BuildHasher for Hashers {
+    type Hasher = MemberHasher;
+
+    #[inline]
+    fn build_hasher(&self) -> MemberHasher {
+        MemberHasher {
+            hasher: self.0,
+            hash: 0,
+        }
+    }
+}
+
+struct MemberHasher {
+    hasher: KeyHasher,
+    hash: u64,
+}
+
+impl Hasher for MemberHasher {
+    #[inline]
+    fn write(&mut self, member: &[u8]) {
+        self.hash = self.hasher.hash(member);
+    }
+
+    /// The length, which the hash of the bytes knows.
+    #[inline]
+    fn write_usize(&mut self, _: usize) {}
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.hash
+    }
 }
 
 fn read(cx: &mut Cx, mut args: Args, operation: Operation) -> Result<Outcome, CmdError> {
     let request = Request::parse(cx, &mut args, operation, Form::Read)?;
     let with_scores = request.with_scores;
-    let result = request.result(operation);
-    let mut members = members(&result);
-    members.sort_unstable_by(|a, b| zset::order(*a, *b));
+    let numbers = Numbers::of(&request);
+    let mut members = request.result(operation, &numbers);
+    members.sort_by(|a, b| zset::order(*a, *b));
     begin_members(cx.reply, members.len(), with_scores);
     for (score, member) in members {
         reply_member(cx.reply, (Item::Text(member), score), with_scores);
@@ -317,10 +413,10 @@ pub fn zdiff(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
 }
 
 pub fn zintercard(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
-    let mut request = Request::parse(cx, &mut args, Operation::Inter, Form::Count)?;
-    request.smallest_first();
+    let request = Request::parse(cx, &mut args, Operation::Inter, Form::Count)?;
+    let numbers = Numbers::of(&request);
     let mut count = 0;
-    request.intersect(|_, _| {
+    request.intersect(&numbers, |_, _| {
         count += 1;
         count < request.limit
     });
@@ -331,9 +427,9 @@ pub fn zintercard(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 fn store(cx: &mut Cx, mut args: Args, operation: Operation) -> Result<Outcome, CmdError> {
     let into = args.key();
     let request = Request::parse(cx, &mut args, operation, Form::Store)?;
-    let result = request.result(operation);
-    // A map has no key twice.
-    let set = ZSet::build(members(&result), &limits(cx)).unwrap_or_default();
+    let numbers = Numbers::of(&request);
+    let members = request.result(operation, &numbers);
+    let set = ZSet::of_different(members, &limits(cx));
     cx.reply.integer(set.len() as i64);
     replace(cx, into, set, operation.stored(), 1);
     Ok(Outcome::Done)
@@ -349,4 +445,45 @@ pub fn zinterstore(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
 
 pub fn zdiffstore(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
     store(cx, args, Operation::Diff)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::TestServer;
+
+    /// Integers are kept as such in small sets, as texts in large ones.
+    #[test]
+    fn members_that_are_integers() {
+        fn check(server: &mut TestServer) {
+            for (line, expect) in [
+                ("ZUNION 2 n m WITHSCORES", "-30000 1 1 1 x 5 2 11 3 20"),
+                (
+                    "ZUNION 3 m w n WITHSCORES",
+                    "-30000 1 1 1 x 6 2 11 y 15 3 20",
+                ),
+                ("ZINTER 2 n m WITHSCORES", "2 11"),
+                ("ZINTER 2 m n", "2"),
+                ("ZDIFF 2 m n WITHSCORES", "x 5 3 20"),
+                ("ZDIFF 2 n m", "-30000 1"),
+            ] {
+                let words = expect.split_ascii_whitespace();
+                let expect: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
+                server.check(line, &format!("[{}]", expect.join(", ")));
+            }
+        }
+
+        let mut server = TestServer::new();
+        server.run("SADD n 1 2 -30000");
+        server.run("ZADD m 10 2 20 3 5 x");
+        server.run("ZADD w 1 x 15 y");
+        check(&mut server);
+        server.run("SADD n word");
+        server.run("SREM n word");
+        check(&mut server);
+        let long = "long".repeat(20);
+        for line in ["SADD n", "ZADD m 0", "SREM n", "ZREM m"] {
+            server.run(&format!("{line} {long}"));
+        }
+        check(&mut server);
+    }
 }

@@ -49,7 +49,33 @@ fn follow(index: &mut Index) -> impl FnMut(&[u8], u32, Option<u32>) {
 
 impl Large {
     /// A set of these members; `None` if one comes twice. They need not be in order.
-    pub fn build(mut members: Vec<(f64, &[u8])>) -> Option<Large> {
+    pub fn build(members: Vec<(f64, &[u8])>) -> Option<Large> {
+        let mut large = Large::without_index(members);
+        for leaf in large.tree.leaf_ids() {
+            for at in 0..large.tree.leaf(leaf).len() {
+                let member = large.tree.leaf(leaf).member(at);
+                let hash = hash_of(member);
+                if large.find(hash, member).is_some() {
+                    return None;
+                }
+                large.index.insert(hash, leaf);
+            }
+        }
+        Some(large)
+    }
+
+    /// The same of members that are known to be different.
+    pub fn of_different(members: Vec<(f64, &[u8])>) -> Large {
+        let mut large = Large::without_index(members);
+        let Large { tree, index } = &mut large;
+        for leaf in tree.leaf_ids() {
+            let members = (0..tree.leaf(leaf).len()).map(|at| tree.leaf(leaf).member(at));
+            members.for_each(|member| index.insert(hash_of(member), leaf));
+        }
+        large
+    }
+
+    fn without_index(mut members: Vec<(f64, &[u8])>) -> Large {
         let is_down = members
             .first()
             .zip(members.last())
@@ -63,21 +89,10 @@ impl Large {
             let tag = tag_of(hash_of(member));
             New { score, member, tag }
         }));
-        let mut large = Large {
+        Large {
             index: Index::with_capacity(members.len()),
             tree,
-        };
-        for leaf in large.tree.leaf_ids() {
-            for at in 0..large.tree.leaf(leaf).len() {
-                let member = large.tree.leaf(leaf).member(at);
-                let hash = hash_of(member);
-                if large.find(hash, member).is_some() {
-                    return None;
-                }
-                large.index.insert(hash, leaf);
-            }
         }
-        Some(large)
     }
 
     #[inline]
@@ -349,6 +364,7 @@ mod tests {
             let model: Model = members.iter().map(|(s, m)| (m.to_vec(), *s)).collect();
             let mut large = Large::build(members.clone()).unwrap();
             check_equal(&large, &model);
+            check_equal(&Large::of_different(members.clone()), &model);
             large.set(b"one more", 500.0);
             large.check();
             for twice in [(5.0, &b"00007"[..]), (members[8].0, members[8].1)] {

@@ -100,13 +100,17 @@ impl ZSet {
         if !limits.allow(members.len(), longest.unwrap_or(0)) {
             return Large::build(members).map(|large| ZSet(Form::Large(Box::new(large))));
         }
-        let mut small = Small::default();
-        let mut members = members;
-        members.sort_by(|a, b| leaf::order(*a, *b));
-        members
-            .iter()
-            .for_each(|(score, member)| small.push(member, *score));
-        Small::from_pack(small.pack().clone()).map(|small| ZSet(Form::Small(small)))
+        let small = Small::from_pack(Small::of(members).into_pack());
+        small.map(|small| ZSet(Form::Small(small)))
+    }
+
+    /// A set of these members in any order, which are known to be different.
+    pub fn of_different(members: Vec<(f64, &[u8])>, limits: &Limits) -> ZSet {
+        let longest = members.iter().map(|(_, member)| member.len()).max();
+        if limits.allow(members.len(), longest.unwrap_or(0)) {
+            return ZSet(Form::Small(Small::of(members)));
+        }
+        ZSet(Form::Large(Box::new(Large::of_different(members))))
     }
 
     /// A set that stands in a listpack, member and score in turn; `None` if it is none.

@@ -47,8 +47,22 @@ impl Small {
         })
     }
 
+    /// Members in any order.
+    pub fn of(mut members: Vec<(f64, &[u8])>) -> Small {
+        members.sort_by(|a, b| order(*a, *b));
+        let mut small = Small::default();
+        for (score, member) in members {
+            small.push(member, score);
+        }
+        small
+    }
+
     pub fn pack(&self) -> &ListPack {
         &self.0
+    }
+
+    pub fn into_pack(self) -> ListPack {
+        self.0
     }
 
     pub fn len(&self) -> usize {
@@ -75,8 +89,9 @@ impl Small {
 
     /// How many members are before this one, and its score.
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        let at = self.iter().position(|(item, _)| item.eq(member))?;
-        Some((at, self.score(member)?))
+        let (member, before) = self.0.find_counted(self.0.first(), member, 1)?;
+        let score = self.0.next(member)?;
+        Some((before, score_of(self.0.get(score))))
     }
 
     /// Puts a member in that is not there.

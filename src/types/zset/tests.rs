@@ -116,6 +116,11 @@ fn as_a_sorted_map() {
         pairs.rotate_left(all.len() / 2);
         let built = ZSet::build(pairs.clone(), &limits).unwrap();
         check_equal(&built, &model, &mut rng);
+        check_equal(
+            &ZSet::of_different(pairs.clone(), &limits),
+            &model,
+            &mut rng,
+        );
         if let Some(pack) = set.as_pack() {
             let bytes = pack.as_bytes().to_vec();
             let pack = ListPack::from_bytes(bytes).unwrap();
