@@ -177,10 +177,7 @@ impl Merged {
                 }
             });
         }
-        let ranks = dense::unpack(&bytes[HEADER_BYTES..]);
-        for (own, rank) in self.ranks.iter_mut().zip(ranks.iter()) {
-            *own = (*own).max(*rank);
-        }
+        dense::raise_all(&mut self.ranks, &bytes[HEADER_BYTES..]);
         Ok(())
     }
 
@@ -205,10 +202,8 @@ impl Merged {
             }
         }
         if !is_sparse(bytes) {
-            let mut ranks = dense::unpack(&bytes[HEADER_BYTES..]);
-            for (rank, own) in ranks.iter_mut().zip(self.ranks.iter()) {
-                *rank = (*rank).max(*own);
-            }
+            let mut ranks = self.ranks.clone();
+            dense::raise_all(&mut ranks, &bytes[HEADER_BYTES..]);
             dense::pack(&ranks, &mut bytes[HEADER_BYTES..]);
         }
         Ok(())
