@@ -12,7 +12,8 @@ import signal
 import pytest
 
 from conftest import NO_RETRY, wait_for_link, wait_until
-from peers import Chain, Load, digest, info
+from load import Load
+from peers import Chain, digest, info
 
 SEED = os.environ.get("CRASH_SEED") or str(random.randrange(1_000_000))
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", 5))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from peers import Chain, Load
+from load import Load, fill
+from peers import Chain
 
 # Each other server leads us and follows us, in each of its ways to send or take a snapshot;
 # then chains in which the data passes through several of them.
@@ -22,9 +23,9 @@ CHAINS = [
 
 @pytest.mark.parametrize("kinds", CHAINS)
 def test_cut_links_are_resumed(start_server, link, kinds):
-    chain = Chain(start_server, link, kinds.split())
     # Some of it comes with the full sync, the rest in the stream.
-    load = Load(chain.leader, seed=kinds)
+    chain = Chain(start_server, link, kinds.split(), fill=fill)
+    load = Load(chain.leader, seed=kinds, **chain.allowed)
     chain.wait_for_links()
     for _ in range(3):
         for number in range(len(chain.links)):

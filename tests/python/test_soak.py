@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from peers import KINDS, Chain, Load, found, info
+from load import Load
+from peers import KINDS, Chain, found, info
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", 60))
 SEED = os.environ.get("SOAK_SEED") or str(random.randrange(1_000_000))
@@ -86,7 +87,7 @@ class Trouble:
 def test_soak(start_server, link, kinds):
     until = time.monotonic() + SECONDS / len(CHAINS)
     chain = Chain(start_server, link, as_available(kinds))
-    load = Load(chain.leader, seed=SEED)
+    load = Load(chain.leader, seed=SEED, **chain.allowed)
     chain.wait_for_links()
     trouble = Trouble(chain, load, random.Random(SEED))
     print(f"\nSOAK_SEED={SEED}: {chain.kinds}")
