@@ -213,9 +213,7 @@ fn needs(desk: &Desk) -> Needs {
     let shared = &desk.engine.shared;
     let mut locker = desk.locker.borrow_mut();
     let locked = shared.keyspace.lock_shards(&mut locker, &[0]);
-    Needs {
-        field_times: locked.has_field_times(),
-    }
+    Needs::of(&locked, shared.keyspace.database_count())
 }
 
 /// Forgets who has gone, and sets those aside who cannot be given what there is: they stay

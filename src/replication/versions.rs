@@ -24,14 +24,18 @@ pub fn can_read(follower: &FollowerFacts, version: FileVersion) -> bool {
 }
 
 /// The version that holds what there is and that some of these followers can read. The
-/// others wait for a snapshot of their own.
+/// others wait for a snapshot of their own. What groups have beyond version 10 is left away
+/// only for those who could not read it, as Redis does.
 pub fn choose<'a>(
     needs: Needs,
     followers: impl Iterator<Item = &'a FollowerFacts> + Clone,
 ) -> Option<FileVersion> {
-    let versions: &[FileVersion] = match needs.field_times {
-        false => &[FileVersion::Redis10],
-        true => &[FileVersion::Redis12, FileVersion::Valkey80],
+    let versions: &[FileVersion] = match needs {
+        Needs {
+            field_times: true, ..
+        } => &[FileVersion::Redis12, FileVersion::Valkey80],
+        Needs { groups: true, .. } => &[FileVersion::Redis11, FileVersion::Redis10],
+        _ => &[FileVersion::Redis10],
     };
     let is_read = |version: &&FileVersion| followers.clone().any(|f| can_read(f, **version));
     versions.iter().find(is_read).copied()
@@ -73,9 +77,18 @@ mod tests {
 
     #[test]
     fn who_cannot_read_what_there_is_gets_nothing() {
-        let needs = Needs { field_times: true };
+        let times = Needs {
+            field_times: true,
+            groups: false,
+        };
+        let both = Needs {
+            groups: true,
+            ..times
+        };
         let check = |followers: &[FollowerFacts], version, readers: usize| {
-            assert_eq!(choose(needs, followers.iter()), version);
+            for needs in [times, both] {
+                assert_eq!(choose(needs, followers.iter()), version);
+            }
             let reads = |f: &&FollowerFacts| version.is_some_and(|version| can_read(f, version));
             assert_eq!(followers.iter().filter(reads).count(), readers);
         };
@@ -89,5 +102,27 @@ mod tests {
         check(&[valkey([9, 0, 0]), redis_8(), ours()], redis, 2);
         check(&[valkey([9, 0, 0]), ours()], redis, 1);
         check(&[ours()], redis, 1);
+    }
+
+    /// Nobody is refused for what is only left away.
+    #[test]
+    fn who_cannot_read_all_of_a_group_gets_the_rest() {
+        let needs = Needs {
+            groups: true,
+            ..Needs::default()
+        };
+        let check = |followers: &[FollowerFacts], version, readers: usize| {
+            assert_eq!(choose(needs, followers.iter()), Some(version));
+            let reads = |f: &&FollowerFacts| can_read(f, version);
+            assert_eq!(followers.iter().filter(reads).count(), readers);
+        };
+        let old = FollowerFacts::default();
+        check(std::slice::from_ref(&old), FileVersion::Redis10, 1);
+        check(
+            &[old, redis_8(), valkey([8, 1, 0])],
+            FileVersion::Redis11,
+            2,
+        );
+        check(&[ours()], FileVersion::Redis11, 1);
     }
 }

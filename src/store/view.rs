@@ -194,9 +194,7 @@ impl<'k> Locked<'k> {
                 let made = Entry::string(key.bytes, value, new);
                 made.set_access(clock);
                 let replaced = entry.replace(made);
-                if replaced.first_field_ms().is_some() {
-                    writing.tables.tally_timed(self.locker.gate, -1);
-                }
+                tally_out(writing.tables, self.locker.gate, &replaced);
                 self.locker.effects.discard(replaced);
             }
             (old, new)
@@ -256,6 +254,9 @@ impl<'k> Locked<'k> {
         let expire_at_ms = entry.expire_at_ms();
         let first_field_ms = entry.first_field_ms();
         writing.tables.tally(self.locker.gate, 1);
+        if entry.has_groups() {
+            writing.tables.tally_grouped(self.locker.gate, 1);
+        }
         table
             .table
             .insert_new(key.hash, entry, &keyspace.hasher, &mut writing);
@@ -283,9 +284,7 @@ impl<'k> Locked<'k> {
             .remove(key.hash, &keyspace.hasher, &mut writing, eq)?;
         table.count_expiry(entry.expire_at_ms(), -1);
         writing.tables.tally(self.locker.gate, -1);
-        if entry.first_field_ms().is_some() {
-            writing.tables.tally_timed(self.locker.gate, -1);
-        }
+        tally_out(writing.tables, self.locker.gate, &entry);
         Some(entry)
     }
 
@@ -500,11 +499,35 @@ impl<'k> Locked<'k> {
         }
     }
 
+    /// A stream has got its first group, or has lost its last.
+    pub fn note_groups(&mut self, db: u32, change: i64) {
+        if let Some(tables) = self.tables(db) {
+            tables.tally_grouped(self.locker.gate, change);
+        }
+    }
+
+    /// How many streams of a database have consumer groups. Any lock will do; the number is
+    /// exact while everything is locked.
+    pub fn grouped_streams(&self, db: u32) -> u64 {
+        self.tables(db).map_or(0, |tables| tables.grouped_streams())
+    }
+
     /// Something of a key ends at `at_ms`.
     pub(super) fn lower_deadlines(&self, db: u32, key: Key, at_ms: i64) {
         if let Some(Held { table, writing }) = self.table(db, self.shard(key)) {
             writing.tables.lower_deadline(self.locker.gate, at_ms);
             table.table.lower_deadline(key.hash, at_ms);
         }
+    }
+}
+
+/// An entry is no longer among those that not every version of a snapshot can hold.
+#[inline]
+fn tally_out(tables: &Tables, gate: usize, entry: &Entry) {
+    if entry.first_field_ms().is_some() {
+        tables.tally_timed(gate, -1);
+    }
+    if entry.has_groups() {
+        tables.tally_grouped(gate, -1);
     }
 }

@@ -94,6 +94,75 @@ fn streams_come_back_as_they_were() {
     assert_eq!((digest(&server), groups(&server)), before);
 }
 
+/// When each consumer was seen and was last given anything, and the rest of the groups.
+fn groups_in_full(server: &Server, key: &str) -> String {
+    let reply = server.client().run(&format!("XINFO STREAM {key} FULL"));
+    let parts: Vec<&[Value]> = reply.items().chunks(2).collect();
+    let groups = parts.iter().find(|part| part[0].text() == "groups");
+    groups.map(|part| part[1].to_string()).unwrap_or_default()
+}
+
+/// A group with a consumer that asks in vain after it was given something, and one that
+/// never was.
+fn fill_with_consumers(client: &mut Client) {
+    client.run("XADD read 1 a b");
+    client.run("XGROUP CREATE read group 0");
+    client.run("XREADGROUP GROUP group active STREAMS read >");
+    let given = std::time::SystemTime::now();
+    let line = "XREADGROUP GROUP group active BLOCK 2 STREAMS read >";
+    while given.elapsed().is_ok_and(|elapsed| elapsed.as_millis() < 5) {
+        check(client, line, "nil*");
+    }
+    check(client, "XGROUP CREATECONSUMER read group idle", ":1");
+}
+
+/// Every follower is sent what it can keep of a group, and no group keeps a follower away.
+#[test]
+fn when_consumers_were_active_is_told_to_who_can_know() {
+    let leader = Server::start(&AT_ONCE);
+    fill_with_consumers(&mut leader.client());
+    let full = groups_in_full(&leader, "read");
+    assert!(full.contains("active-time"), "{full}");
+    for follower in of_new_kinds(Some(&leader)) {
+        wait_for_link(&follower);
+        assert_eq!(
+            groups_in_full(&follower, "read"),
+            full,
+            "{}",
+            follower.log()
+        );
+    }
+    let old = start_follower(Kind::Redis, leader.port, &[]);
+    if let Some(old) = &old {
+        wait_for_link(old);
+        assert_eq!(digest(old), digest(&leader));
+        let reply = |server: &Server| server.client().run("XPENDING read group").to_string();
+        assert_eq!(reply(old), reply(&leader));
+    }
+    assert_eq!(field(&leader, "replication", "sync_refusals"), "0");
+}
+
+/// A file has what is known of consumers, and one without groups is for Redis 7.0 too.
+#[test]
+fn files_keep_when_consumers_were_active() {
+    let server = Server::start(&AT_ONCE);
+    let mut client = server.client();
+    let header = |client: &mut Client| {
+        check(client, "SAVE", "+OK");
+        let file = std::fs::read(server.folder().join("dump.rdb")).expect("a file");
+        String::from_utf8_lossy(&file[..9]).into_owned()
+    };
+    client.run("XADD plain 1 a b");
+    assert_eq!(header(&mut client), "REDIS0010");
+    fill_with_consumers(&mut client);
+    assert_eq!(header(&mut client), "REDIS0011");
+    let full = groups_in_full(&server, "read");
+    check(&mut client, "DEBUG RELOAD", "+OK");
+    assert_eq!(groups_in_full(&server, "read"), full);
+    check(&mut client, "XGROUP DESTROY read group", ":1");
+    assert_eq!(header(&mut client), "REDIS0010");
+}
+
 /// Payloads go from every server to every other that knows their version.
 #[test]
 fn streams_are_dumped_and_restored_everywhere() {

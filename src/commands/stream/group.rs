@@ -71,7 +71,11 @@ pub fn create(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     };
     let mut stream = cx.store.change_or_new::<Stream>(db, key)?;
     let is_new = stream.add_group(name, Group::new(id, options.entries_read));
+    let is_first = is_new && stream.group_count() == 1;
     drop(stream);
+    if is_first {
+        cx.store.note_groups(db, 1);
+    }
     if last_id.is_none() {
         cx.store.touch(db, key);
     }
@@ -119,11 +123,17 @@ pub fn setid(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 /// DESTROY: those who wait in the group's name are told that it is gone.
 pub fn destroy(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let (key, name) = (args.key(), args.bytes());
-    let removed = stream(cx, key)?.remove_group(name).is_some();
+    let db = cx.session.db;
+    let mut stream = stream(cx, key)?;
+    let removed = stream.remove_group(name).is_some();
+    let was_last = removed && stream.group_count() == 0;
+    drop(stream);
+    if was_last {
+        cx.store.note_groups(db, -1);
+    }
     if removed {
         cx.dirty(1);
         cx.event(STREAM, "xgroup-destroy", key);
-        let db = cx.session.db;
         cx.store.wake(db, key);
     }
     cx.reply.integer(removed.into());

@@ -27,7 +27,7 @@ use crate::oplog::ReplId;
 use crate::rdb::encode;
 use crate::rdb::format::FileVersion;
 use crate::shared::Shared;
-use crate::store::locked::Locker;
+use crate::store::locked::{Locked, Locker};
 use crate::store::snapshot::Purpose;
 use crate::store::walker::Walker;
 
@@ -44,9 +44,12 @@ fn claimed_origin(version: FileVersion) -> (&'static [u8], &'static [u8]) {
 
 /// The version of a file that nobody in particular asked for: the lowest that holds it all.
 pub fn lowest_version(needs: Needs) -> FileVersion {
-    match needs.field_times {
-        false => FileVersion::Redis10,
-        true => FileVersion::Redis12,
+    match needs {
+        Needs {
+            field_times: true, ..
+        } => FileVersion::Redis12,
+        Needs { groups: true, .. } => FileVersion::Redis11,
+        _ => FileVersion::Redis10,
     }
 }
 
@@ -55,6 +58,20 @@ pub fn lowest_version(needs: Needs) -> FileVersion {
 pub struct Needs {
     /// Fields of hashes with a time to live.
     pub field_times: bool,
+    /// Streams with consumer groups: before version 11 there is no place for when a consumer
+    /// was last given anything. The others can be read without.
+    pub groups: bool,
+}
+
+impl Needs {
+    /// Any lock will do; it is exact while everything is locked.
+    pub fn of(locked: &Locked, databases: usize) -> Needs {
+        let mut databases = 0..databases as u32;
+        Needs {
+            field_times: locked.has_field_times(),
+            groups: databases.any(|db| locked.grouped_streams(db) > 0),
+        }
+    }
 }
 
 /// `next_chunk` returns when so much has come together.
@@ -125,8 +142,7 @@ impl SnapshotStream {
         let gifts = Arc::new(Gifts::new(compression));
         let mut locked = shared.keyspace.lock_everything(locker);
         let started = Instant::now();
-        let field_times = locked.has_field_times();
-        let version = version(Needs { field_times })?;
+        let version = version(Needs::of(&locked, shared.keyspace.database_count()))?;
         own.version = version;
         gifts.set_version(version);
         let walker = locked.cut(purpose, gifts.clone());

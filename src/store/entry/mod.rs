@@ -215,6 +215,15 @@ impl Entry {
         }
     }
 
+    /// Whether it is a stream that groups read.
+    #[inline]
+    pub fn has_groups(&self) -> bool {
+        if self.kind() != Kind::Stream {
+            return false;
+        }
+        matches!(self.value(), Some(Value::Stream(stream)) if stream.group_count() > 0)
+    }
+
     #[inline]
     pub fn kind(&self) -> Kind {
         self.header().kind()

@@ -460,3 +460,35 @@ fn dumped_and_restored() {
     server.check("XINFO STREAM t FULL", &before);
     server.check("OBJECT ENCODING t", "\"stream\"");
 }
+
+/// What a snapshot asks, through everything that moves, copies and ends streams.
+#[test]
+fn streams_with_groups_are_counted() {
+    let mut server = TestServer::new();
+    let mut check = |line: &str, expect: [u64; 2]| {
+        server.run(line);
+        let counts = server.with_locked(|locked| [0, 1].map(|db| locked.grouped_streams(db)));
+        assert_eq!(counts, expect, "{line}");
+    };
+    check("XADD s 1 a b", [0, 0]);
+    check("XGROUP CREATE s g 0", [1, 0]);
+    check("XGROUP CREATE s h 0", [1, 0]);
+    check("XGROUP CREATE s h 0", [1, 0]);
+    check("XREADGROUP GROUP g c STREAMS s >", [1, 0]);
+    check("COPY s t", [2, 0]);
+    check("RENAME s t", [1, 0]);
+    check("MOVE t 1", [0, 1]);
+    check("SWAPDB 0 1", [1, 0]);
+    check("COPY t u DB 1", [1, 1]);
+    check("XGROUP DESTROY t g", [1, 1]);
+    check("XGROUP DESTROY t none", [1, 1]);
+    check("XGROUP DESTROY t h", [0, 1]);
+    check("XGROUP DESTROY t h", [0, 1]);
+    check("XGROUP CREATE v g $ MKSTREAM", [1, 1]);
+    check("SET v x", [0, 1]);
+    check("XGROUP CREATE w g $ MKSTREAM", [1, 1]);
+    check("DEL w", [0, 1]);
+    check("XGROUP CREATE w g $ MKSTREAM", [1, 1]);
+    check("PEXPIRE w 0", [0, 1]);
+    check("FLUSHALL", [0, 0]);
+}
