@@ -69,7 +69,7 @@ impl Executor {
     ) -> Progress {
         let mut consumed_bytes = 0;
         loop {
-            let (planned_bytes, ended) =
+            let (planned_bytes, mut ended) =
                 self.plan_group(engine, session, parser, &input[consumed_bytes..]);
             let rest = &input[consumed_bytes..];
             let mut stop = None;
@@ -79,6 +79,11 @@ impl Executor {
                 let (used, halt) = self.run_group(engine, session, rest, reply, planned_bytes);
                 consumed_bytes += used;
                 stop = halt;
+                if used < planned_bytes {
+                    // What is behind is parsed again, from the first frame that has not run.
+                    *parser = Parser::new();
+                    ended = None;
+                }
             }
             // They come behind a reply that is still to be completed.
             if session.facts.has_pushes() && !is_incomplete(stop.as_ref()) {
