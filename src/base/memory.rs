@@ -77,8 +77,16 @@ pub fn tidy() {
 /// Bytes allocated and not freed, by the sizes asked for; 0 where `Allocator` is not the
 /// global allocator. A sum of cells that others go on changing.
 pub fn used_bytes() -> usize {
-    let sum: i64 = COUNTS.iter().map(|cell| cell.0.load(Relaxed)).sum();
+    let cells = COUNTS.iter().take(CELLS_TAKEN.load(Relaxed));
+    let sum: i64 = cells.map(|cell| cell.0.load(Relaxed)).sum();
     usize::try_from(sum).unwrap_or(0)
+}
+
+/// The same of this thread alone, less what it has freed that others allocated: how much more
+/// it has taken since is the difference of two of these.
+pub fn thread_bytes() -> i64 {
+    let cell = CELL.try_with(Cell::get).unwrap_or(1).max(1);
+    COUNTS[cell - 1].0.load(Relaxed)
 }
 
 #[repr(align(64))]

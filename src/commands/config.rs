@@ -59,6 +59,7 @@ fn set(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 
 fn resetstat(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
     cx.shared.stats.reset();
+    cx.shared.eviction.reset();
     cx.shared.followers.full_syncs.reset();
     cx.reply.ok();
     Ok(Outcome::Done)

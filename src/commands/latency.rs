@@ -201,6 +201,10 @@ fn diagnosis(all: &[(Event, Series)], threshold_ms: i64) -> String {
             Event::ExpireCycle => {
                 "- Very many keys expire at the same moment: spread their times to live.\n"
             }
+            Event::EvictionCycle => {
+                "- Clients wait while room is made for what they write: allow more memory, or \
+                 take less time at once with a lower maxmemory-eviction-tenacity.\n"
+            }
             Event::Fork => {
                 "- Beginning a snapshot waits for the commands that run: see which of them are \
                  slow.\n"

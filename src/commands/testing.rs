@@ -229,6 +229,7 @@ impl TestServer {
     pub fn with_locked<R>(&mut self, look: impl FnOnce(&mut Locked) -> R) -> R {
         let mut locked = self.shared.keyspace.lock_everything(&mut self.locker);
         (locked.now_ms, locked.expiry) = (self.now_ms, self.expiry);
+        locked.lfu = self.shared.lfu();
         look(&mut locked)
     }
 
@@ -236,6 +237,7 @@ impl TestServer {
     pub fn expiry_round(&mut self) -> bool {
         let mut locked = self.shared.keyspace.lock_everything(&mut self.locker);
         (locked.now_ms, locked.expiry) = (self.now_ms, self.expiry);
+        locked.lfu = self.shared.lfu();
         let effects = locked.effects();
         (effects.logging, effects.notify) = (true, u32::MAX);
         let is_over = locked.due_shard(0).is_none() || locked.expire_round(0);
@@ -266,6 +268,7 @@ impl TestServer {
         }
         let mut locked = self.shared.keyspace.lock_everything(&mut self.locker);
         (locked.now_ms, locked.expiry) = (self.now_ms, self.expiry);
+        locked.lfu = self.shared.lfu();
         let effects = locked.effects();
         (effects.logging, effects.notify) = (true, u32::MAX);
         let mut cx = Cx {

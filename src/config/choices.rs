@@ -45,6 +45,16 @@ macro_rules! choices {
 choices! {
     /// What makes room when `maxmemory` is reached.
     EvictionPolicy {
+        VolatileLru = "volatile-lru",
+        /// Among the keys with a time to live the least often used.
+        VolatileLfu = "volatile-lfu",
+        VolatileRandom = "volatile-random",
+        /// The key that ends the soonest.
+        VolatileTtl = "volatile-ttl",
+        AllKeysLru = "allkeys-lru",
+        AllKeysLfu = "allkeys-lfu",
+        AllKeysRandom = "allkeys-random",
+        /// Nothing does: commands are refused.
         NoEviction = "noeviction",
     }
 
@@ -159,6 +169,43 @@ choices! {
     RdbVersions {
         Strict = "strict",
         Relaxed = "relaxed",
+    }
+}
+
+impl EvictionPolicy {
+    pub fn name(self) -> &'static str {
+        let known = Self::NAMES
+            .iter()
+            .find(|(_, number)| *number == self as i64);
+        known.map_or("", |(name, _)| name)
+    }
+
+    /// Whether it asks when keys were last used.
+    pub fn is_lru(self) -> bool {
+        matches!(
+            self,
+            EvictionPolicy::VolatileLru | EvictionPolicy::AllKeysLru
+        )
+    }
+
+    /// Whether it asks how often keys are used.
+    #[inline]
+    pub fn is_lfu(self) -> bool {
+        matches!(
+            self,
+            EvictionPolicy::VolatileLfu | EvictionPolicy::AllKeysLfu
+        )
+    }
+
+    /// Whether only keys with a time to live may go.
+    pub fn only_volatile(self) -> bool {
+        matches!(
+            self,
+            EvictionPolicy::VolatileLru
+                | EvictionPolicy::VolatileLfu
+                | EvictionPolicy::VolatileRandom
+                | EvictionPolicy::VolatileTtl
+        )
     }
 }
 

@@ -36,6 +36,7 @@ const GROUPS: [(Group, &str); 17] = [
     (Group::Replication, "Replication"),
     (Group::Security, "Security"),
     (Group::Clients, "Clients"),
+    (Group::Eviction, "The limit of memory"),
     (Group::Events, "Events and latency"),
     (Group::Values, "How values are kept"),
     (
@@ -49,10 +50,6 @@ const GROUPS: [(Group, &str); 17] = [
     (
         Group::AppendOnlyFile,
         "Without effect: the append-only file, which is not there yet",
-    ),
-    (
-        Group::Eviction,
-        "Without effect: eviction. `maxmemory` refuses commands, it makes no room",
     ),
     (
         Group::Freeing,

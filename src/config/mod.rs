@@ -49,7 +49,8 @@ mod example;
 
 pub use change::{SetContext, SetError};
 pub use choices::{
-    Choice, DisklessLoad, LogLevel, OomScoreAdj, PropagationError, ProtectedAction, Supervised,
+    Choice, DisklessLoad, EvictionPolicy, LogLevel, OomScoreAdj, PropagationError, ProtectedAction,
+    Supervised,
 };
 pub use cli::{Invocation, Launch};
 pub use example::example;

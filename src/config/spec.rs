@@ -63,7 +63,6 @@ impl Group {
             Group::Compatibility
                 | Group::Types
                 | Group::AppendOnlyFile
-                | Group::Eviction
                 | Group::Freeing
                 | Group::Machine
                 | Group::Users

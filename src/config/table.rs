@@ -265,8 +265,6 @@ params! {
     Clients {
         MaxClients "maxclients" = int(1, UINT_MAX, 10000);
             "How many clients may be connected at once."
-        MaxMemory "maxmemory" = memory(0, LONG_MAX, 0);
-            "Refuse commands that may need more memory once this much is in use. 0 is no limit."
         ClientQueryBufferLimit "client-query-buffer-limit" = memory(MB, LONG_MAX, 1024 * MB);
             "Close a client whose unfinished request is longer than this."
         ProtoMaxBulkLen "proto-max-bulk-len" = memory(MB, LONG_MAX, 512 * MB);
@@ -342,6 +340,9 @@ params! {
         SanitizeDumpPayload "sanitize-dump-payload"
             = choice::<SanitizeDump>(SanitizeDump::No as i64);
             "Kept and shown; whatever it says, every payload is verified in full."
+        MaxMemoryClients "maxmemory-clients"
+            = only("0", "clients are not closed for what they take together");
+            "Only 0: clients are not closed for what they take together."
         RdbVersionCheck "rdb-version-check" = choice::<RdbVersions>(RdbVersions::Strict as i64);
             "Kept and shown; what a snapshot of another version holds decides whether it loads."
         DualChannelReplicationEnabled "dual-channel-replication-enabled" = bool(false);
@@ -391,21 +392,34 @@ params! {
         AofDisableAutoGc "aof-disable-auto-gc" = bool(false); ""
     }
     Eviction {
+        MaxMemory "maxmemory" = memory(0, LONG_MAX, 0);
+            "Once this much is in use, make room by `maxmemory-policy` before commands run. If \
+             nothing may go, those that may need more memory are refused. What followers need \
+             for being behind does not count. 0 is no limit."
         MaxMemoryPolicy "maxmemory-policy"
             = choice::<EvictionPolicy>(EvictionPolicy::NoEviction as i64);
-            ""
-        MaxMemorySamples "maxmemory-samples" = int(1, 64, 5); ""
-        MaxMemoryEvictionTenacity "maxmemory-eviction-tenacity" = int(0, 100, 10); ""
-        MaxMemoryClients "maxmemory-clients"
-            = only("0", "clients are not closed for what they take together");
-            ""
-        LfuLogFactor "lfu-log-factor" = int(0, INT_MAX, 10); ""
-        LfuDecayTime "lfu-decay-time" = int(0, INT_MAX, 1); ""
+            "Which keys go to make room: among all keys or among those with a time to live, the \
+             longest unused (`lru`), the least often used (`lfu`), any, or the next to end by \
+             itself (`volatile-ttl`)."
+        MaxMemorySamples "maxmemory-samples" = int(1, 64, 5);
+            "How many keys are looked at to find one that goes. More find better ones, and cost \
+             more."
+        MaxMemoryEvictionTenacity "maxmemory-eviction-tenacity" = int(0, 100, 10);
+            "How long commands may wait while room is made; what is missing then is made in the \
+             background. 0 is hardly at all, 10 half a millisecond, 100 as long as it takes."
+        LfuLogFactor "lfu-log-factor" = int(0, INT_MAX, 10);
+            "How many uses the counters of the `lfu` policies can tell apart: with 0 some 250, \
+             with 10 a million."
+        LfuDecayTime "lfu-decay-time" = int(0, INT_MAX, 1);
+            "After so many minutes without use the counter of a key falls by one. 0 is never."
         ReplicaIgnoreMaxmemory "replica-ignore-maxmemory" / "slave-ignore-maxmemory" = bool(true);
-            ""
+            "Whether a follower leaves it to its leader to make room. If not, it has fewer keys \
+             than its leader when it has less memory."
+        LazyfreeLazyEviction "lazyfree-lazy-eviction" = bool(false);
+            "Whether followers are told to UNLINK what goes, instead of to DEL it. Here large \
+             things are freed by a thread of its own in any case."
     }
     Freeing {
-        LazyfreeLazyEviction "lazyfree-lazy-eviction" = bool(false); ""
         LazyfreeLazyExpire "lazyfree-lazy-expire" = bool(false); ""
         LazyfreeLazyServerDel "lazyfree-lazy-server-del" = bool(false); ""
         LazyfreeLazyUserDel "lazyfree-lazy-user-del" = bool(false); ""

@@ -4,7 +4,6 @@
 use std::sync::atomic::Ordering;
 
 use super::Engine;
-use crate::base::memory;
 use crate::commands::error::CmdError;
 use crate::commands::registry::{CommandId, Known};
 use crate::commands::spec::flag;
@@ -49,7 +48,7 @@ pub fn is_calm(engine: &Engine, session: &Session) -> bool {
             && !shared.pause.is_set()
             && !shared.jobs.saves.last_failed()
             && shared.config.get_int(Param::MinReplicasToWrite) == 0
-            && shared.config.get_bytes(Param::MaxMemory) == 0)
+            && !session.is_out_of_memory)
 }
 
 /// Checks one command of a client. `now_ms` is the group's.
@@ -125,7 +124,7 @@ fn check_all(
              the RDB error.",
         )));
     }
-    if has(flag::DENYOOM) && is_out_of_memory(engine) {
+    if has(flag::DENYOOM) && session.is_out_of_memory {
         return Err(Refusal::Error(CmdError::OutOfMemory));
     }
     let replicates = writes || has(flag::MAY_REPLICATE);
@@ -133,14 +132,6 @@ fn check_all(
         Some(until_ms) if !is_exempt(known) => Err(Refusal::Paused { until_ms }),
         _ => Ok(()),
     }
-}
-
-/// Whether `maxmemory` is in use. A follower takes what its leader sends.
-fn is_out_of_memory(engine: &Engine) -> bool {
-    let limit_bytes = engine.shared.config.get_bytes(Param::MaxMemory);
-    limit_bytes != 0
-        && !engine.shared.role.is_follower()
-        && memory::used_bytes() as u64 > limit_bytes
 }
 
 /// Whoever paused must be able to end it; and replication goes on.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use super::Engine;
 use super::commit::commit;
 use super::dispatch::{prefetch, prepare};
+use super::evict::Evictor;
 use super::plan::{Plan, Planner, Verdict};
 use super::step::Step;
 use crate::commands::args::FirstKey;
@@ -33,6 +34,7 @@ pub struct Applied {
 /// The follower's means to apply: one thread's.
 pub struct Applier {
     locker: Locker,
+    evictor: Evictor,
     plan: Plan,
     reply: ReplyBuf,
     parser: Parser,
@@ -44,6 +46,7 @@ impl Applier {
     pub fn new(locker: Locker) -> Applier {
         Applier {
             locker,
+            evictor: Evictor::new(),
             plan: Plan::default(),
             reply: ReplyBuf::new(),
             parser: Parser::new(),
@@ -74,6 +77,8 @@ impl Applier {
             return Ok(Applied::default());
         }
         let shared = &engine.shared;
+        // What the leader sends is done whether or not there is room for it.
+        self.evictor.make_room(engine, &mut self.locker);
         let gate = self.locker.gate();
         let mut locked = shared.keyspace.lock(&mut self.locker, self.plan.want());
         prepare(engine, session, &mut locked);

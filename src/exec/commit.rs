@@ -42,10 +42,12 @@ pub fn commit(engine: &Engine, locked: &mut Locked, gate: usize, input: &[u8]) -
         engine.shared.own_expiries.note(db, key, at_ms);
     }
     let stats = engine.shared.stats.thread(gate);
-    if effects.hits + effects.misses + effects.expired + effects.expired_fields > 0 {
+    let ends = effects.expired + effects.expired_fields + effects.evicted;
+    if effects.hits + effects.misses + ends > 0 {
         stats.hits.add(std::mem::take(&mut effects.hits));
         stats.misses.add(std::mem::take(&mut effects.misses));
         stats.expired.add(std::mem::take(&mut effects.expired));
+        stats.evicted.add(std::mem::take(&mut effects.evicted));
         let fields = std::mem::take(&mut effects.expired_fields);
         stats.expired_fields.add(fields);
     }

@@ -3,9 +3,10 @@
 use super::Engine;
 use super::account::{Group, wants_single_times};
 use super::commit::{commit, commit_for};
+use super::evict::{Evictor, GROUP_BYTES_MAX, Room};
 use super::plan::{Joined, Plan, Planner};
 use super::step::{Halt, Step};
-use crate::base::clock;
+use crate::base::{clock, memory};
 use crate::commands::args::FirstKey;
 use crate::commands::cx::Outcome;
 use crate::config::Param;
@@ -46,6 +47,7 @@ pub struct Progress {
 /// A thread's means to run commands.
 pub struct Executor {
     pub locker: Locker,
+    evictor: Evictor,
     plan: Plan,
 }
 
@@ -53,6 +55,7 @@ impl Executor {
     pub fn new(locker: Locker) -> Executor {
         Executor {
             locker,
+            evictor: Evictor::new(),
             plan: Plan::default(),
         }
     }
@@ -69,7 +72,7 @@ impl Executor {
     ) -> Progress {
         let mut consumed_bytes = 0;
         loop {
-            let (planned_bytes, ended) =
+            let (planned_bytes, mut ended) =
                 self.plan_group(engine, session, parser, &input[consumed_bytes..]);
             let rest = &input[consumed_bytes..];
             let mut stop = None;
@@ -79,6 +82,11 @@ impl Executor {
                 let (used, halt) = self.run_group(engine, session, rest, reply, planned_bytes);
                 consumed_bytes += used;
                 stop = halt;
+                if used < planned_bytes {
+                    // What is behind is parsed again, from the first frame that has not run.
+                    *parser = Parser::new();
+                    ended = None;
+                }
             }
             // They come behind a reply that is still to be completed.
             if session.facts.has_pushes() && !is_incomplete(stop.as_ref()) {
@@ -175,6 +183,22 @@ impl Executor {
         }
     }
 
+    /// Makes room before a group, if there is a limit; whether there is.
+    #[inline]
+    fn make_room(&mut self, engine: &Engine, session: &mut Session, reply: &mut ReplyBuf) -> bool {
+        let has_limit = engine.shared.config.get_bytes(Param::MaxMemory) != 0;
+        session.is_out_of_memory = false;
+        if has_limit {
+            let room = self.evictor.make_room(engine, &mut self.locker);
+            session.is_out_of_memory = room == Room::None;
+            // As in Redis, what has gone is told before the next reply.
+            if session.facts.has_pushes() {
+                session.facts.take_pushes(reply);
+            }
+        }
+        has_limit
+    }
+
     /// Locks, runs and commits the planned group. Returns how much input it used up.
     fn run_group(
         &mut self,
@@ -186,6 +210,7 @@ impl Executor {
     ) -> (usize, Option<Stop>) {
         let shared = &engine.shared;
         let gate = self.locker.gate();
+        let has_limit = self.make_room(engine, session, reply);
         let replies_from = reply.len_bytes();
         let Ok(mut locked) = shared.keyspace.try_lock(&mut self.locker, self.plan.want()) else {
             return (0, Some(Stop::Contended));
@@ -196,8 +221,13 @@ impl Executor {
         let plan = &self.plan;
         let mut ran = 0;
         let mut stop = None;
+        let taken_before = if has_limit { memory::thread_bytes() } else { 0 };
         let mut step = Step::new(engine, &mut locked, session, reply);
         for request in &plan.requests {
+            if has_limit && memory::thread_bytes() - taken_before > GROUP_BYTES_MAX {
+                // Room is made for the rest of them first.
+                break;
+            }
             match step.request(request, plan.argv(request, input)) {
                 Ok(()) => ran += 1,
                 Err(halt) => {
@@ -262,6 +292,7 @@ pub fn prepare(engine: &Engine, session: &Session, locked: &mut Locked) -> i64 {
         Origin::Client => Expiry::Delete,
     };
     locked.touch_access = !session.no_touch;
+    locked.lfu = shared.lfu();
     let local_write = session.origin == Origin::Client && shared.role.is_follower();
     let effects = locked.effects();
     effects.logging = shared.oplog.is_active() && !local_write && session.origin == Origin::Client;

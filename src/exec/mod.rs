@@ -23,6 +23,9 @@ pub mod serve;
 /// What the commands of a group leave behind is carried out.
 pub mod commit;
 
+/// Room is made when memory is short.
+pub mod evict;
+
 /// What is noted of a group that has run.
 pub mod account;
 

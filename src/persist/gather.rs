@@ -14,9 +14,52 @@ use tokio::sync::Notify;
 use crate::rdb::encode::{self, Access, Encoder, KeyMeta};
 use crate::rdb::format::FileVersion;
 use crate::rdb::value;
+use crate::shared::Shared;
 use crate::store::entry::Entry;
 use crate::store::snapshot::{Giver, Recipient};
+use crate::store::usage::{self, Lfu};
 use crate::types::Value;
+
+/// What is written of the use of keys: what the policy of eviction here asks for, if any.
+#[derive(Clone, Copy, Debug)]
+pub enum Usage {
+    Untold,
+    /// For how long, when it is `clock`.
+    Idle {
+        clock: u32,
+    },
+    /// How often, as it counts now.
+    Uses {
+        lfu: Lfu,
+        now_ms: i64,
+    },
+}
+
+impl Usage {
+    pub fn of(shared: &Shared, now_ms: i64) -> Usage {
+        match shared.lfu() {
+            Some(lfu) => Usage::Uses { lfu, now_ms },
+            None if shared.eviction_policy().is_lru() => Usage::Idle {
+                clock: usage::lru_clock(now_ms),
+            },
+            None => Usage::Untold,
+        }
+    }
+
+    #[inline]
+    fn access(self, entry: &Entry) -> Access {
+        match self {
+            Usage::Untold => Access::Unknown,
+            Usage::Idle { clock } => {
+                let idle = usage::idle_seconds(clock, entry.access());
+                // One that was used since is not the longest unused.
+                let used_since = idle > usage::ACCESS_MASK / 2;
+                Access::LruIdleSecs(if used_since { 0 } else { idle.into() })
+            }
+            Usage::Uses { lfu, now_ms } => Access::LfuFreq(lfu.counter(entry.access(), now_ms)),
+        }
+    }
+}
 
 /// Values that take more than this are copied under the lock and encoded after it. (Of a
 /// large collection only the pointers to its nodes are copied.)
@@ -43,6 +86,7 @@ pub struct Gatherer {
     encoder: Encoder,
     /// The version that is written for.
     pub version: FileVersion,
+    usage: Usage,
     /// A key that such a file cannot hold.
     refused: Option<Box<[u8]>>,
     /// How many entries came in.
@@ -58,8 +102,9 @@ struct Long {
 }
 
 impl Gatherer {
-    pub fn new(compression: bool) -> Gatherer {
+    pub fn new(compression: bool, usage: Usage) -> Gatherer {
         Gatherer {
+            usage,
             version: FileVersion::Redis10,
             refused: None,
             out: Vec::new(),
@@ -76,7 +121,7 @@ impl Gatherer {
     fn take(&mut self, db: u32, entry: &Entry) {
         let meta = KeyMeta {
             expire_at_ms: entry.expire_at_ms(),
-            access: Access::Unknown,
+            access: self.usage.access(entry),
         };
         self.keys += 1;
         if let Some(value) = entry.value() {
@@ -214,9 +259,10 @@ pub struct Gifts {
 }
 
 impl Gifts {
-    pub fn new(compression: bool) -> Gifts {
+    pub fn new(compression: bool, usage: Usage) -> Gifts {
+        let place = |_| Mutex::new(Gatherer::new(compression, usage));
         Gifts {
-            places: std::array::from_fn(|_| Mutex::new(Gatherer::new(compression))),
+            places: std::array::from_fn(place),
             entry_bytes: AtomicU64::new(0),
             many: Notify::new(),
         }
@@ -275,8 +321,8 @@ mod tests {
     /// None of this would return if it waited for the place that is held.
     #[test]
     fn nobody_waits_for_a_place_that_is_held() {
-        let gifts = Gifts::new(false);
-        let mut taken = Gatherer::new(false);
+        let gifts = Gifts::new(false, Usage::Untold);
+        let mut taken = Gatherer::new(false, Usage::Untold);
         let mut spare = Vec::new();
         let entry = |key: &str| Entry::string(key.as_bytes(), b"value", None);
         gifts.receive(0, &entry("first"));

@@ -6,6 +6,7 @@ use super::listener::Listeners;
 use super::logging::LogState;
 use super::oom::OomScore;
 use super::title;
+use crate::base::{clock, memory};
 use crate::config::Param;
 use crate::exec::Engine;
 
@@ -48,6 +49,20 @@ pub fn register(
         title::update(config);
         Ok(())
     });
+    let engine = Arc::downgrade(engine);
+    config.on_change(&[Param::MaxMemory], move |config| {
+        let Some(engine) = engine.upgrade() else {
+            return Ok(());
+        };
+        match config.get_bytes(Param::MaxMemory) {
+            0 => engine.shared.eviction.note_enough(clock::unix_us),
+            limit => {
+                warn_if_exceeded(limit);
+                engine.shared.eviction.wake();
+            }
+        }
+        Ok(())
+    });
     raise_file_limit(config.get_int(Param::MaxClients));
     config.on_change(&[Param::MaxClients], |config| {
         let wanted = config.get_int(Param::MaxClients);
@@ -60,6 +75,17 @@ pub fn register(
         }
         Ok(())
     });
+}
+
+fn warn_if_exceeded(limit_bytes: u64) {
+    let used_bytes = memory::used_bytes() as u64;
+    if used_bytes > limit_bytes {
+        tracing::warn!(
+            "WARNING: the new maxmemory value set via CONFIG SET ({limit_bytes}) is smaller than \
+             the current memory usage ({used_bytes}). This will result in key eviction and/or the \
+             inability to accept new write commands depending on the maxmemory-policy."
+        );
+    }
 }
 
 /// Files that are open beside connections.

@@ -62,6 +62,9 @@ pub mod background;
 /// Freeing what is big.
 pub mod garbage;
 
+/// The thread that goes on making room.
+pub mod evictor;
+
 /// Whom the kernel ends first when memory runs out.
 pub mod oom;
 

@@ -20,7 +20,7 @@ use super::oom::OomScore;
 use super::services::Services;
 use super::shutdown::Shutdown;
 use super::worker;
-use super::{appliers, background, courier, cron, garbage};
+use super::{appliers, background, courier, cron, evictor, garbage};
 use crate::base::hash::KeyHasher;
 use crate::base::{clock, memory};
 use crate::commands::FAMILIES;
@@ -47,6 +47,7 @@ pub struct Gates {
     pub saver: usize,
     pub leader: usize,
     pub follower: usize,
+    pub evictor: usize,
     pub main: usize,
     pub count: usize,
 }
@@ -58,8 +59,9 @@ impl Gates {
             saver: workers + 1,
             leader: workers + 2,
             follower: workers + 3,
-            main: workers + 4,
-            count: workers + 5,
+            evictor: workers + 4,
+            main: workers + 5,
+            count: workers + 6,
         }
     }
 }
@@ -129,6 +131,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
             }
         };
         cron::start(engine.clone(), crew, gates.cron, oom.clone())?;
+        evictor::start(engine.clone(), gates.evictor)?;
         let started = start_services(&engine, gates, restored)?;
         let services = services.get_or_init(|| started);
         if let Some(open) = open {

@@ -13,6 +13,9 @@ use tokio::sync::Notify;
 
 use crate::resp::reply::ReplyBuf;
 
+/// The memory that an empty queue of messages keeps.
+const PUSHES_KEPT_BYTES_MAX: usize = 1 << 10;
+
 pub mod client_flag {
     pub const BLOCKED: u32 = 1 << 0;
     pub const MULTI: u32 = 1 << 1;
@@ -287,6 +290,8 @@ impl ClientFacts {
         let mut pushes = self.pushes.lock();
         out.raw(&pushes);
         pushes.clear();
+        // Many clients that were told much once must not keep the memory for ever.
+        pushes.shrink_to(PUSHES_KEPT_BYTES_MAX);
         self.has_pushes.store(false, Ordering::Release);
     }
 }

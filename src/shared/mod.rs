@@ -43,6 +43,9 @@ pub mod stats;
 /// Slow commands, and large ones.
 pub mod commandlog;
 
+/// How long there was too much in memory, and who goes on making room.
+pub mod eviction;
+
 /// What took long, by kind of event.
 pub mod spikes;
 
@@ -63,11 +66,12 @@ use parking_lot::Mutex;
 
 use crate::base::hash::KeyHasher;
 use crate::base::rng::Rng;
-use crate::config::{Config, Param};
+use crate::config::{Config, EvictionPolicy, Param};
 use crate::oplog::{History, Oplog, ReplId};
 use crate::store::entry::Entry;
 use crate::store::keyspace::{Keyspace, Tables};
 use crate::store::locked::Locked;
+use crate::store::usage::Lfu;
 
 /// Everything that a command can reach.
 pub struct Shared {
@@ -81,6 +85,7 @@ pub struct Shared {
     pub tracking: tracking::Tracking,
     pub stats: stats::Stats,
     pub commandlog: commandlog::CommandLog,
+    pub eviction: eviction::Eviction,
     pub spikes: spikes::Spikes,
     pub role: role::Role,
     pub own_expiries: own_expiries::OwnExpiries,
@@ -140,6 +145,7 @@ impl Shared {
             tracking: tracking::Tracking::new(hasher),
             stats: stats::Stats::new(size.gates, size.commands),
             commandlog: commandlog::CommandLog::default(),
+            eviction: eviction::Eviction::default(),
             spikes: spikes::Spikes::default(),
             role: role::Role::default(),
             own_expiries: own_expiries::OwnExpiries::default(),
@@ -167,22 +173,67 @@ impl Shared {
 }
 
 impl Shared {
+    /// What makes room when `maxmemory` is reached.
+    #[inline]
+    pub fn eviction_policy(&self) -> EvictionPolicy {
+        self.config.choice(Param::MaxMemoryPolicy)
+    }
+
+    /// How uses are counted, under a policy that does.
+    #[inline]
+    pub fn lfu(&self) -> Option<Lfu> {
+        let counted = |param| self.config.get_int(param).clamp(0, i64::from(u32::MAX)) as u32;
+        self.eviction_policy().is_lfu().then(|| Lfu {
+            log_factor: counted(Param::LfuLogFactor),
+            decay_minutes: counted(Param::LfuDecayTime),
+        })
+    }
+
+    /// The memory of the write log: what the backlog may take of it, and what is kept beyond
+    /// that for followers that lag behind. What they need of the log is all that they take
+    /// memory for.
+    pub fn log_bytes(&self) -> (u64, u64) {
+        let log = self.oplog.stats();
+        let size_bytes = log.backlog.map_or(0, |_| log.backlog_size_bytes);
+        let backlog = log.memory_bytes.min(size_bytes);
+        (backlog, log.memory_bytes - backlog)
+    }
+
+    /// How many bytes are on their way to be freed; `None` if whole databases are.
+    pub fn freed_soon(&self) -> Option<u64> {
+        let rare = &self.stats.rare;
+        match rare.lazyfree_pending_tables.load(Ordering::Relaxed) {
+            0 => Some(rare.lazyfree_pending_bytes.load(Ordering::Relaxed)),
+            _ => None,
+        }
+    }
+
     /// Hands what nobody can reach any more to the thread that frees it.
     pub fn free_elsewhere(&self, garbage: Garbage) {
-        let pending = &self.stats.rare.lazyfree_pending_objects;
-        pending.fetch_add(garbage.objects(), Ordering::Relaxed);
+        let rare = &self.stats.rare;
+        let (objects, [bytes, tables]) = (garbage.objects(), garbage.measures());
+        let pending = &rare.lazyfree_pending_objects;
+        pending.fetch_add(objects, Ordering::Relaxed);
+        let pending = &rare.lazyfree_pending_bytes;
+        pending.fetch_add(bytes, Ordering::Relaxed);
+        let pending = &rare.lazyfree_pending_tables;
+        pending.fetch_add(tables, Ordering::Relaxed);
         // If nobody takes it any more the server is ending, and it ends here.
         let _ = self.garbage.send(garbage);
     }
 
     /// Frees it, on that thread.
     pub fn free(&self, garbage: Garbage) {
-        let objects = garbage.objects();
+        let (objects, [bytes, tables]) = (garbage.objects(), garbage.measures());
         // A snapshot may still walk old tables: then it is the one that frees them.
         drop(garbage);
         let rare = &self.stats.rare;
         let pending = &rare.lazyfree_pending_objects;
         pending.fetch_sub(objects, Ordering::Relaxed);
+        let pending = &rare.lazyfree_pending_bytes;
+        pending.fetch_sub(bytes, Ordering::Relaxed);
+        let pending = &rare.lazyfree_pending_tables;
+        pending.fetch_sub(tables, Ordering::Relaxed);
         rare.lazyfreed_objects.fetch_add(objects, Ordering::Relaxed);
     }
 }
@@ -199,6 +250,17 @@ impl Garbage {
         match self {
             Garbage::Tables(tables) => tables.len(),
             Garbage::Entries(entries) => entries.len() as u64,
+        }
+    }
+
+    /// The bytes of values, and how many tables there are.
+    fn measures(&self) -> [u64; 2] {
+        match self {
+            Garbage::Tables(_) => [0, 1],
+            Garbage::Entries(entries) => {
+                let bytes: usize = entries.iter().map(Entry::heap_bytes).sum();
+                [bytes as u64, 0]
+            }
         }
     }
 }

@@ -84,6 +84,8 @@ pub struct Session {
     pub patterns: BTreeSet<Box<[u8]>>,
     pub shard_channels: BTreeSet<Box<[u8]>>,
     pub no_touch: bool,
+    /// More is in memory than may be, and nothing makes room for the group that runs.
+    pub is_out_of_memory: bool,
     /// In `import-mode` it sees keys whose time has come.
     pub import_source: bool,
     pub monitor: bool,
@@ -110,6 +112,7 @@ impl Session {
             patterns: BTreeSet::new(),
             shard_channels: BTreeSet::new(),
             no_touch: false,
+            is_out_of_memory: false,
             import_source: false,
             monitor: false,
             follower: Default::default(),

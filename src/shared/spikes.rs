@@ -17,15 +17,18 @@ pub enum Event {
     FastCommand,
     /// A tick's search for keys that are due.
     ExpireCycle,
+    /// Keys being deleted to make room.
+    EvictionCycle,
     /// The stop at which a snapshot begins, where Redis forks.
     Fork,
 }
 
 impl Event {
-    pub const ALL: [Event; 4] = [
+    pub const ALL: [Event; 5] = [
         Event::Command,
         Event::FastCommand,
         Event::ExpireCycle,
+        Event::EvictionCycle,
         Event::Fork,
     ];
 
@@ -34,6 +37,7 @@ impl Event {
             Event::Command => "command",
             Event::FastCommand => "fast-command",
             Event::ExpireCycle => "expire-cycle",
+            Event::EvictionCycle => "eviction-cycle",
             Event::Fork => "fork",
         }
     }

@@ -77,6 +77,8 @@ pub struct ThreadStats {
     pub hits: Counter,
     pub misses: Counter,
     pub expired: Counter,
+    /// To make room.
+    pub evicted: Counter,
     /// Fields of hashes.
     pub expired_fields: Counter,
     pub net_input_bytes: Counter,
@@ -109,6 +111,9 @@ pub struct RareStats {
     /// On the way to the thread that frees them.
     pub lazyfree_pending_objects: AtomicU64,
     pub lazyfreed_objects: AtomicU64,
+    /// Of values on that way; what whole tables take is not known.
+    pub lazyfree_pending_bytes: AtomicU64,
+    pub lazyfree_pending_tables: AtomicU64,
     pub acl_denied_auth: AtomicU64,
 }
 
@@ -243,6 +248,7 @@ impl ThreadStats {
             hits: Counter::default(),
             misses: Counter::default(),
             expired: Counter::default(),
+            evicted: Counter::default(),
             expired_fields: Counter::default(),
             net_input_bytes: Counter::default(),
             net_output_bytes: Counter::default(),
@@ -257,6 +263,7 @@ impl ThreadStats {
             &self.hits,
             &self.misses,
             &self.expired,
+            &self.evicted,
             &self.expired_fields,
             &self.net_input_bytes,
             &self.net_output_bytes,

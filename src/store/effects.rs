@@ -70,6 +70,8 @@ pub struct Effects {
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
+    /// To make room.
+    pub evicted: u64,
     /// Fields of hashes.
     pub expired_fields: u64,
     /// Whether any client tracks keys; while false no changed key is kept.

@@ -86,6 +86,8 @@ struct Tally {
     timed_hashes: AtomicI64,
     /// And of streams with consumer groups.
     grouped_streams: AtomicI64,
+    /// The same as `keys`, of those with an expiry.
+    volatile: AtomicI64,
 }
 
 impl Default for Tally {
@@ -95,6 +97,7 @@ impl Default for Tally {
             deadline_ms: AtomicI64::new(i64::MAX),
             timed_hashes: AtomicI64::new(0),
             grouped_streams: AtomicI64::new(0),
+            volatile: AtomicI64::new(0),
         }
     }
 }
@@ -234,6 +237,11 @@ impl Tables {
         self.sum(|tally| &tally.grouped_streams)
     }
 
+    /// The same, of keys that have an expiry.
+    pub fn volatile(&self) -> u64 {
+        self.sum(|tally| &tally.volatile)
+    }
+
     fn sum(&self, of: impl Fn(&Tally) -> &AtomicI64) -> u64 {
         let counts = self.tallies.iter().map(of);
         let sum: i64 = counts.map(|count| count.load(Ordering::Relaxed)).sum();
@@ -281,6 +289,12 @@ impl Tables {
         add(&self.tallies[gate].grouped_streams, change);
     }
 
+    /// The same, of keys that have an expiry.
+    #[inline]
+    pub(super) fn tally_volatile(&self, gate: usize, change: i64) {
+        add(&self.tallies[gate].volatile, change);
+    }
+
     /// Says that something expires at `at_ms`.
     #[inline]
     pub(super) fn lower_deadline(&self, gate: usize, at_ms: i64) {
@@ -300,6 +314,7 @@ impl Tables {
             add(&self.tallies[0].keys, tally.keys.into_inner());
             self.tally_timed(0, tally.timed_hashes.into_inner());
             self.tally_grouped(0, tally.grouped_streams.into_inner());
+            self.tally_volatile(0, tally.volatile.into_inner());
             self.lower_deadline(0, tally.deadline_ms.into_inner());
         }
         self.db_at_cut = [AtomicU32::new(db), AtomicU32::new(db)];

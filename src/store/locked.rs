@@ -14,7 +14,9 @@ use super::entry::Entry;
 use super::keyspace::{Database, Keyspace, ShardTable, Tables};
 use super::lock::{Contended, Owner, spin_until};
 use super::snapshot::OpenSnapshots;
+use super::usage::Lfu;
 use super::watch::Listeners;
+use crate::base::rng::Rng;
 use crate::table::Snapshots;
 
 /// So many keys are fetched side by side; a longer list is not fetched to its end.
@@ -39,6 +41,8 @@ pub struct Locker {
     shards: Vec<u16>,
     everything: bool,
     pub effects: Effects,
+    /// For the chance by which uses are counted.
+    pub(super) rng: Rng,
 }
 
 impl Locker {
@@ -51,6 +55,7 @@ impl Locker {
             shards: Vec::with_capacity(64),
             everything: false,
             effects: Effects::default(),
+            rng: Rng::from_entropy(),
         }
     }
 
@@ -74,6 +79,8 @@ pub struct Locked<'k> {
     pub expiry: Expiry,
     /// Whether reads mark entries as used (CLIENT NO-TOUCH turns it off).
     pub touch_access: bool,
+    /// How uses are counted, under a policy that does.
+    pub lfu: Option<Lfu>,
 }
 
 impl Keyspace {
@@ -88,14 +95,7 @@ impl Keyspace {
             Want::Everything => self.lock_gates(locker)?,
             Want::Shards(shards) => self.lock_set(locker, shards)?,
         }
-        let (expiry, touch_access) = (Expiry::Delete, true);
-        Ok(Locked {
-            keyspace: self,
-            locker,
-            now_ms: 0,
-            expiry,
-            touch_access,
-        })
+        Ok(Locked::new(self, locker))
     }
 
     /// As `try_lock`, for threads that may wait: never for workers.
@@ -106,14 +106,7 @@ impl Keyspace {
                 Want::Shards(shards) => self.lock_set(locker, shards),
             };
             if got.is_ok() {
-                let (expiry, touch_access) = (Expiry::Delete, true);
-                return Locked {
-                    keyspace: self,
-                    locker,
-                    now_ms: 0,
-                    expiry,
-                    touch_access,
-                };
+                return Locked::new(self, locker);
             }
             std::thread::yield_now();
         }
@@ -215,6 +208,21 @@ impl Keyspace {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         self.keyspace.unlock(self.locker);
+    }
+}
+
+impl<'k> Locked<'k> {
+    /// The locks are taken.
+    #[inline]
+    fn new(keyspace: &'k Keyspace, locker: &'k mut Locker) -> Locked<'k> {
+        Locked {
+            keyspace,
+            locker,
+            now_ms: 0,
+            expiry: Expiry::Delete,
+            touch_access: true,
+            lfu: None,
+        }
     }
 }
 

@@ -4,6 +4,9 @@
 /// One key with its value: a single allocation.
 pub mod entry;
 
+/// How much a key is used: the clock of last use, or the LFU counter.
+pub mod usage;
+
 /// Who waits for a key to hold something.
 pub mod waiters;
 
@@ -30,6 +33,9 @@ pub mod view;
 
 /// Fields of hashes that end before their keys.
 pub mod fields;
+
+/// Which keys go when memory is short.
+pub mod evict;
 
 /// Walking a snapshot.
 pub mod walker;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::effects::event;
 use super::entry::Entry;
 use super::keyspace::{Key, ShardTable, Tables};
-use super::locked::{Expiry, Held, Locked};
+use super::locked::{Expiry, Held, Locked, Writing};
+use super::usage::{self, COUNTER_NEW, Lfu};
 use super::waiters::{Ready, Waiter};
 use super::watch::{Listeners, Presence, WatchFlag};
 use crate::table::{SlotMut, SlotRef};
@@ -44,7 +45,7 @@ impl<'k> Locked<'k> {
     #[inline]
     pub fn read(&mut self, db: u32, key: Key) -> Option<SlotRef<'_, Entry>> {
         let entry = self.counted(db, key)?;
-        self.mark(entry);
+        self.mark(&entry);
         Some(entry)
     }
 
@@ -79,15 +80,47 @@ impl<'k> Locked<'k> {
     #[inline]
     pub fn find(&mut self, db: u32, key: Key) -> Option<SlotRef<'_, Entry>> {
         let entry = self.live(db, key)?;
-        self.mark(entry);
+        self.mark(&entry);
         Some(entry)
     }
 
     #[inline]
-    fn mark(&self, entry: SlotRef<Entry>) {
+    fn mark(&mut self, entry: &Entry) {
+        if !self.touch_access {
+            return;
+        }
+        if let Some(lfu) = self.lfu {
+            return self.count_use(lfu, entry);
+        }
         let clock = self.lru_clock();
-        if self.touch_access && entry.access() != clock {
+        if entry.access() != clock {
             entry.set_access(clock);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn count_use(&mut self, lfu: Lfu, entry: &Entry) {
+        let access = lfu.used(entry.access(), self.now_ms, &mut self.locker.rng);
+        entry.set_access(access);
+    }
+
+    /// The access bits of a key that is new.
+    #[inline]
+    pub fn access_of_new(&self) -> u32 {
+        match self.lfu {
+            None => self.lru_clock(),
+            Some(_) => Lfu::access(self.now_ms, COUNTER_NEW),
+        }
+    }
+
+    /// The access bits of a value that takes the place of one with `old`.
+    #[inline]
+    fn access_of_next(&mut self, old: u32) -> u32 {
+        match self.lfu {
+            None => self.lru_clock(),
+            Some(lfu) if self.touch_access => lfu.used(old, self.now_ms, &mut self.locker.rng),
+            Some(_) => old,
         }
     }
 
@@ -100,7 +133,7 @@ impl<'k> Locked<'k> {
     /// A key to be changed in place. The expiry must not be changed through it.
     #[inline]
     pub fn write(&mut self, db: u32, key: Key) -> Option<SlotMut<'_, Entry>> {
-        self.writable(db, key)
+        self.writable(db, key, true)
     }
 
     /// The same; if there is none, what `make` gives is put in as a new key.
@@ -111,24 +144,25 @@ impl<'k> Locked<'k> {
         key: Key,
         make: impl FnOnce() -> Entry,
     ) -> SlotMut<'_, Entry> {
-        if let Some(entry) = self.writable(db, key) {
+        if let Some(entry) = self.writable(db, key, true) {
             return entry;
         }
         let entry = make();
-        entry.set_access(self.lru_clock());
+        entry.set_access(self.access_of_new());
         self.insert_absent(db, key, entry);
         self.effects().event(event::NEW, "new", db, key.bytes);
-        self.writable(db, key).expect("it was put in just now")
+        // To put it in is no use of it.
+        self.writable(db, key, false)
+            .expect("it was put in just now")
     }
 
     #[inline]
-    fn writable<'t>(&mut self, db: u32, key: Key) -> Option<SlotMut<'t, Entry>>
+    fn writable<'t>(&mut self, db: u32, key: Key, is_use: bool) -> Option<SlotMut<'t, Entry>>
     where
         Self: 't,
     {
         let shard = self.shard(key);
         let keyspace = self.keyspace;
-        let clock = self.lru_clock();
         let Held { table, mut writing } = self.table(db, shard)?;
         let hasher = &keyspace.hasher;
         let entry = table
@@ -139,8 +173,8 @@ impl<'k> Locked<'k> {
             self.drop_if_due(db, key);
             return None;
         }
-        if self.touch_access {
-            entry.set_access(clock);
+        if is_use {
+            self.mark(&entry);
         }
         Some(entry)
     }
@@ -161,7 +195,7 @@ impl<'k> Locked<'k> {
     /// The 24-bit clock of last use, in seconds.
     #[inline]
     pub fn lru_clock(&self) -> u32 {
-        (self.now_ms / 1000) as u32 & 0xff_ffff
+        usage::lru_clock(self.now_ms)
     }
 
     /// Sets a string, whatever was there. What was there counts as changed only if it lives.
@@ -169,7 +203,6 @@ impl<'k> Locked<'k> {
     pub fn set_string(&mut self, db: u32, key: Key, value: &[u8], ttl: Ttl) {
         let shard = self.shard(key);
         let keyspace = self.keyspace;
-        let clock = self.lru_clock();
         let Held { table, mut writing } = self.table_or_new(db, shard);
         let hasher = &keyspace.hasher;
         let eq = |e: &Entry| e.has_key(key.bytes);
@@ -188,11 +221,12 @@ impl<'k> Locked<'k> {
                 Ttl::Keep => old,
                 Ttl::Set(at_ms) => at_ms,
             };
+            let access = self.access_of_next(entry.access());
             if entry.try_overwrite_string(value, new) {
-                entry.set_access(clock);
+                entry.set_access(access);
             } else {
                 let made = Entry::string(key.bytes, value, new);
-                made.set_access(clock);
+                made.set_access(access);
                 let replaced = entry.replace(made);
                 tally_out(writing.tables, self.locker.gate, &replaced);
                 self.locker.effects.discard(replaced);
@@ -201,8 +235,8 @@ impl<'k> Locked<'k> {
         });
         if let Some((old, new)) = overwritten {
             if old != new {
-                table.count_expiry(old, -1);
-                self.note_expiry(table, writing.tables, db, key, new);
+                self.count_expiry(table, &writing, old, -1);
+                self.note_expiry(table, &writing, db, key, new);
             }
         } else {
             let at_ms = match ttl {
@@ -216,7 +250,7 @@ impl<'k> Locked<'k> {
 
     fn insert_string(&mut self, db: u32, key: Key, value: &[u8], expire_at_ms: Option<i64>) {
         let entry = Entry::string(key.bytes, value, expire_at_ms);
-        entry.set_access(self.lru_clock());
+        entry.set_access(self.access_of_new());
         self.insert_absent(db, key, entry);
         self.locker.effects.event(event::NEW, "new", db, key.bytes);
     }
@@ -224,12 +258,12 @@ impl<'k> Locked<'k> {
     /// Puts an entry in, whatever was there.
     pub fn put(&mut self, db: u32, key: Key, entry: Entry) {
         if let Some(old) = self.remove_silently(db, key) {
+            entry.set_access(self.access_of_next(old.access()));
             self.locker.effects.discard(old);
         } else {
+            entry.set_access(self.access_of_new());
             self.locker.effects.event(event::NEW, "new", db, key.bytes);
         }
-        let clock = self.lru_clock();
-        entry.set_access(clock);
         self.insert_absent(db, key, entry);
         self.touch(db, key);
     }
@@ -260,7 +294,7 @@ impl<'k> Locked<'k> {
         table
             .table
             .insert_new(key.hash, entry, &keyspace.hasher, &mut writing);
-        self.note_expiry(table, writing.tables, db, key, expire_at_ms);
+        self.note_expiry(table, &writing, db, key, expire_at_ms);
         if first_field_ms.is_some() {
             self.note_fields(db, key, None, first_field_ms);
         }
@@ -282,7 +316,7 @@ impl<'k> Locked<'k> {
         let entry = table
             .table
             .remove(key.hash, &keyspace.hasher, &mut writing, eq)?;
-        table.count_expiry(entry.expire_at_ms(), -1);
+        self.count_expiry(table, &writing, entry.expire_at_ms(), -1);
         writing.tables.tally(self.locker.gate, -1);
         tally_out(writing.tables, self.locker.gate, &entry);
         Some(entry)
@@ -308,8 +342,8 @@ impl<'k> Locked<'k> {
         let old = entry.expire_at_ms();
         entry.update(|entry| entry.set_expire(expire_at_ms));
         drop(entry);
-        table.count_expiry(old, -1);
-        self.note_expiry(table, writing.tables, db, key, expire_at_ms);
+        self.count_expiry(table, &writing, old, -1);
+        self.note_expiry(table, &writing, db, key, expire_at_ms);
         self.touch(db, key);
         true
     }
@@ -322,7 +356,7 @@ impl<'k> Locked<'k> {
     }
 
     #[inline]
-    fn touch_listeners(&mut self, db: u32, key: Key) {
+    pub(super) fn touch_listeners(&mut self, db: u32, key: Key) {
         if self.listeners(self.shard(key)).is_some() {
             self.tell_listeners(db, key);
         }
@@ -465,18 +499,33 @@ impl<'k> Locked<'k> {
         self.touch_listeners(db, key);
     }
 
+    /// Counts an expiry in (`sign` 1) or out (-1).
+    #[inline]
+    fn count_expiry(
+        &self,
+        table: &mut ShardTable,
+        writing: &Writing,
+        expire_at_ms: Option<i64>,
+        sign: i64,
+    ) {
+        if expire_at_ms.is_some() {
+            table.count_expiry(expire_at_ms, sign);
+            writing.tables.tally_volatile(self.locker.gate, sign);
+        }
+    }
+
     #[inline]
     fn note_expiry(
         &mut self,
         table: &mut ShardTable,
-        tables: &Tables,
+        writing: &Writing,
         db: u32,
         key: Key,
         expire_at_ms: Option<i64>,
     ) {
         if let Some(at_ms) = expire_at_ms {
-            table.count_expiry(expire_at_ms, 1);
-            tables.lower_deadline(self.locker.gate, at_ms);
+            self.count_expiry(table, writing, expire_at_ms, 1);
+            writing.tables.lower_deadline(self.locker.gate, at_ms);
             table.table.lower_deadline(key.hash, at_ms);
             let effects = &mut self.locker.effects;
             if effects.owns_expiries {

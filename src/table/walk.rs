@@ -108,6 +108,20 @@ impl<S: Slot> Table<S> {
         None
     }
 
+    /// Visits the whole segment that holds `order` (some 400 slots); returns the next
+    /// segment's first order, `None` at the end.
+    pub fn for_segment(&self, order: u64, mut visit: impl FnMut(&S)) -> Option<u64> {
+        if !self.has_segments() || order >> ORDER_BITS != 0 {
+            return None;
+        }
+        let link = self.link_of_order(order);
+        // SAFETY: the pointers of a table are live slots, borrowed with the table.
+        let borrowed = |pointer| visit(unsafe { S::borrow_raw(&pointer) });
+        link.segment().for_each(borrowed);
+        let next = link.first_order(order) + link.span();
+        (next >> ORDER_BITS == 0).then_some(next)
+    }
+
     /// Visits the whole segment that holds `order` (some 400 slots) and makes the least that
     /// `visit` returns its deadline; returns the next segment's first order.
     ///

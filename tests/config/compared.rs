@@ -8,8 +8,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 /// What takes other values here than there: the error texts list the values.
-const OTHER_VALUES: [Param; 3] = [
-    Param::MaxMemoryPolicy,
+const OTHER_VALUES: [Param; 2] = [
     Param::ReplDisklessLoad,
     Param::SlotMigrationMaxFailoverReplBytes,
 ];

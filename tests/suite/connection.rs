@@ -156,3 +156,21 @@ fn check_line(monitor: &mut Client, expect: &str) {
         "expected {expect}\n  got {rest}"
     );
 }
+
+/// A request has to wait when the beginning of the next one has come already: that one is read
+/// anew afterwards, from where it begins.
+#[test]
+fn what_is_behind_a_request_that_waits_is_not_torn() {
+    let server = Server::start(&[]);
+    let (mut client, mut other) = (server.client(), server.client());
+    check(&mut other, "CLIENT PAUSE 100000 WRITE", "+OK");
+    client
+        .send(b"*3\r\n$3\r\nSET\r\n$10\r\naaaaaaaaaa\r\n$1\r\n1\r\n*2\r\n$3\r\nGET\r\n$10\r\naaaa");
+    wait_until(Duration::from_secs(20), "it waits", || {
+        other.info("clients")["blocked_clients"] == "1"
+    });
+    check(&mut other, "CLIENT UNPAUSE", "+OK");
+    assert_eq!(client.recv().to_string(), "+OK");
+    client.send(b"aaaaaa\r\n");
+    assert_eq!(client.recv().to_string(), "\"1\"");
+}

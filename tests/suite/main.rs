@@ -23,6 +23,8 @@ mod transaction;
 
 mod expiry;
 
+mod eviction;
+
 mod replication;
 
 mod failover;

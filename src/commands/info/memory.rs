@@ -38,7 +38,7 @@ impl Figures {
         let rare = &shared.stats.rare;
         let used = allocator::used_bytes() as u64;
         let peak = &rare.peak_memory_bytes;
-        let (log, followers) = log_bytes(shared);
+        let (log, followers) = shared.log_bytes();
         let databases = 0..shared.keyspace.database_count() as u32;
         let tables = databases
             .map(|db| (db, store.table_bytes(db) as u64))
@@ -107,11 +107,12 @@ pub fn memory(report: &mut Report) {
         "maxmemory",
         report.shared.config.get_bytes(Param::MaxMemory),
     );
-    report.line("maxmemory_policy", "noeviction");
+    let policy = report.shared.eviction_policy();
+    report.line("maxmemory_policy", policy.name());
     let ratio = figures.fragmentation();
     report.line("mem_fragmentation_ratio", format!("{ratio:.2}"));
     report.line("mem_fragmentation_bytes", figures.fragmentation_bytes());
-    report.line("mem_not_counted_for_evict", 0);
+    report.line("mem_not_counted_for_evict", figures.followers);
     report.line("mem_replication_backlog", figures.log);
     report.line(
         "mem_total_replication_buffers",
@@ -127,15 +128,6 @@ pub fn memory(report: &mut Report) {
     let rare = &report.shared.stats.rare;
     report.counter("lazyfree_pending_objects", &rare.lazyfree_pending_objects);
     report.counter("lazyfreed_objects", &rare.lazyfreed_objects);
-}
-
-/// The memory of the write log: what the backlog may take of it, and what is kept beyond that
-/// for followers that lag behind. What they need of the log is all that they take memory for.
-fn log_bytes(shared: &Shared) -> (u64, u64) {
-    let log = shared.oplog.stats();
-    let size_bytes = log.backlog.map_or(0, |_| log.backlog_size_bytes);
-    let backlog = log.memory_bytes.min(size_bytes);
-    (backlog, log.memory_bytes - backlog)
 }
 
 /// What the connections of clients have buffered.

@@ -24,7 +24,8 @@ impl<'a, 'k> Report<'a, 'k> {
             registry: cx.registry,
             store: cx.store,
             now_ms: cx.store.now_ms,
-            text: String::with_capacity(4096),
+            // It is a part of the memory that it is about to tell.
+            text: String::with_capacity(2048),
         }
     }
 

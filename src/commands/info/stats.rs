@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::report::Report;
+use crate::base::clock;
 use crate::shared::latency::Spread;
 
 pub fn stats(report: &mut Report) {
@@ -71,11 +72,12 @@ fn keys(report: &mut Report) {
     report.line("expired_keys", stats.sum(|t| &t.expired));
     let expire_cycle_us = stats.rare.expire_cycle_us.load(Ordering::Relaxed);
     report.line("expire_cycle_cpu_milliseconds", expire_cycle_us / 1000);
-    report.line("evicted_keys", 0);
+    report.line("evicted_keys", stats.sum(|t| &t.evicted));
     report.line("evicted_clients", 0);
     report.line("evicted_scripts", 0);
-    report.line("total_eviction_exceeded_time", 0);
-    report.line("current_eviction_exceeded_time", 0);
+    let (exceeded_us, current_us) = shared.eviction.exceeded_us(clock::unix_us());
+    report.line("total_eviction_exceeded_time", exceeded_us / 1000);
+    report.line("current_eviction_exceeded_time", current_us / 1000);
     report.line("keyspace_hits", stats.sum(|t| &t.hits));
     report.line("keyspace_misses", stats.sum(|t| &t.misses));
     report.line("pubsub_channels", shared.pubsub.channel_count());

@@ -79,6 +79,8 @@ fn flush_databases(cx: &mut Cx, args: &Args, databases: std::ops::Range<u32>) {
         removed += cx.store.len(db);
         if let Some(tables) = cx.store.flush(db) {
             cx.shared.free_elsewhere(Garbage::Tables(tables));
+            // What an empty database in use takes is taken at once, not with its first key.
+            cx.store.prepare(db, 0, 0);
         }
     }
     cx.dirty(removed);

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use super::object::access_of_idle;
 use crate::base::number::{digits, parse_i64};
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
@@ -13,6 +12,7 @@ use crate::rdb::dump;
 use crate::rdb::encode::Encoder;
 use crate::store::effects::event;
 use crate::store::entry::Entry;
+use crate::store::usage::access_of_arrival;
 
 /// Redis tries to compress strings longer than this.
 const COMPRESSED_BYTES_MIN: usize = 21;
@@ -42,6 +42,8 @@ struct RestoreOptions {
     replace: bool,
     is_absolute: bool,
     idle_seconds: Option<i64>,
+    /// Of an LFU policy.
+    counter: Option<u8>,
 }
 
 pub fn restore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
@@ -76,8 +78,13 @@ pub fn restore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         return Ok(Outcome::Done);
     }
     let entry = Entry::with_value(key.bytes, value, expire_at_ms);
-    let idle_seconds = options.idle_seconds.unwrap_or(0);
-    entry.set_access(access_of_idle(cx.store.lru_clock(), idle_seconds));
+    let (idle_seconds, counter) = (options.idle_seconds, options.counter);
+    entry.set_access(access_of_arrival(
+        cx.store.lfu,
+        cx.now_ms(),
+        idle_seconds,
+        counter,
+    ));
     cx.store.put_new(db, key, entry);
     if let (Some(at_ms), false) = (expire_at_ms, options.is_absolute) {
         log_with_absolute(cx, &args, at_ms);
@@ -92,15 +99,15 @@ fn restore_options(mut args: Args) -> Result<RestoreOptions, CmdError> {
         replace: false,
         is_absolute: false,
         idle_seconds: None,
+        counter: None,
     };
-    let mut frequency = None;
     while !args.is_empty() {
         let has_value = args.left() >= 2;
         if args.take("replace") {
             options.replace = true;
         } else if args.take("absttl") {
             options.is_absolute = true;
-        } else if has_value && frequency.is_none() && args.take("idletime") {
+        } else if has_value && options.counter.is_none() && args.take("idletime") {
             let seconds = args.i64();
             args.check()?;
             if seconds < 0 {
@@ -108,15 +115,11 @@ fn restore_options(mut args: Args) -> Result<RestoreOptions, CmdError> {
             }
             options.idle_seconds = Some(seconds);
         } else if has_value && options.idle_seconds.is_none() && args.take("freq") {
-            // There is no LFU policy yet that would want it.
             let counter = args.i64();
             args.check()?;
-            if !(0..=255).contains(&counter) {
-                return Err(CmdError::text(
-                    "ERR Invalid FREQ value, must be >= 0 and <= 255",
-                ));
-            }
-            frequency = Some(counter);
+            let counter = u8::try_from(counter)
+                .map_err(|_| CmdError::text("ERR Invalid FREQ value, must be >= 0 and <= 255"))?;
+            options.counter = Some(counter);
         } else {
             return Err(CmdError::Syntax);
         }

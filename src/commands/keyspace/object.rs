@@ -5,8 +5,10 @@ use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::help;
+use crate::config::Param;
 use crate::store::entry::Entry;
 use crate::store::keyspace::Key;
+use crate::store::usage;
 use crate::table::SlotRef;
 use crate::types::Encoding;
 
@@ -16,8 +18,6 @@ const SHARED: i64 = i32::MAX as i64;
 const SHARED_INTEGERS: i64 = 10_000;
 /// What a key takes in its table, at the fill that tables have on average.
 const TABLE_BYTES_PER_KEY: usize = 9;
-/// The clock of last use turns over here.
-const ACCESS_CLOCK_MASK: u32 = 0xff_ffff;
 
 /// Counted as a read, but neither marked as used nor announced as a miss.
 fn ask<'a>(cx: &'a mut Cx, key: Key) -> Option<SlotRef<'a, Entry>> {
@@ -37,44 +37,51 @@ pub fn encoding(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     Ok(Outcome::Done)
 }
 
+/// Behind the errors of both: the bits of a key are no use to the other kind of policy.
+const WHEN_SWITCHED: &str = "Please note that when switching between policies at runtime LRU and \
+                             LFU data will take some time to adjust.";
+
 pub fn frequency(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
-    if ask(cx, args.key()).is_some() {
-        return Err(CmdError::text(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
-             note that when switching between policies at runtime LRU and LFU data will take \
-             some time to adjust.",
-        ));
-    }
-    cx.reply.null();
+    let Some(access) = ask(cx, args.key()).map(|entry| entry.access()) else {
+        cx.reply.null();
+        return Ok(Outcome::Done);
+    };
+    let Some(lfu) = cx.shared.lfu() else {
+        return Err(CmdError::err(format!(
+            "An LFU maxmemory policy is not selected, access frequency not tracked. \
+             {WHEN_SWITCHED}"
+        )));
+    };
+    let counter = lfu.counter(access, cx.now_ms());
+    cx.reply.integer(counter.into());
     Ok(Outcome::Done)
 }
 
 pub fn idle_time(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
-    let access = ask(cx, args.key()).map(|entry| entry.access());
-    let clock = cx.store.lru_clock();
-    match access {
-        Some(access) => {
-            let idle = clock.wrapping_sub(access) & ACCESS_CLOCK_MASK;
-            cx.reply.integer(i64::from(idle));
-        }
-        None => cx.reply.null(),
+    let Some(access) = ask(cx, args.key()).map(|entry| entry.access()) else {
+        cx.reply.null();
+        return Ok(Outcome::Done);
+    };
+    if cx.shared.eviction_policy().is_lfu() {
+        return Err(CmdError::err(format!(
+            "An LFU maxmemory policy is selected, idle time not tracked. {WHEN_SWITCHED}"
+        )));
     }
+    let idle = usage::idle_seconds(cx.store.lru_clock(), access);
+    cx.reply.integer(idle.into());
     Ok(Outcome::Done)
 }
 
-/// The value of `access` for a key that was last used so long ago.
-pub fn access_of_idle(clock: u32, idle_seconds: i64) -> u32 {
-    // What the clock cannot express is as old as it can express.
-    let idle = idle_seconds.clamp(0, i64::from(ACCESS_CLOCK_MASK)) as u32;
-    clock.wrapping_sub(idle) & ACCESS_CLOCK_MASK
-}
-
-/// Nothing is shared here, but small integers are reported as Redis does.
+/// Nothing is shared here, but small integers are reported as Redis does: it shares none that
+/// have to know when or how often they were used.
 pub fn reference_count(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+    let policy = cx.shared.eviction_policy();
+    let has_limit = cx.shared.config.get_bytes(Param::MaxMemory) > 0;
+    let shares = !(has_limit && (policy.is_lru() || policy.is_lfu()));
     let shared = ask(cx, args.key()).map(|entry| {
         let number = entry.string_bytes().and_then(parse_i64);
         let is_small = number.is_some_and(|n| (0..SHARED_INTEGERS).contains(&n));
-        entry.encoding() == Encoding::Int && is_small
+        shares && entry.encoding() == Encoding::Int && is_small
     });
     match shared {
         Some(true) => cx.reply.integer(SHARED),
@@ -121,7 +128,6 @@ pub fn object_help(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::commands::testing::TestServer;
 
     #[test]
@@ -158,12 +164,5 @@ mod tests {
         server.check("MEMORY USAGE a WHOLE 1", "-ERR syntax error");
         let no_integer = "-ERR value is not an integer or out of range";
         server.check("MEMORY USAGE a SAMPLES x", no_integer);
-    }
-
-    #[test]
-    fn the_clock_of_last_use_turns_over() {
-        assert_eq!(access_of_idle(100, 30), 70);
-        assert_eq!(access_of_idle(10, 11), ACCESS_CLOCK_MASK);
-        assert_eq!(access_of_idle(10, i64::MAX), 11);
     }
 }

@@ -80,7 +80,7 @@ pub fn copy(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         cx.reply.integer(0);
         return Ok(Outcome::Done);
     };
-    copied.set_access(cx.store.lru_clock());
+    copied.set_access(cx.store.access_of_new());
     cx.store.put_new(to_db, to, copied);
     let effects = cx.store.effects();
     effects.event(event::GENERIC, "copy_to", to_db, to.bytes);

@@ -10,6 +10,7 @@ use crate::rdb::decode::{Entry, Value};
 use crate::shared::{Garbage, Shared};
 use crate::store::keyspace::{Keyspace, Tables};
 use crate::store::locked::{Expiry, Locked, Locker};
+use crate::store::usage::{Lfu, access_of_arrival};
 
 /// Where in which history the file was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,15 +134,15 @@ impl Loaded {
 
     /// What a builder needs to know of an entry besides key and value.
     #[inline]
-    pub(super) fn facts(&self, entry: &Entry, db: u32, now_ms: i64) -> Facts {
-        let idle_secs = entry.lru_idle_secs.unwrap_or(0);
-        let used_s = (now_ms / 1000).saturating_sub_unsigned(idle_secs);
+    pub(super) fn facts(&self, entry: &Entry, db: u32, now_ms: i64, lfu: Option<Lfu>) -> Facts {
+        let idle_secs = entry.lru_idle_secs;
+        let idle_secs = idle_secs.map(|secs| i64::try_from(secs).unwrap_or(i64::MAX));
         Facts {
             hash: self.keyspace.hasher.hash(entry.key),
             offset: entry.value_offset,
             expire_at_ms: entry.expire_at_ms,
             db,
-            access: used_s.max(0) as u32 & 0xff_ffff,
+            access: access_of_arrival(lfu, now_ms, idle_secs, entry.lfu_freq),
             form: match entry.value {
                 Value::String(_) => None,
                 Value::Framed { type_byte, dialect } => Some(Form { type_byte, dialect }),

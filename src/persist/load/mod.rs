@@ -40,6 +40,7 @@ use crate::rdb::decode::{DecodeError, Decoder, Entry, Options, Step, Value};
 use crate::rdb::value;
 use crate::shared::Shared;
 use crate::store::keyspace::Keyspace;
+use crate::store::usage::Lfu;
 use crate::types::Limits;
 
 /// How a load is done.
@@ -83,6 +84,8 @@ pub struct Load {
     loaded: Loaded,
     now_ms: i64,
     pace: Pace,
+    /// How uses are counted here.
+    lfu: Option<Lfu>,
     /// The database that the file has selected.
     db: u32,
     /// For so many more keys tables may be prepared before they have come.
@@ -156,6 +159,7 @@ impl Load {
             loaded,
             now_ms: clock::unix_ms(),
             pace: Pace::default(),
+            lfu: shared.lfu(),
             db: 0,
             believed_keys,
             huge_pages: true,
@@ -289,7 +293,7 @@ impl Load {
                     } else {
                         self.loaded.keys_loaded += 1;
                         if let Some(builders) = &mut self.builders {
-                            let facts = self.loaded.facts(&entry, db, self.now_ms);
+                            let facts = self.loaded.facts(&entry, db, self.now_ms, self.lfu);
                             builders.put(facts, entry.key, value)?;
                         } else {
                             check_value(&entry)?;

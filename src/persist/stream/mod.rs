@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::gather::{Gatherer, Gifts};
+use super::gather::{Gatherer, Gifts, Usage};
 use super::pace::{Pace, Rest};
 use super::spill::{GIFTS_BYTES_MAX, SpillQueue};
 use crate::base::hash::Crc64;
@@ -138,8 +138,9 @@ impl SnapshotStream {
         at_cut: impl FnOnce(&CutFacts) -> T,
     ) -> Option<(SnapshotStream, T)> {
         let compression = shared.config.get_bool(Param::RdbCompression);
-        let mut own = Gatherer::new(compression);
-        let gifts = Arc::new(Gifts::new(compression));
+        let usage = Usage::of(shared, clock::unix_ms());
+        let mut own = Gatherer::new(compression, usage);
+        let gifts = Arc::new(Gifts::new(compression, usage));
         let mut locked = shared.keyspace.lock_everything(locker);
         let started = Instant::now();
         let version = version(Needs::of(&locked, shared.keyspace.database_count()))?;
