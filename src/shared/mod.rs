@@ -58,7 +58,7 @@ pub mod own_expiries;
 /// Saves and loads: what runs and how the last one ended.
 pub mod jobs;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 
@@ -210,31 +210,34 @@ impl Shared {
 
     /// Hands what nobody can reach any more to the thread that frees it.
     pub fn free_elsewhere(&self, garbage: Garbage) {
-        let rare = &self.stats.rare;
-        let (objects, [bytes, tables]) = (garbage.objects(), garbage.measures());
-        let pending = &rare.lazyfree_pending_objects;
-        pending.fetch_add(objects, Ordering::Relaxed);
-        let pending = &rare.lazyfree_pending_bytes;
-        pending.fetch_add(bytes, Ordering::Relaxed);
-        let pending = &rare.lazyfree_pending_tables;
-        pending.fetch_add(tables, Ordering::Relaxed);
+        for (pending, more) in self.pending().into_iter().zip(garbage.measures()) {
+            pending.fetch_add(more, Ordering::Relaxed);
+        }
         // If nobody takes it any more the server is ending, and it ends here.
         let _ = self.garbage.send(garbage);
     }
 
     /// Frees it, on that thread.
     pub fn free(&self, garbage: Garbage) {
-        let (objects, [bytes, tables]) = (garbage.objects(), garbage.measures());
+        let measures = garbage.measures();
         // A snapshot may still walk old tables: then it is the one that frees them.
         drop(garbage);
+        for (pending, less) in self.pending().into_iter().zip(measures) {
+            pending.fetch_sub(less, Ordering::Relaxed);
+        }
+        let [objects, ..] = measures;
+        let freed = &self.stats.rare.lazyfreed_objects;
+        freed.fetch_add(objects, Ordering::Relaxed);
+    }
+
+    /// What is on its way to be freed, in the measures of `Garbage`.
+    fn pending(&self) -> [&AtomicU64; 3] {
         let rare = &self.stats.rare;
-        let pending = &rare.lazyfree_pending_objects;
-        pending.fetch_sub(objects, Ordering::Relaxed);
-        let pending = &rare.lazyfree_pending_bytes;
-        pending.fetch_sub(bytes, Ordering::Relaxed);
-        let pending = &rare.lazyfree_pending_tables;
-        pending.fetch_sub(tables, Ordering::Relaxed);
-        rare.lazyfreed_objects.fetch_add(objects, Ordering::Relaxed);
+        [
+            &rare.lazyfree_pending_objects,
+            &rare.lazyfree_pending_bytes,
+            &rare.lazyfree_pending_tables,
+        ]
     }
 }
 
@@ -245,21 +248,13 @@ pub enum Garbage {
 }
 
 impl Garbage {
-    /// How many keys' values it is made of.
-    fn objects(&self) -> u64 {
+    /// How many keys' values it is made of; the bytes of single ones; how many tables.
+    fn measures(&self) -> [u64; 3] {
         match self {
-            Garbage::Tables(tables) => tables.len(),
-            Garbage::Entries(entries) => entries.len() as u64,
-        }
-    }
-
-    /// The bytes of values, and how many tables there are.
-    fn measures(&self) -> [u64; 2] {
-        match self {
-            Garbage::Tables(_) => [0, 1],
+            Garbage::Tables(tables) => [tables.len(), 0, 1],
             Garbage::Entries(entries) => {
                 let bytes: usize = entries.iter().map(Entry::heap_bytes).sum();
-                [bytes as u64, 0]
+                [entries.len() as u64, bytes as u64, 0]
             }
         }
     }
