@@ -2,10 +2,14 @@
 
 use super::peer::{self, Peer};
 use super::support::{get, load, set, try_load};
+use crate::oracle::{self, REDIS, REDIS_8, VALKEY};
 use lockstep::config::{Force, Kind, Param};
 use std::collections::HashSet;
 use std::path::Path;
 use tempfile::TempDir;
+
+/// Nothing is kept from being set.
+const PROTECTED: &[&str] = &["--enable-protected-configs", "yes"];
 
 /// What takes other values here than there: the error texts list the values.
 const OTHER_VALUES: [Param; 2] = [
@@ -17,12 +21,12 @@ const OTHER_VALUES: [Param; 2] = [
 const OWN: [Param; 1] = [Param::ReplicaAcceptEmptyLeader];
 
 /// What depends on the machine, or on how the peer was started.
-const NOT_COMPARED: [&str; 3] = ["port", "io-threads", "dir"];
+const NOT_COMPARED: [&str; 4] = ["port", "unixsocket", "io-threads", "dir"];
 
 /// Names, defaults and bounds of the directives that `peer` knows are compared with its own
 /// and taken out of `names`.
 fn compare(peer: &mut Peer, names: &mut Vec<(Param, &str)>) {
-    let ours = load(&["--enable-protected-configs", "yes"]);
+    let ours = load(PROTECTED);
     let version = peer.call(&["INFO", "server"]).concat();
     let seven = version.contains("redis_version:7.0");
     let mut wrong = Vec::new();
@@ -51,23 +55,18 @@ fn compare(peer: &mut Peer, names: &mut Vec<(Param, &str)>) {
 
 #[test]
 fn names_defaults_and_bounds_are_the_peers() {
-    if !peer::is_there() {
+    let Some(mut peer) = Peer::start(REDIS, PROTECTED) else {
         return;
-    }
+    };
     let mut names: Vec<(Param, &str)> = Param::ALL
         .iter()
         .filter(|param| !OWN.contains(param))
         .flat_map(|&param| param.spec().names().map(move |name| (param, name)))
         .collect();
-    let dir = TempDir::new().unwrap();
-    let mut peer = Peer::start(dir.path(), &["--enable-protected-configs", "yes"]);
     compare(&mut peer, &mut names);
     // What Redis 7 does not know came with Redis 8 or Valkey.
-    for (variable, name) in [
-        ("PEER_REDIS_8", "redis-server-8"),
-        ("PEER_VALKEY", "valkey-server"),
-    ] {
-        match Peer::cached(dir.path(), variable, name) {
+    for make in [REDIS_8, VALKEY] {
+        match Peer::start(make, &[]) {
             Some(mut peer) => compare(&mut peer, &mut names),
             None => return,
         }
@@ -151,12 +150,10 @@ const CHANGES: &[&[&str]] = &[
 
 #[test]
 fn get_and_set_are_the_peers() {
-    if !peer::is_there() {
+    let Some(mut peer) = Peer::start(REDIS, PROTECTED) else {
         return;
-    }
-    let dir = TempDir::new().unwrap();
-    let mut peer = Peer::start(dir.path(), &["--enable-protected-configs", "yes"]);
-    let ours = load(&["--enable-protected-configs", "yes"]);
+    };
+    let ours = load(PROTECTED);
     for case in CHANGES {
         let command: Vec<&str> = ["CONFIG", "SET"].iter().chain(*case).copied().collect();
         assert_eq!(set(&ours, case), peer.call(&command).concat(), "{case:?}");
@@ -193,12 +190,12 @@ fn get_and_set_are_the_peers() {
 
 #[test]
 fn complaints_at_start_are_the_peers() {
-    if !peer::is_there() {
+    let Some(program) = REDIS.find() else {
         return;
-    }
+    };
     let dir = TempDir::new().unwrap();
     let check = |args: &[&str], stdin: &str| {
-        let theirs = peer::complaint(dir.path(), args, stdin);
+        let theirs = peer::complaint(&program, dir.path(), args, stdin);
         let ours = match try_load(args, stdin) {
             Ok(_) => "it started".into(),
             Err(error) => format!("{error}\n"),
@@ -264,9 +261,6 @@ fn complaints_at_start_are_the_peers() {
 
 #[test]
 fn rewritten_files_are_the_peers() {
-    if !peer::is_there() {
-        return;
-    }
     let text = "# first\n\n\nport 7000\nport 7001\nsave 1 2\nsave 3 4\nhz 20\nloglevel notice\n\
                 slaveof 127.0.0.1 1\nslave-priority 5\nclient-output-buffer-limit normal 1mb 0 0\n\
                 requirepass \"\"\nunixsocketperm 700\nrepl-backlog-size 2048\n# last\n";
@@ -295,10 +289,12 @@ fn rewritten_files_are_the_peers() {
     };
 
     let their_args = args(&theirs);
-    let mut peer = Peer::start(dir.path(), &their_args.each_ref().map(String::as_str));
-    let config = load(&args(&ours).each_ref().map(String::as_str));
-    let port = peer.call(&["CONFIG", "GET", "port"])[1].clone();
-    assert_eq!(set(&config, &["port", &port]), "OK");
+    let Some(mut peer) = Peer::start(REDIS, &their_args.each_ref().map(String::as_str)) else {
+        return;
+    };
+    let listening = oracle::listening_in(peer.folder.path());
+    let our_args = [&args(&ours)[..], &listening[..]].concat();
+    let config = load(&our_args.iter().map(String::as_str).collect::<Vec<_>>());
     for change in changes {
         let command: Vec<&str> = ["CONFIG", "SET"].iter().chain(*change).copied().collect();
         assert_eq!(peer.call(&command), ["OK"], "{change:?}");

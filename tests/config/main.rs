@@ -1,6 +1,9 @@
 //! The configuration as a whole: files, command line, GET, SET and REWRITE, most of it
 //! side by side with a real redis-server.
 
+#[path = "../oracle/mod.rs"]
+mod oracle;
+
 mod support;
 
 mod peer;

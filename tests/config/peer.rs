@@ -1,45 +1,24 @@
-//! A real redis-server to compare with: `PEER_SERVER`, or the one in the path.
+//! A real server to compare with, asked over a connection.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
+use crate::oracle::{Make, Oracle};
+
 pub struct Peer {
-    child: Child,
-    stream: BufReader<TcpStream>,
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // Fails only if it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn program() -> std::ffi::OsString {
-    std::env::var_os("PEER_SERVER").unwrap_or("redis-server".into())
-}
-
-/// Whether there is a peer at all. Where CI runs, its absence is a failure.
-pub fn is_there() -> bool {
-    let found = Command::new(program()).arg("--version").output().is_ok();
-    assert!(
-        found || std::env::var_os("CI").is_none(),
-        "no redis-server to compare with"
-    );
-    if !found {
-        eprintln!("skipped: no redis-server to compare with");
-    }
-    found
+    stream: BufReader<UnixStream>,
+    _server: Oracle,
+    pub folder: TempDir,
 }
 
 /// What a peer that does not start prints to its standard error.
-pub fn complaint(dir: &Path, args: &[&str], stdin: &str) -> String {
-    let mut child = Command::new(program())
+pub fn complaint(program: &Path, dir: &Path, args: &[&str], stdin: &str) -> String {
+    let mut child = Command::new(program)
         .args(args)
         .current_dir(dir)
         .stdin(Stdio::piped())
@@ -53,7 +32,7 @@ pub fn complaint(dir: &Path, args: &[&str], stdin: &str) -> String {
         .unwrap()
         .write_all(stdin.as_bytes())
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             child.kill().unwrap();
@@ -68,43 +47,16 @@ pub fn complaint(dir: &Path, args: &[&str], stdin: &str) -> String {
 }
 
 impl Peer {
-    pub fn start(dir: &Path, args: &[&str]) -> Peer {
-        Peer::start_program(&program(), dir, args)
-    }
-
-    /// Another peer: the one that this variable names, or this file in the user's cache of
-    /// peers. `None`, after a word about it, where there is none.
-    pub fn cached(dir: &Path, variable: &str, name: &str) -> Option<Peer> {
-        let named = std::env::var_os(variable).map(PathBuf::from);
-        let cached = || Some(std::env::home_dir()?.join(".cache/peers/bin").join(name));
-        let found = named.or_else(cached).filter(|program| program.exists());
-        if found.is_none() {
-            eprintln!("skipped: {variable} names no server");
-        }
-        found.map(|program| Peer::start_program(program.as_os_str(), dir, &[]))
-    }
-
-    fn start_program(program: &OsStr, dir: &Path, args: &[&str]) -> Peer {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
-        let child = Command::new(program)
-            .args(args)
-            .args(["--port", &port.to_string()])
-            .current_dir(dir)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let stream = loop {
-            match TcpStream::connect(("127.0.0.1", port)) {
-                Ok(stream) => break stream,
-                Err(error) => assert!(Instant::now() < deadline, "{error}"),
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        let stream = BufReader::new(stream);
-        Peer { child, stream }
+    /// `None`, after a word about it, where there is no such server.
+    pub fn start(make: Make, args: &[&str]) -> Option<Peer> {
+        let folder = TempDir::new().unwrap();
+        let mut server = Oracle::start(&make.find()?, folder.path(), args);
+        let stream = BufReader::new(server.connect());
+        Some(Peer {
+            stream,
+            _server: server,
+            folder,
+        })
     }
 
     /// The reply's strings: one for a status, an error (with its `-`) or a bulk, all of

@@ -2,8 +2,8 @@
 
 use super::peer::Peer;
 use super::support::try_load;
+use crate::oracle::{REDIS, REDIS_8, VALKEY};
 use std::path::PathBuf;
-use tempfile::TempDir;
 
 /// What a peer knows and we refuse, and why.
 const NOT_HERE: &[(&str, &str)] = &[
@@ -68,24 +68,21 @@ fn check(mut peer: Peer, not_here: &[&str]) {
 
 #[test]
 fn every_directive_of_redis_7_is_accepted() {
-    if super::peer::is_there() {
-        let dir = TempDir::new().unwrap();
-        check(Peer::start(dir.path(), &[]), &[]);
+    if let Some(peer) = Peer::start(REDIS, &[]) {
+        check(peer, &[]);
     }
 }
 
 #[test]
 fn every_directive_of_redis_8_is_accepted() {
-    let dir = TempDir::new().unwrap();
-    if let Some(peer) = Peer::cached(dir.path(), "PEER_REDIS_8", "redis-server-8") {
+    if let Some(peer) = Peer::start(REDIS_8, &[]) {
         check(peer, &[]);
     }
 }
 
 #[test]
 fn every_directive_of_valkey_9_is_accepted() {
-    let dir = TempDir::new().unwrap();
-    if let Some(peer) = Peer::cached(dir.path(), "PEER_VALKEY", "valkey-server") {
+    if let Some(peer) = Peer::start(VALKEY, &[]) {
         let not_here: Vec<&str> = NOT_HERE.iter().map(|(name, _)| *name).collect();
         check(peer, &not_here);
     }

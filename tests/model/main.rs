@@ -24,6 +24,9 @@ mod model;
 
 mod naive;
 
+#[path = "../oracle/mod.rs"]
+mod oracle;
+
 mod peer;
 
 mod sets;
@@ -158,7 +161,7 @@ fn peek(door: &mut Door, name: &[u8]) -> Option<(Vec<u8>, Option<i64>)> {
 
 #[test]
 fn a_real_redis_agrees() {
-    let Some(mut peer) = Peer::start() else {
+    let Some(mut peer) = Peer::start(oracle::REDIS) else {
         return;
     };
     let mut draw = begin("peer");

@@ -7,6 +7,7 @@ use lockstep::resp::value::Value;
 
 use crate::door::Door;
 use crate::generate::{Command, Compare, Draw};
+use crate::oracle;
 use crate::peer::Peer;
 use crate::{begin, next_reply, setting, written};
 
@@ -33,13 +34,13 @@ type Oracle<'a> = dyn FnMut(&[String], &[u8]) -> Value + 'a;
 
 impl Subject {
     pub fn with_redis_8(&self) {
-        let peer = Peer::start_cached("PEER_REDIS_8", "redis-server-8");
+        let peer = Peer::start(oracle::REDIS_8);
         let patterns = [self.patterns, self.redis_only].concat();
         self.with_peer("Redis 8", peer, &patterns);
     }
 
     pub fn with_valkey_9(&self) {
-        let peer = Peer::start_cached("PEER_VALKEY", "valkey-server");
+        let peer = Peer::start(oracle::VALKEY);
         self.with_peer("Valkey 9", peer, self.patterns);
     }
 

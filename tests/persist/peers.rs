@@ -1,62 +1,35 @@
 //! Redis as the oracle: it loads our files, its checker passes them, and we load its.
 //!
-//! `PEER_SERVER` (default `redis-server`) names the program; `redis-cli` and
-//! `redis-check-rdb` are looked for beside it.
+//! `redis-cli` and `redis-check-rdb` are looked for beside its server.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use lockstep::persist::load;
 use lockstep::store::locked::Locker;
 
+use crate::oracle::{self, Oracle, REDIS};
 use crate::{model, shared};
 
-/// Where the server is; none, after a word about it, if it is missing. In CI it must be
-/// there.
-fn find() -> Option<PathBuf> {
-    let wanted = std::env::var_os("PEER_SERVER").unwrap_or("redis-server".into());
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::env::split_paths(&folders).map(|folder| folder.join(&wanted));
-    let found = places.find(|path| path.is_file());
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "redis-server is missing");
-        eprintln!("skipped: redis-server is missing; PEER_SERVER may name it");
-    }
-    found
-}
-
 struct Peer {
-    child: Child,
     cli: PathBuf,
-    port: String,
+    socket: PathBuf,
+    _server: Oracle,
 }
 
 impl Peer {
     fn start(program: &Path, dir: &Path) -> Peer {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port().to_string();
-        drop(free);
-        let child = Command::new(program)
-            .args([
-                "--port",
-                &port,
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--dir",
-            ])
-            .arg(dir)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let cli = program.with_file_name("redis-cli");
-        let peer = Peer { child, cli, port };
+        let mut server = Oracle::start(program, dir, ["--save", ""]);
+        server.connect();
+        let peer = Peer {
+            cli: program.with_file_name("redis-cli"),
+            socket: oracle::socket_in(dir),
+            _server: server,
+        };
         let started = Instant::now();
         while peer.call(&["PING"]) != "PONG" {
-            assert!(started.elapsed() < Duration::from_secs(20), "it starts");
+            assert!(started.elapsed() < Duration::from_secs(20), "it loads");
             std::thread::sleep(Duration::from_millis(20));
         }
         peer
@@ -64,23 +37,15 @@ impl Peer {
 
     fn call(&self, args: &[&str]) -> String {
         let mut command = Command::new(&self.cli);
-        let output = command.args(["-p", &self.port]).args(args).output();
+        let output = command.arg("-s").arg(&self.socket).args(args).output();
         let reply = String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
         reply.trim_end().to_owned()
     }
 }
 
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn redis_loads_our_file_and_its_checker_passes_it() {
-    let Some(program) = find() else { return };
+    let Some(program) = REDIS.find() else { return };
     let dir = tempfile::tempdir().unwrap();
     let ours = shared::in_dir(dir.path(), &[]);
     let mut locker = Locker::new(&ours.keyspace, 0);
@@ -114,7 +79,7 @@ fn redis_loads_our_file_and_its_checker_passes_it() {
 
 #[test]
 fn we_load_what_redis_saved() {
-    let Some(program) = find() else { return };
+    let Some(program) = REDIS.find() else { return };
     let dir = tempfile::tempdir().unwrap();
     let peer = Peer::start(&program, dir.path());
     peer.call(&["SET", "text", "some text", "PXAT", "4000000000000"]);

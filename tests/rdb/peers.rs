@@ -1,44 +1,20 @@
 //! Real servers as the oracle: their files frame and decode here, ours load there.
-//!
-//! `PEER_SERVER` (default `redis-server`), `PEER_REDIS_8` (`redis-server-8`) and
-//! `PEER_VALKEY` (`valkey-server`) name the programs, as paths or as names in `PATH`.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use crate::broken::{cut_and_change, unchecked};
 use crate::codec::{dumped_string, finish, one_of_each};
 use crate::collect::{for_each_entry, steps, steps_in_pieces, string};
+use crate::oracle::{Oracle, REDIS, REDIS_8, VALKEY};
 use lockstep::rdb::decode::Options;
 use lockstep::rdb::dump;
 use lockstep::rdb::encode::{self, Access, Encoder, KeyMeta};
 use lockstep::rdb::format::FileVersion;
-
-const REDIS: (&str, &str) = ("PEER_SERVER", "redis-server");
-const REDIS_8: (&str, &str) = ("PEER_REDIS_8", "redis-server-8");
-const VALKEY: (&str, &str) = ("PEER_VALKEY", "valkey-server");
-
-/// Where a program is; none, after a word about it, if it is missing. In CI the Redis that
-/// Debian installs must be there.
-fn find((variable, name): (&str, &str)) -> Option<PathBuf> {
-    let wanted = PathBuf::from(std::env::var_os(variable).unwrap_or(name.into()));
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::env::split_paths(&folders).map(|folder| folder.join(&wanted));
-    let found = places.find(|path| path.is_file());
-    if found.is_none() {
-        let must = name == REDIS.1 && std::env::var_os("CI").is_some();
-        assert!(
-            !must,
-            "{name} is missing: apt-get install redis-server, or set {variable}"
-        );
-        eprintln!("skipped: {name} is missing; {variable} may name it");
-    }
-    found
-}
 
 /// Thresholds low enough for both encodings of each type.
 const SMALL_ENCODINGS: &str = "--stream-node-max-entries 3 --hash-max-listpack-entries 4 \
@@ -46,8 +22,8 @@ const SMALL_ENCODINGS: &str = "--stream-node-max-entries 3 --hash-max-listpack-e
 
 /// A peer in a folder of its own.
 struct Peer {
-    stream: BufReader<TcpStream>,
-    _child: Killed,
+    stream: BufReader<UnixStream>,
+    _server: Oracle,
     folder: tempfile::TempDir,
 }
 
@@ -58,25 +34,13 @@ impl Peer {
         if let Some(file) = file {
             std::fs::write(folder.path().join("dump.rdb"), file).unwrap();
         }
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let child = Command::new(program)
-            .args(format!("--port {port} --bind 127.0.0.1 --logfile log").split(' '))
-            .args(SMALL_ENCODINGS.split(' '))
-            .args(["--save", "", "--dir"])
-            .arg(folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut guard = Killed(child);
-        let stream = guard.connect(port);
+        let args = ["--logfile", "log", "--save", ""];
+        let args = args.into_iter().chain(SMALL_ENCODINGS.split(' '));
+        let mut server = Oracle::start(program, folder.path(), args);
         let mut peer = Peer {
-            stream: BufReader::new(stream),
+            stream: BufReader::new(server.connect()),
             folder,
-            _child: guard,
+            _server: server,
         };
         while peer.call(&[b"PING"]).starts_with(b"-LOADING") {
             std::thread::sleep(Duration::from_millis(20));
@@ -130,32 +94,6 @@ impl Peer {
     fn saved(&mut self) -> Vec<u8> {
         assert!(self.run("SAVE"));
         std::fs::read(self.folder.path().join("dump.rdb")).unwrap()
-    }
-}
-
-/// A process that is killed when dropped.
-struct Killed(Child);
-
-impl Killed {
-    /// Waits until the process listens.
-    fn connect(&mut self, port: u16) -> TcpStream {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
-                return stream;
-            }
-            let ended = self.0.try_wait().unwrap();
-            assert!(ended.is_none(), "the peer ended: {ended:?}");
-            assert!(Instant::now() < deadline, "the peer does not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -258,14 +196,16 @@ fn check_file(program: &Path, field_ttl: bool, type_bytes: &[u8], header: &str) 
 
 #[test]
 fn files_of_redis_7_0() {
-    let Some(program) = find(REDIS) else { return };
+    let Some(program) = REDIS.find() else { return };
     let header = "Header(Header { magic: Redis, version: 10 })";
     check_file(&program, false, &[0, 2, 4, 5, 11, 16, 17, 18, 19], header);
 }
 
 #[test]
 fn files_of_redis_8() {
-    let Some(program) = find(REDIS_8) else { return };
+    let Some(program) = REDIS_8.find() else {
+        return;
+    };
     let header = "Header(Header { magic: Redis, version: 12 })";
     check_file(
         &program,
@@ -277,7 +217,7 @@ fn files_of_redis_8() {
 
 #[test]
 fn files_of_valkey_9() {
-    let Some(program) = find(VALKEY) else { return };
+    let Some(program) = VALKEY.find() else { return };
     let header = "Header(Header { magic: Valkey, version: 80 })";
     check_file(
         &program,
@@ -360,13 +300,15 @@ fn check_ours_loads(program: &Path, version: FileVersion) {
 
 #[test]
 fn ours_loads_in_redis_7_0() {
-    let Some(program) = find(REDIS) else { return };
+    let Some(program) = REDIS.find() else { return };
     check_ours_loads(&program, FileVersion::Redis10);
 }
 
 #[test]
 fn ours_loads_in_redis_8() {
-    let Some(program) = find(REDIS_8) else { return };
+    let Some(program) = REDIS_8.find() else {
+        return;
+    };
     for version in [
         FileVersion::Redis10,
         FileVersion::Redis11,
@@ -378,7 +320,7 @@ fn ours_loads_in_redis_8() {
 
 #[test]
 fn ours_loads_in_valkey_9() {
-    let Some(program) = find(VALKEY) else { return };
+    let Some(program) = VALKEY.find() else { return };
     for version in [
         FileVersion::Redis10,
         FileVersion::Redis11,
@@ -391,7 +333,7 @@ fn ours_loads_in_valkey_9() {
 /// The checker is the server under another name.
 #[test]
 fn ours_passes_redis_check_rdb() {
-    let Some(program) = find(REDIS) else { return };
+    let Some(program) = REDIS.find() else { return };
     let checker = program.with_file_name("redis-check-rdb");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ours.rdb");

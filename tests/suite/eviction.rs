@@ -20,7 +20,11 @@ const VOLATILE: [&str; 4] = [
     "volatile-ttl",
 ];
 
+/// What is in use once all that was deleted is freed: that goes on behind the replies.
 fn used_bytes(client: &mut Client) -> u64 {
+    wait_until(SOON, "what was deleted is freed", || {
+        client.info("memory")["lazyfree_pending_objects"] == "0"
+    });
     client.info("memory")["used_memory"].parse().unwrap()
 }
 

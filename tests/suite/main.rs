@@ -11,6 +11,9 @@
 //! `SERVER_BIN=/usr/bin/redis-server cargo test --test suite` runs the same tests against
 //! another server, which is how an expectation is proved to be Redis's own.
 
+#[path = "../oracle/mod.rs"]
+mod oracle;
+
 mod support;
 
 mod smoke;

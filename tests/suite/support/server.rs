@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::client::Client;
+use crate::oracle::{Make, REDIS, REDIS_8, VALKEY};
 
 /// How long a server may take to start or to stop: generous, tests share two cores.
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -212,46 +213,27 @@ fn spawn(program: &Path, port: u16, folder: &Path, args: &[String]) -> Child {
 pub struct Peer;
 
 impl Peer {
-    /// `PEER_SERVER`, or the one that Debian installs. `None`, after a word about it, where
-    /// there is none; in CI that is a failure.
+    /// Debian's Redis 7.0. `None`, after a word about it, where there is none.
     #[track_caller]
     pub fn start(args: &[&str]) -> Option<Server> {
-        let program = std::env::var_os("PEER_SERVER").unwrap_or("/usr/bin/redis-server".into());
-        let program = PathBuf::from(program);
-        if program.exists() {
-            return Some(Server::start_program(program, None, args));
-        }
-        let missing = format!(
-            "{} is missing: apt-get install redis-server",
-            program.display()
-        );
-        assert!(std::env::var_os("CI").is_none(), "{missing}");
-        eprintln!("skipped: {missing}");
-        None
+        Peer::start_make(REDIS, args)
     }
 
-    /// A Redis 8: `PEER_REDIS_8`, or one in the user's cache of peers. `None`, after a word
-    /// about it, where there is none.
+    /// A Redis 8, as above.
     #[track_caller]
     pub fn start_8(args: &[&str]) -> Option<Server> {
-        Peer::start_cached("PEER_REDIS_8", "redis-server-8", args)
+        Peer::start_make(REDIS_8, args)
     }
 
-    /// A Valkey 9: `PEER_VALKEY`, or one in the user's cache of peers, as above.
+    /// A Valkey 9, as above.
     #[track_caller]
     pub fn start_valkey(args: &[&str]) -> Option<Server> {
-        Peer::start_cached("PEER_VALKEY", "valkey-server", args)
+        Peer::start_make(VALKEY, args)
     }
 
     #[track_caller]
-    fn start_cached(variable: &str, name: &str, args: &[&str]) -> Option<Server> {
-        let named = std::env::var_os(variable).map(PathBuf::from);
-        let cached = || Some(std::env::home_dir()?.join(".cache/peers/bin").join(name));
-        let program = named.or_else(cached).filter(|program| program.exists());
-        if program.is_none() {
-            eprintln!("skipped: {variable} names no server");
-        }
-        program.map(|program| Server::start_program(program, None, args))
+    fn start_make(make: Make, args: &[&str]) -> Option<Server> {
+        Some(Server::start_program(make.find()?, None, args))
     }
 }
 
