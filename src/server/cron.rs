@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::crew::Crew;
-use super::governor::{Governor, Sample};
 use super::oom::OomScore;
 use crate::base::{clock, memory};
 use crate::config::Param;
@@ -24,28 +22,17 @@ use crate::store::locked::Locker;
 const EXPIRE_PERCENT: u32 = 25;
 const EXPIRE_PERCENT_STEP: u32 = 2;
 
-/// With fewer commands a second it does not matter how many workers serve.
-const QUIET_PER_S: u64 = 5_000;
-
 /// Rates are sampled this often.
 const SAMPLE: Duration = Duration::from_millis(100);
 
 /// Starts the thread, whose gate is `gate`. It ends with the process.
-pub fn start(
-    engine: Arc<Engine>,
-    crew: Arc<Crew>,
-    gate: usize,
-    oom: Arc<OomScore>,
-) -> io::Result<JoinHandle<()>> {
+pub fn start(engine: Arc<Engine>, gate: usize, oom: Arc<OomScore>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("cron".to_owned())
         .spawn(move || {
             let locker = Locker::new(&engine.shared.keyspace, gate);
             let mut cron = Cron {
                 engine,
-                governor: Governor::new(crew.workers()),
-                crew,
-                ran_and_waited_ns: None,
                 locker,
                 oom,
                 expiry: ExpiryCursor::default(),
@@ -63,10 +50,6 @@ pub fn start(
 
 struct Cron {
     engine: Arc<Engine>,
-    crew: Arc<Crew>,
-    governor: Governor,
-    /// Of all workers at the last sample of one that is no quiet one.
-    ran_and_waited_ns: Option<[u64; 2]>,
     locker: Locker,
     oom: Arc<OomScore>,
     expiry: ExpiryCursor,
@@ -94,7 +77,6 @@ impl Cron {
         if elapsed >= SAMPLE {
             self.sampled = Instant::now();
             self.sample(elapsed);
-            self.govern(elapsed);
             self.huge_pages = self.huge_pages || memory::allow_huge_pages_if_due(0);
             self.close_idle();
             track::before(&self.engine);
@@ -172,33 +154,6 @@ impl Cron {
         }
         rare.peak_memory_bytes
             .fetch_max(memory::used_bytes() as u64, Ordering::Relaxed);
-    }
-
-    /// Decides how many workers serve.
-    fn govern(&mut self, elapsed: Duration) {
-        let commands_per_s = self.engine.shared.stats.rates.ops.load(Ordering::Relaxed);
-        if self.crew.workers() == 1 {
-            return;
-        }
-        if commands_per_s < QUIET_PER_S {
-            self.ran_and_waited_ns = None;
-            return self.crew.set_active(self.governor.idle());
-        }
-        let now = self.crew.run_and_wait_ns();
-        let before = std::mem::replace(&mut self.ran_and_waited_ns, now);
-        let (Some(now), Some(before)) = (now, before) else {
-            return;
-        };
-        let share = |which: usize| {
-            let ns = now[which].saturating_sub(before[which]);
-            Duration::from_nanos(ns).div_duration_f64(elapsed)
-        };
-        let sample = Sample {
-            ran_cores: share(0),
-            waited_threads: share(1),
-            commands_per_s: commands_per_s as f64,
-        };
-        self.crew.set_active(self.governor.step(sample));
     }
 
     /// `timeout`: ends clients that have asked for nothing for so long. Subscribers,

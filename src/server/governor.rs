@@ -5,9 +5,9 @@
 //! do, and a request may wait for as long as a time slice. Fewer threads then carry the same
 //! load with less CPU and shorter delays. Whether they do is not predicted but tried: where
 //! workers wait much, one of them rests for a moment, and goes on resting if that cost no
-//! throughput. Where those that serve have always something to do, one more serves, and stays
-//! if that brought throughput. What did not help is not tried again for a while, which doubles each
-//! time, until the load has become another.
+//! throughput. Where those that serve have always something to do, and there is room for more,
+//! one more serves, and stays if that brought throughput. What did not help is not tried again
+//! for a while, which doubles each time, until the load has become another.
 
 /// What the workers did in one sample.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,15 +16,19 @@ pub struct Sample {
     pub ran_cores: f64,
     /// So many threads' time they could have run and had no core.
     pub waited_threads: f64,
+    /// So many cores nobody used; it counts only while a worker rests.
+    pub idle_cores: f64,
     pub commands_per_s: f64,
 }
 
 /// Samples that are looked at together.
-const WINDOW: u32 = 3;
+const WINDOW: u32 = 4;
 /// Waiting is much beyond this part of running.
 const CROWDED: f64 = 0.2;
 /// Workers that run, or wait to, for less than so much of the time have some to spare.
 const BUSY_PER_WORKER: f64 = 0.9;
+/// A worker more has a use for that part of a core.
+const FREE_CORES: f64 = 0.25;
 /// Throughput that one worker less must keep.
 const KEPT: f64 = 0.97;
 /// Throughput that one worker more must bring.
@@ -121,9 +125,11 @@ impl Governor {
         let wanted = mean.ran_cores + mean.waited_threads;
         let is_busy = wanted > BUSY_PER_WORKER * self.active as f64;
         let step = (self.active / 4).max(1);
+        // Where others crowd the cores, one worker more has a larger part of them.
+        let has_room = is_crowded || mean.idle_cores > FREE_CORES;
         let next = if is_crowded && self.active > 1 && may_less {
             self.active - step
-        } else if is_busy && may_more {
+        } else if is_busy && has_room && may_more {
             (self.active + step).min(self.workers)
         } else {
             self.active
@@ -150,6 +156,7 @@ impl Window {
         self.count += 1;
         self.sum.ran_cores += sample.ran_cores;
         self.sum.waited_threads += sample.waited_threads;
+        self.sum.idle_cores += sample.idle_cores;
         self.sum.commands_per_s += sample.commands_per_s;
         if self.count < WINDOW {
             return None;
@@ -158,6 +165,7 @@ impl Window {
         Some(Sample {
             ran_cores: sum.ran_cores / f64::from(count),
             waited_threads: sum.waited_threads / f64::from(count),
+            idle_cores: sum.idle_cores / f64::from(count),
             commands_per_s: sum.commands_per_s / f64::from(count),
         })
     }
@@ -171,8 +179,8 @@ struct Patience {
 }
 
 impl Patience {
-    const FIRST: u32 = 8;
-    const LONGEST: u32 = 256;
+    const FIRST: u32 = 16;
+    const LONGEST: u32 = 1024;
 
     fn wait(&mut self) {
         self.left = self.next;
@@ -199,7 +207,7 @@ impl Default for Patience {
 mod tests {
     use super::*;
 
-    /// A machine on which `rates[n - 1]` is the throughput of n workers and `free` the cores
+    /// A machine on which `rates[n - 1]` is the throughput of n workers and `free_cores` those
     /// that they can have.
     struct Machine {
         rates: Vec<f64>,
@@ -214,6 +222,7 @@ mod tests {
             Sample {
                 ran_cores,
                 waited_threads: wanted - ran_cores,
+                idle_cores: self.free_cores - ran_cores,
                 commands_per_s: self.rates[active - 1],
             }
         }
@@ -257,6 +266,15 @@ mod tests {
         let mut governor = Governor::new(2);
         let served = machine(&[1.0, 1.5], 1.5).run(&mut governor, 1000);
         assert!(served[0] < 60, "{served:?}");
+    }
+
+    #[test]
+    fn nobody_is_woken_for_cores_that_others_use() {
+        let mut governor = Governor::new(2);
+        let crowded = machine(&[1.0, 0.8], 1.1);
+        crowded.run(&mut governor, 20);
+        let full = machine(&[1.0, 0.8], 1.0);
+        assert_eq!(full.run(&mut governor, 5000), [5000, 0]);
     }
 
     #[test]

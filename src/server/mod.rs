@@ -71,6 +71,9 @@ pub mod oom;
 /// What is done every so often.
 pub mod cron;
 
+/// The thread that has as many workers serve as should.
+pub mod staffing;
+
 /// The process's title.
 pub mod title;
 

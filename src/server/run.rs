@@ -20,7 +20,7 @@ use super::oom::OomScore;
 use super::services::Services;
 use super::shutdown::Shutdown;
 use super::worker;
-use super::{appliers, background, courier, cron, evictor, garbage};
+use super::{appliers, background, courier, cron, evictor, garbage, staffing};
 use crate::base::hash::KeyHasher;
 use crate::base::{clock, memory};
 use crate::commands::FAMILIES;
@@ -130,7 +130,8 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
                 }
             }
         };
-        cron::start(engine.clone(), crew, gates.cron, oom.clone())?;
+        cron::start(engine.clone(), gates.cron, oom.clone())?;
+        staffing::start(engine.clone(), crew)?;
         evictor::start(engine.clone(), gates.evictor)?;
         let started = start_services(&engine, gates, restored)?;
         let services = services.get_or_init(|| started);
