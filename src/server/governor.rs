@@ -29,10 +29,11 @@ const CROWDED: f64 = 0.2;
 const BUSY_PER_WORKER: f64 = 0.9;
 /// A worker more has a use for that part of a core.
 const FREE_CORES: f64 = 0.25;
-/// Throughput that one worker less must keep.
+/// Throughput that one worker less must keep, if those that are left have time to spare.
 const KEPT: f64 = 0.97;
-/// Throughput that one worker more must bring.
-const GAINED: f64 = 1.1;
+/// Throughput that a change must bring where those that serve afterwards have none: whether
+/// clients wait for their replies, or go on asking while a queue grows, cannot be seen.
+const GAINED: f64 = 1.03;
 /// A load with so many times the throughput, or as much less, is another.
 const OTHER_LOAD: f64 = 2.0;
 
@@ -89,17 +90,19 @@ impl Governor {
         }
         if let Some(mean) = self.window.add(sample) {
             match self.trial.take() {
-                Some(trial) => self.judge(&trial, mean.commands_per_s),
+                Some(trial) => self.judge(&trial, mean),
                 None => self.consider(mean),
             }
         }
         self.active
     }
 
-    fn judge(&mut self, trial: &Trial, rate: f64) {
+    fn judge(&mut self, trial: &Trial, mean: Sample) {
+        let rate = mean.commands_per_s;
         self.known_rate = rate;
         let is_less = self.active < trial.active_before;
-        let needed = if is_less { KEPT } else { GAINED };
+        let has_spare_time = is_less && !self.are_busy(mean);
+        let needed = if has_spare_time { KEPT } else { GAINED };
         let is_kept = rate >= trial.rate_before * needed;
         if !is_kept {
             self.active = trial.active_before;
@@ -122,14 +125,12 @@ impl Governor {
         }
         let (may_less, may_more) = (self.less.is_over(), self.more.is_over());
         let is_crowded = mean.waited_threads > mean.ran_cores * CROWDED;
-        let wanted = mean.ran_cores + mean.waited_threads;
-        let is_busy = wanted > BUSY_PER_WORKER * self.active as f64;
         let step = (self.active / 4).max(1);
         // Where others crowd the cores, one worker more has a larger part of them.
         let has_room = is_crowded || mean.idle_cores > FREE_CORES;
         let next = if is_crowded && self.active > 1 && may_less {
             self.active - step
-        } else if is_busy && has_room && may_more {
+        } else if self.are_busy(mean) && has_room && may_more {
             (self.active + step).min(self.workers)
         } else {
             self.active
@@ -141,6 +142,12 @@ impl Governor {
                 is_settled: false,
             });
         }
+    }
+
+    /// Those that serve have always something to do.
+    fn are_busy(&self, mean: Sample) -> bool {
+        let wanted = mean.ran_cores + mean.waited_threads;
+        wanted > BUSY_PER_WORKER * self.active as f64
     }
 }
 
@@ -180,7 +187,7 @@ struct Patience {
 
 impl Patience {
     const FIRST: u32 = 16;
-    const LONGEST: u32 = 1024;
+    const LONGEST: u32 = 512;
 
     fn wait(&mut self) {
         self.left = self.next;
@@ -265,6 +272,14 @@ mod tests {
     fn both_stay_where_resting_costs() {
         let mut governor = Governor::new(2);
         let served = machine(&[1.0, 1.5], 1.5).run(&mut governor, 1000);
+        assert!(served[0] < 60, "{served:?}");
+    }
+
+    #[test]
+    fn none_rests_while_a_queue_grows() {
+        let mut governor = Governor::new(2);
+        // As much comes, whoever serves; one alone is busy with it all the time.
+        let served = machine(&[1.0, 1.0], 1.1).run(&mut governor, 1000);
         assert!(served[0] < 60, "{served:?}");
     }
 
