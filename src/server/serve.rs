@@ -99,6 +99,8 @@ async fn serve_requests(connection: &mut Connection) -> Result<Ended, Gone> {
     let mut poked = pin!(facts.wake.notified());
     loop {
         match wait(connection, poked.as_mut()).await? {
+            // Whoever killed it has an answer by now: nothing of it runs after that.
+            Woken::Read(_) if facts.is_killed() => return Err(Gone),
             Woken::Read(len) => {
                 let progress = run_input(connection, len);
                 if !matches!(progress.stop, Stop::NeedInput) {

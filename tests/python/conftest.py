@@ -48,7 +48,7 @@ def needed(program):
     return path
 
 
-def wait_until(condition, what, seconds=20):
+def wait_until(condition, what, seconds=60):
     """Asks until `condition()` is true; returns what it returned. `what` may be a function."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -82,7 +82,7 @@ class Server:
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [self.program, *self.args], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_until(self.answers, lambda: f"{self.program} answers; its log: {self.log()}", 60)
+        wait_until(self.answers, lambda: f"{self.program} answers; its log: {self.log()}")
 
     def answers(self):
         assert self.process.poll() is None, f"{self.program} has ended; its log: {self.log()}"
@@ -122,7 +122,7 @@ def is_up(client):
 
 def wait_for_link(follower):
     with follower.client() as client:
-        wait_until(lambda: is_up(client), lambda: f"the link is up; log: {follower.log()}", 40)
+        wait_until(lambda: is_up(client), lambda: f"the link is up; log: {follower.log()}")
 
 
 @pytest.fixture

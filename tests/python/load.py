@@ -71,7 +71,7 @@ class Load:
     def wait_for(self, batches):
         """Waits until so many more batches are written."""
         goal = self.batches + batches
-        wait_until(lambda: self.failure or self.batches >= goal, "the load goes on", 60)
+        wait_until(lambda: self.failure or self.batches >= goal, "the load goes on")
         self.check()
 
     def rest(self):

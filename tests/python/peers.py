@@ -207,11 +207,11 @@ class Chain:
     def followers(self):
         return zip(range(len(self.links)), self.links, self.servers, self.servers[1:])
 
-    def wait_for_links(self, seconds=40):
+    def wait_for_links(self):
         for _, _, leader, follower in self.followers():
             with follower.client() as client:
-                wait_until(lambda: is_up(client), self.story, seconds)
-            wait_until(lambda: self.is_online(leader), self.story, seconds)
+                wait_until(lambda: is_up(client), self.story)
+            wait_until(lambda: self.is_online(leader), self.story)
 
     @staticmethod
     def is_online(leader):
@@ -228,14 +228,14 @@ class Chain:
         self.cuts[number] += 1
         leader = self.servers[number]
         wait_until(lambda: info(leader, "stats", "sync_partial_ok") >= self.cuts[number],
-                   self.story, 40)
+                   self.story)
         self.wait_for_links()
 
     def wait_for_equal_data(self):
         def equal():
             offsets = {info(each, "replication", "master_repl_offset") for each in self.servers}
             return len(offsets) == 1 and self.have_equal_digests()
-        wait_until(equal, self.inequality, 60)
+        wait_until(equal, self.inequality)
 
     def inequality(self):
         """Where the data differs, or at least how many keys there are, ended ones included."""

@@ -134,17 +134,17 @@ def test_publish_and_subscribe(client):
     with client.pubsub() as pubsub:
         pubsub.subscribe("news")
         pubsub.psubscribe("new?", "other*")
-        kinds = [pubsub.get_message(timeout=5)["type"] for _ in range(3)]
+        kinds = [pubsub.get_message(timeout=30)["type"] for _ in range(3)]
         assert kinds == ["subscribe", "psubscribe", "psubscribe"]
         assert client.publish("news", "hello") == 2
-        messages = [pubsub.get_message(timeout=5) for _ in range(2)]
+        messages = [pubsub.get_message(timeout=30) for _ in range(2)]
         assert [(m["type"], m["pattern"], m["channel"], m["data"]) for m in messages] == [
             ("message", None, "news", "hello"), ("pmessage", "new?", "news", "hello")]
         assert client.pubsub_channels() == ["news"]
         assert client.pubsub_numpat() == 2
         assert dict(client.pubsub_numsub("news", "nobody")) == {"news": 1, "nobody": 0}
         pubsub.unsubscribe("news")
-        assert pubsub.get_message(timeout=5)["type"] == "unsubscribe"
+        assert pubsub.get_message(timeout=30)["type"] == "unsubscribe"
         assert client.publish("news", "again") == 1
 
 
@@ -167,7 +167,7 @@ def test_subscriber_thread(client):
 def test_resp3_subscriber_still_commands(server):
     with server.client(protocol=3) as client, client.pubsub() as pubsub:
         pubsub.subscribe("news")
-        assert pubsub.get_message(timeout=5)["type"] == "subscribe"
+        assert pubsub.get_message(timeout=30)["type"] == "subscribe"
         pubsub.execute_command("GET", "a")
         assert client.publish("news", "x") == 1
 
@@ -206,17 +206,18 @@ def test_asyncio(server, protocol):
             assert len([key async for key in client.scan_iter("k*")]) == 50
             async with client.pubsub() as pubsub:
                 await pubsub.subscribe("news")
-                assert (await pubsub.get_message(timeout=5))["type"] == "subscribe"
+                assert (await pubsub.get_message(timeout=30))["type"] == "subscribe"
                 await client.publish("news", "hello")
-                assert (await pubsub.get_message(timeout=5))["data"] == "hello"
+                assert (await pubsub.get_message(timeout=30))["data"] == "hello"
 
     asyncio.run(scenario())
 
 
 def test_idle_connections_are_closed(start_server):
     server = start_server("--save", "", "--timeout", "1")
-    with server.client() as client:
+    with server.client() as client, server.client() as busy:
         first = client.client_id()
-        time.sleep(2.5)
+        wait_until(lambda: str(first) not in {each["id"] for each in busy.client_list()},
+                   "an idle connection is closed")
         # The pool notices and connects again.
         assert client.client_id() != first

@@ -112,7 +112,7 @@ def test_a_leader_that_hangs(start_server):
         wait_until(lambda: "MASTER timeout" in follower.log()[begin:], "the timeout")
         assert follower.client().get("a") == "1"
         leader.signal(signal.SIGCONT)
-        wait_until(lambda: "accepted a Partial" in follower.log()[begin:], "it resumes", 40)
+        wait_until(lambda: "accepted a Partial" in follower.log()[begin:], "it resumes")
         wait_for_link(follower)
         first.set("a", 2)
         wait_for_value(follower.client(), "a", "2")

@@ -145,7 +145,7 @@ class Cluster:
         def agreed():
             ports = {sentinel.leader_port() for sentinel in self.sentinels}
             return ports.isdisjoint({old.port}) and len(ports) == 1
-        wait_until(agreed, lambda: f"another than {old.port} leads:\n{self.story()}", 40)
+        wait_until(agreed, lambda: f"another than {old.port} leads:\n{self.story()}")
         wait_until(lambda: role(self.leader) == "master", self.story)
 
     def wait_for_peace(self):
@@ -156,7 +156,7 @@ class Cluster:
             if any(each.known() != (2, 2, "master") for each in self.sentinels):
                 return False
             return all(each is leader or follows(each, leader) for each in self.servers)
-        wait_until(rest, lambda: f"all is well again:\n{self.story()}", 40)
+        wait_until(rest, lambda: f"all is well again:\n{self.story()}")
         leader = self.leader
         for server in self.servers:
             says = [] if server is leader else [f"replicaof 127.0.0.1 {leader.port}"]

@@ -144,6 +144,21 @@ fn kills_others_and_itself() {
     assert_eq!(one.recv_to_end(), b":1\r\n");
 }
 
+/// What a client sends once its killer has the answer is not run, wherever both are served.
+#[test]
+fn who_is_killed_does_nothing_more() {
+    let server = Server::start(&["--io-threads", "2"]);
+    let mut killer = server.client();
+    for round in 0..200 {
+        let mut victim = server.client();
+        let id = victim.run("CLIENT ID").integer();
+        check(&mut killer, &format!("CLIENT KILL ID {id}"), ":1");
+        victim.send(b"INCR done\r\n");
+        assert_eq!(victim.recv_to_end(), b"", "round {round}");
+    }
+    check(&mut killer, "EXISTS done", ":0");
+}
+
 #[test]
 fn keeps_replies_back() {
     let server = Server::start(&[]);
