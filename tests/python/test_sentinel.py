@@ -7,6 +7,7 @@ and in their files; a client of redis-py that asks the sentinels for the leader 
 """
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 import threading
@@ -215,7 +216,18 @@ def shut_down_and_start(cluster, leader):
 
 
 def fail_over_by_command(cluster, leader):
-    cluster.sentinels[1].ask("FAILOVER", NAME)
+    sentinel = cluster.sentinels[1]
+
+    def done():
+        if sentinel.leader_port() != leader.port:
+            return True
+        # It gives up at once where it has not heard of a follower for three of its periods,
+        # and refuses while it is at it.
+        with contextlib.suppress(redis.ResponseError):
+            sentinel.ask("FAILOVER", NAME)
+        return False
+
+    wait_until(done, cluster.story)
     cluster.wait_for_another(leader)
 
 
