@@ -28,10 +28,15 @@ PROGRAM = os.environ.get("SERVER", str(TARGET / "release" / "server"))
 NO_RETRY = Retry(NoBackoff(), 0)
 
 
+# Where tests run at once, each process has ports of its own: two that tried the same one at
+# the same time would each find it free.
+FIRST_PORT = 12_000 + 2_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+
+
 def free_port():
     """A port nobody listens on, of those the system does not hand out by itself."""
     while True:
-        port = random.randrange(12_000, 32_000)
+        port = FIRST_PORT + random.randrange(2_000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
