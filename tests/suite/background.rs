@@ -48,7 +48,7 @@ fn goes_to_the_background() {
     assert_eq!(session, Some(&pid[..]));
     client.send(b"SHUTDOWN NOSAVE\r\n");
     assert_eq!(client.recv_to_end(), b"");
-    wait_until(Duration::from_secs(5), "the pid file is gone", || {
+    wait_until(Duration::from_secs(30), "the pid file is gone", || {
         !pid_file.exists()
     });
 }
@@ -79,7 +79,7 @@ fn what_is_freed_elsewhere_is_counted() {
     assert!(startup.parse::<u64>().unwrap() > 0);
     check(&mut client, "DEBUG POPULATE 1000", "+OK");
     check(&mut client, "FLUSHALL ASYNC", "+OK");
-    wait_until(Duration::from_secs(5), "all is freed", || {
+    wait_until(Duration::from_secs(30), "all is freed", || {
         let memory = client.info("memory");
         let counts = ["lazyfree_pending_objects", "lazyfreed_objects"];
         counts.map(|name| memory[name].clone()) == ["0", "1000"]

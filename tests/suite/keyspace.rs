@@ -385,8 +385,8 @@ fn what_changes_under_way_is_not_lost() {
     let (mut client, mut other) = (server.client(), server.client());
     let mut there = target.client();
     check(&mut client, "SET a old", "+OK");
-    check(&mut there, "CLIENT PAUSE 300 ALL", "+OK");
-    let line = format!("MIGRATE 127.0.0.1 {} a 0 5000", target.port);
+    check(&mut there, "CLIENT PAUSE 1500 ALL", "+OK");
+    let line = format!("MIGRATE 127.0.0.1 {} a 0 20000", target.port);
     let words: Vec<&str> = line.split(' ').collect();
     client.send_cmd(&words);
     std::thread::sleep(std::time::Duration::from_millis(50));

@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
 
 use super::support::*;
 
@@ -540,12 +539,10 @@ fn a_shutdown_waits_for_followers_and_writes_wait_with_it() {
     follower.signal("STOP");
     check(&mut leader.client(), "SET a 2", "+OK");
     leader.signal("TERM");
-    thread::sleep(Duration::from_millis(300));
-    assert!(
-        leader
-            .log()
-            .contains("Waiting for replicas before shutting down.")
-    );
+    wait_until(SOON, "it waits", || {
+        let waits = "Waiting for replicas before shutting down.";
+        leader.log().contains(waits)
+    });
     follower.signal("CONT");
     assert!(leader.wait_for_exit().success());
     assert!(

@@ -60,7 +60,7 @@ fn a_save_can_be_watched() {
     );
     let persistence = client.info("persistence");
     assert_eq!(persistence["rdb_bgsave_in_progress"], "1");
-    wait_until(Duration::from_secs(5), "some keys are saved", || {
+    wait_until(Duration::from_secs(30), "some keys are saved", || {
         client.info("persistence")["current_save_keys_processed"] != "0"
     });
     assert_eq!(client.info("persistence")["current_save_keys_total"], "50");
