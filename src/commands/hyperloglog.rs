@@ -128,7 +128,7 @@ fn add_all(
 fn pfcount(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let db = cx.session.db;
     if args.left() > 1 {
-        let count = merged(cx, args)?.0.count();
+        let count = merged(cx, args)?.count();
         cx.reply.integer(count as i64);
         return Ok(Outcome::Done);
     }
@@ -156,21 +156,19 @@ fn pfcount(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     Ok(Outcome::Done)
 }
 
-/// All that the keys hold, and whether any of it is dense.
-fn merged(cx: &mut Cx, mut args: Args) -> Result<(Merged, bool), CmdError> {
-    let (mut merged, mut any_dense) = (Merged::default(), false);
+/// All that the keys hold.
+fn merged(cx: &mut Cx, mut args: Args) -> Result<Merged, CmdError> {
+    let mut merged = Merged::default();
     while !args.is_empty() {
         if let Some(entry) = cx.store.read(cx.session.db, args.key()) {
-            let bytes = checked(&entry)?;
-            any_dense |= !hll::is_sparse(bytes);
-            merged.add(bytes)?;
+            merged.add(checked(&entry)?)?;
         }
     }
-    Ok((merged, any_dense))
+    Ok(merged)
 }
 
 fn pfmerge(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
-    let (merged, any_dense) = merged(cx, args.clone())?;
+    let merged = merged(cx, args.clone())?;
     let (db, key) = (cx.session.db, args.key());
     let sparse_max_bytes = sparse_max_bytes(cx);
     if cx.store.find(db, key).is_none() {
@@ -178,10 +176,7 @@ fn pfmerge(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
             .put(db, key, Entry::raw(key.bytes, hll::new(), None));
     }
     let result = change(cx, key, |bytes| {
-        if any_dense {
-            hll::make_dense(bytes)?;
-        }
-        merged.raise(bytes, sparse_max_bytes)?;
+        merged.write(bytes, sparse_max_bytes)?;
         hll::void_count(bytes);
         Ok::<(), Corrupt>(())
     });
@@ -223,7 +218,7 @@ fn pfdebug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         }
         cx.reply.array(hll::REGISTERS);
         for rank in merged.registers() {
-            cx.reply.integer(i64::from(*rank));
+            cx.reply.integer(i64::from(rank));
         }
     } else {
         let what = String::from_utf8_lossy(what);

@@ -4,68 +4,107 @@
 //! byte      0        1        2
 //! register  11000000 22221111 33333322      four registers in three bytes
 //! ```
+//!
+//! What goes over all of them goes through `Ranks`, a byte for each: in an order in which
+//! the compiler makes vector code of the way there and back.
 
 use super::REGISTERS;
+use multiversion::multiversion;
 
 pub const BYTES: usize = REGISTERS * 6 / 8;
 
-const MASK: u32 = 63;
-
-/// Of each half of a word, which has four registers in 24 bits: the lower two, the upper two.
-const LOW_12: u64 = 0x0000_0fff_0000_0fff;
-const HIGH_12: u64 = 0x00ff_f000_00ff_f000;
-/// Of each quarter, which has two registers in 12 bits: the lower one, the upper one.
-const LOW_6: u64 = 0x003f_003f_003f_003f;
-const HIGH_6: u64 = 0x0fc0_0fc0_0fc0_0fc0;
+const MASK: u8 = 63;
 
 /// Raises a register to `rank` if it is below. Whether it was.
 pub fn raise(bytes: &mut [u8], index: usize, rank: u8) -> bool {
+    const MASK_32: u32 = MASK as u32;
     let at = index / 4 * 3;
     let Some(three) = bytes[at..].first_chunk_mut::<3>() else {
         return false;
     };
     let word = u32::from_le_bytes([three[0], three[1], three[2], 0]);
     let shift = index % 4 * 6;
-    if word >> shift & MASK >= u32::from(rank) {
+    if word >> shift & MASK_32 >= u32::from(rank) {
         return false;
     }
-    let word = word & !(MASK << shift) | u32::from(rank) << shift;
+    let word = word & !(MASK_32 << shift) | u32::from(rank) << shift;
     three.copy_from_slice(&word.to_le_bytes()[..3]);
     true
 }
 
+/// So many threes of bytes make a block: what a vector of AVX2 has one byte of each of.
+const THREES: usize = 32;
+const BLOCKS: usize = REGISTERS / (4 * THREES);
+
+/// The registers of a block, a byte each: the first of every three bytes, then the second
+/// of every three, and so on.
+type Planes = [[u8; THREES]; 4];
+
 /// All registers, a byte each.
-pub fn unpack(bytes: &[u8]) -> Box<[u8; REGISTERS]> {
-    let mut ranks = Box::new([0; REGISTERS]);
-    let eights = ranks.as_chunks_mut::<8>().0;
-    for (eight, six) in eights.iter_mut().zip(bytes.as_chunks::<6>().0) {
-        let &[a, b, c, d, e, f] = six;
-        let low = u32::from_le_bytes([a, b, c, d]) & 0x00ff_ffff;
-        let high = u32::from_le_bytes([c, d, e, f]) >> 8;
-        let word = u64::from(low) | u64::from(high) << 32;
-        let word = word & LOW_12 | (word & HIGH_12) << 4;
-        let word = word & LOW_6 | (word & HIGH_6) << 2;
-        *eight = word.to_le_bytes();
-    }
-    ranks
-}
+pub struct Ranks([Planes; BLOCKS]);
 
-/// Raises ranks to the registers where these are higher.
-pub fn raise_all(ranks: &mut [u8; REGISTERS], bytes: &[u8]) {
-    let registers = unpack(bytes);
-    for (own, rank) in ranks.iter_mut().zip(registers.iter()) {
-        *own = (*own).max(*rank);
+impl Default for Ranks {
+    fn default() -> Ranks {
+        Ranks([[[0; THREES]; 4]; BLOCKS])
     }
 }
 
-/// The reverse of `unpack`; ranks have six bits.
-pub fn pack(ranks: &[u8; REGISTERS], bytes: &mut [u8]) {
-    let eights = ranks.as_chunks::<8>().0;
-    for (eight, six) in eights.iter().zip(bytes.as_chunks_mut::<6>().0) {
-        let word = u64::from_le_bytes(*eight);
-        let word = word & LOW_6 | word >> 2 & HIGH_6;
-        let word = word & LOW_12 | word >> 4 & HIGH_12;
-        let word = word & 0x00ff_ffff | word >> 8 & 0xffff_ff00_0000;
-        six.copy_from_slice(&word.to_le_bytes()[..6]);
+impl Ranks {
+    /// Raises one to `rank` if it is below.
+    pub fn raise(&mut self, index: usize, rank: u8) {
+        let own = &mut self.0[index / (4 * THREES)][index % 4][index / 4 % THREES];
+        *own = rank.max(*own);
+    }
+
+    /// Raises each to the one of these registers if it is below.
+    pub fn raise_all(&mut self, bytes: &[u8]) {
+        raise_planes(&mut self.0, bytes);
+    }
+
+    /// Writes all as registers; ranks have six bits.
+    pub fn pack(&self, bytes: &mut [u8]) {
+        pack_planes(&self.0, bytes);
+    }
+
+    /// In the order of the registers.
+    pub fn iter(&self) -> impl Iterator<Item = u8> {
+        let rank = |index: usize| self.0[index / (4 * THREES)][index % 4][index / 4 % THREES];
+        (0..REGISTERS).map(rank)
+    }
+
+    /// In any order.
+    pub fn unordered(&self) -> &[u8] {
+        self.0.as_flattened().as_flattened()
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn raise_planes(ranks: &mut [Planes; BLOCKS], bytes: &[u8]) {
+    let blocks = bytes.as_chunks::<{ 3 * THREES }>().0;
+    for (planes, block) in ranks.iter_mut().zip(blocks) {
+        let threes = block.as_chunks::<3>().0;
+        let [p, q, r, s] = planes;
+        for i in 0..THREES {
+            let [a, b, c] = threes[i];
+            p[i] = p[i].max(a & MASK);
+            q[i] = q[i].max((a >> 6 | b << 2) & MASK);
+            r[i] = r[i].max((b >> 4 | c << 4) & MASK);
+            s[i] = s[i].max(c >> 2);
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn pack_planes(ranks: &[Planes; BLOCKS], bytes: &mut [u8]) {
+    let blocks = bytes.as_chunks_mut::<{ 3 * THREES }>().0;
+    for ([p, q, r, s], block) in ranks.iter().zip(blocks) {
+        let threes = block.as_chunks_mut::<3>().0;
+        for i in 0..THREES {
+            threes[i] = [
+                p[i] | q[i] << 6,
+                q[i] >> 2 | r[i] << 4,
+                r[i] >> 4 | s[i] << 2,
+            ];
+        }
     }
 }

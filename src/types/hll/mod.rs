@@ -19,6 +19,8 @@ mod dense;
 
 mod sparse;
 
+use dense::Ranks;
+
 /// Registers: 2 to the power of `INDEX_BITS`.
 pub const REGISTERS: usize = 1 << INDEX_BITS;
 const INDEX_BITS: u32 = 14;
@@ -93,16 +95,9 @@ pub fn raise(
 /// Makes a sparse one dense.
 pub fn make_dense(bytes: &mut Vec<u8>) -> Result<(), Corrupt> {
     if is_sparse(bytes) {
-        let mut registers = [0; REGISTERS];
-        sparse::read(&bytes[HEADER_BYTES..], |index, len, rank| {
-            registers[index..index + len].fill(rank);
-        })?;
-        bytes[ENCODING_AT] = DENSE;
-        // Exactly as long as it is for ever.
-        bytes.truncate(HEADER_BYTES);
-        bytes.reserve_exact(dense::BYTES);
-        bytes.resize(HEADER_BYTES + dense::BYTES, 0);
-        dense::pack(&registers, &mut bytes[HEADER_BYTES..]);
+        let mut merged = Merged::default();
+        merged.add(bytes)?;
+        merged.write_dense(bytes);
     }
     Ok(())
 }
@@ -131,17 +126,18 @@ pub fn count(bytes: &[u8]) -> Result<u64, Corrupt> {
             histogram[usize::from(rank)] += len as u32;
         })?,
         false => {
-            let ranks = dense::unpack(&bytes[HEADER_BYTES..]);
+            let mut ranks = Box::<Ranks>::default();
+            ranks.raise_all(&bytes[HEADER_BYTES..]);
             fill_histogram(&ranks, &mut histogram);
         }
     }
     Ok(estimate::count(&histogram))
 }
 
-fn fill_histogram(ranks: &[u8; REGISTERS], histogram: &mut [u32; 64]) {
+fn fill_histogram(ranks: &Ranks, histogram: &mut [u32; 64]) {
     // Neighbours are often equal; counting them apart keeps one from waiting for the other.
     let mut parts = [[0u32; 64]; 4];
-    for four in ranks.as_chunks::<4>().0 {
+    for four in ranks.unordered().as_chunks::<4>().0 {
         for (part, rank) in parts.iter_mut().zip(four) {
             part[usize::from(rank & 63)] += 1;
         }
@@ -154,16 +150,11 @@ fn fill_histogram(ranks: &[u8; REGISTERS], histogram: &mut [u32; 64]) {
 }
 
 /// The registers of several, the highest of each.
+#[derive(Default)]
 pub struct Merged {
-    ranks: Box<[u8; REGISTERS]>,
-}
-
-impl Default for Merged {
-    fn default() -> Merged {
-        Merged {
-            ranks: Box::new([0; REGISTERS]),
-        }
-    }
+    ranks: Box<Ranks>,
+    /// Whether any of them is dense.
+    any_dense: bool,
 }
 
 impl Merged {
@@ -172,12 +163,12 @@ impl Merged {
         if is_sparse(bytes) {
             return sparse::read(&bytes[HEADER_BYTES..], |index, len, rank| {
                 if rank > 0 {
-                    let run = &mut self.ranks[index..index + len];
-                    run.iter_mut().for_each(|own| *own = rank.max(*own));
+                    (index..index + len).for_each(|index| self.ranks.raise(index, rank));
                 }
             });
         }
-        dense::raise_all(&mut self.ranks, &bytes[HEADER_BYTES..]);
+        self.any_dense = true;
+        self.ranks.raise_all(&bytes[HEADER_BYTES..]);
         Ok(())
     }
 
@@ -187,26 +178,43 @@ impl Merged {
         estimate::count(&histogram)
     }
 
-    pub fn registers(&self) -> &[u8; REGISTERS] {
-        &self.ranks
+    /// In the order of the registers.
+    pub fn registers(&self) -> impl Iterator<Item = u8> {
+        self.ranks.iter()
     }
 
-    /// Raises the registers of another one to these.
-    pub fn raise(&self, bytes: &mut Vec<u8>, sparse_max_bytes: usize) -> Result<(), Corrupt> {
-        for (index, &rank) in self.ranks.iter().enumerate() {
-            if !is_sparse(bytes) {
-                break;
-            }
-            if rank > 0 {
-                raise(bytes, index, rank, sparse_max_bytes)?;
-            }
+    /// Writes them to one that has been added itself, or is new: dense if any of them is, or
+    /// if it cannot stay sparse.
+    pub fn write(&self, bytes: &mut Vec<u8>, sparse_max_bytes: usize) -> Result<(), Corrupt> {
+        if !self.any_dense && self.raise_sparse(bytes, sparse_max_bytes)? {
+            return Ok(());
         }
-        if !is_sparse(bytes) {
-            let mut ranks = self.ranks.clone();
-            dense::raise_all(&mut ranks, &bytes[HEADER_BYTES..]);
-            dense::pack(&ranks, &mut bytes[HEADER_BYTES..]);
-        }
+        self.write_dense(bytes);
         Ok(())
+    }
+
+    /// Raises one register after the other, as others do it. False if it has to become dense.
+    fn raise_sparse(&self, bytes: &mut Vec<u8>, bytes_max: usize) -> Result<bool, Corrupt> {
+        for (index, rank) in self.ranks.iter().enumerate() {
+            if rank > 0
+                && let sparse::Raised::TooLong =
+                    sparse::raise(bytes, HEADER_BYTES, index, rank, bytes_max)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn write_dense(&self, bytes: &mut Vec<u8>) {
+        if is_sparse(bytes) {
+            bytes[ENCODING_AT] = DENSE;
+            // Exactly as long as it is for ever.
+            bytes.truncate(HEADER_BYTES);
+            bytes.reserve_exact(dense::BYTES);
+            bytes.resize(HEADER_BYTES + dense::BYTES, 0);
+        }
+        self.ranks.pack(&mut bytes[HEADER_BYTES..]);
     }
 }
 

@@ -9,7 +9,7 @@ fn model() -> Vec<u8> {
 fn registers(bytes: &[u8]) -> Vec<u8> {
     let mut merged = Merged::default();
     merged.add(bytes).unwrap();
-    merged.registers().to_vec()
+    merged.registers().collect()
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn counts_are_near_the_truth() {
     assert!(!is_sparse(&bytes));
     // Every register at its highest: as many as can be told.
     let mut full = Merged::default();
-    full.ranks.fill(51);
+    (0..REGISTERS).for_each(|index| full.ranks.raise(index, 51));
     assert_eq!(full.count(), i64::MAX as u64);
 }
 
@@ -117,8 +117,51 @@ fn merging_is_the_union() {
     }
     assert_eq!(merged.count(), count(&union).unwrap());
     let mut target = new();
-    merged.raise(&mut target, 3000).unwrap();
+    merged.write(&mut target, 3000).unwrap();
     assert_eq!(registers(&target), registers(&union));
+}
+
+#[test]
+fn merging_against_a_naive_model_in_all_forms() {
+    let mut rng = Rng::seeded(13);
+    for round in 0..60 {
+        let sparse_max_bytes = [0, 60, 3000][round % 3];
+        let mut model = model();
+        let mut any_dense = false;
+        let mut parts = Vec::new();
+        for part in 0..1 + rng.below(4) {
+            let mut own = new();
+            // The first one is written to, and may be empty.
+            for _ in 0..rng.below([0, 30, 3000][round / 3 % 3] + 2) {
+                // Any of six bits, as nothing keeps others from sending them.
+                let rank_max = if part == 2 { 63 } else { 32 };
+                let (index, rank) = (rng.below(16384) as usize, 1 + rng.below(rank_max) as u8);
+                raise(&mut own, index, rank, sparse_max_bytes).unwrap();
+                model[index] = model[index].max(rank);
+            }
+            if rng.below(4) == 0 {
+                make_dense(&mut own).unwrap();
+            }
+            any_dense |= !is_sparse(&own);
+            parts.push(own);
+        }
+        let mut merged = Merged::default();
+        parts.iter().for_each(|part| merged.add(part).unwrap());
+        assert!(merged.registers().eq(model.iter().copied()));
+        let mut target = parts.swap_remove(0);
+        let mut alone = target.clone();
+        merged.write(&mut target, sparse_max_bytes).unwrap();
+        assert_eq!(registers(&target), model);
+        assert!(is_one(&target) && !(any_dense && is_sparse(&target)));
+        // Register by register it comes to the same bytes.
+        if any_dense {
+            make_dense(&mut alone).unwrap();
+        }
+        for (index, &rank) in model.iter().enumerate().filter(|(_, rank)| **rank > 0) {
+            raise(&mut alone, index, rank, sparse_max_bytes).unwrap();
+        }
+        assert!(target == alone);
+    }
 }
 
 #[test]
