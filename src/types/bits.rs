@@ -8,7 +8,9 @@
 //! What goes over whole strings (counting, searching, combining) goes in blocks of words that
 //! the compiler makes vector code of. What lies behind the end of a string reads as 0.
 
+use crate::table::prefetch;
 use multiversion::multiversion;
+use std::ptr::NonNull;
 
 /// The bit at `at`; 0 behind the end.
 pub fn get(bytes: &[u8], at: u64) -> bool {
@@ -63,6 +65,7 @@ pub fn count(bytes: &[u8]) -> u64 {
     let mut sixteens = 0;
     let mut blocks = bytes.chunks_exact(16 * LANES_BYTES);
     for block in &mut blocks {
+        ask_ahead(block);
         let (words, _) = block.as_chunks::<8>();
         let at = |i| lanes(words, i);
         let (a, one) = add(ones, at(0), at(1));
@@ -93,6 +96,21 @@ pub fn count(bytes: &[u8]) -> u64 {
         + 2 * count_words(&twos)
         + count_words(&ones)
         + u64::from(words + bytes)
+}
+
+/// Asks for the memory that is to be counted in a while. The machine does so by itself only
+/// up to the end of a page, and begins anew in the next.
+#[inline(always)]
+fn ask_ahead(block: &[u8]) {
+    const AHEAD_BYTES: usize = 2048;
+    const LINE_BYTES: usize = 64;
+    for line in block.chunks(LINE_BYTES) {
+        // It does no harm behind the end of the string.
+        let ahead = line.as_ptr().wrapping_add(AHEAD_BYTES);
+        NonNull::new(ahead.cast_mut())
+            .into_iter()
+            .for_each(prefetch);
+    }
 }
 
 #[inline(always)]
