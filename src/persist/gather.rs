@@ -71,8 +71,8 @@ const MANY_BYTES: usize = 512 << 10;
 /// More than writers are likely to be in the middle of giving at the same time.
 const PLACES: usize = 4;
 
-/// A buffer that grew beyond this for one huge value is not kept.
-const KEPT_BYTES_MAX: usize = 8 << 20;
+/// A buffer that grew beyond this is not kept: there are seven of them for a snapshot.
+pub const KEPT_BYTES_MAX: usize = 2 * MANY_BYTES;
 
 pub struct Gatherer {
     /// Encoded entries.

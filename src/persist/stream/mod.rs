@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::gather::{Gatherer, Gifts, Usage};
+use super::gather::{Gatherer, Gifts, KEPT_BYTES_MAX, Usage};
 use super::pace::{Pace, Rest};
 use super::spill::{GIFTS_BYTES_MAX, SpillQueue};
 use crate::base::hash::Crc64;
@@ -117,8 +117,10 @@ pub struct SnapshotStream {
     own: Gatherer,
     /// Gifts that found no room in memory.
     spill: Option<SpillQueue>,
-    /// What was too much for the last chunk.
-    pending: Bytes,
+    /// What was ready last, and how much of it was given out since. Chunks are copies, of
+    /// their own size: the buffers grow but once, and wait for no consumer.
+    pending: Vec<u8>,
+    pending_given: usize,
     crc: Option<Crc64>,
     /// How much of `own.out` the checksum has seen.
     summed: usize,
@@ -176,7 +178,8 @@ impl SnapshotStream {
             spare: Vec::new(),
             own,
             spill: None,
-            pending: Bytes::new(),
+            pending: Vec::new(),
+            pending_given: 0,
             crc: checksum.then(Crc64::new),
             summed: 0,
             pace: Pace::default(),
@@ -245,7 +248,7 @@ impl SnapshotStream {
         shared: &Shared,
         locker: &mut Locker,
     ) -> io::Result<Option<Bytes>> {
-        if !self.pending.is_empty() {
+        if self.pending_given < self.pending.len() {
             return Ok(Some(self.split_pending()));
         }
         while self.own.out.len() < CHUNK_BYTES && self.rest(shared) == Rest::None {
@@ -257,14 +260,27 @@ impl SnapshotStream {
             return Ok(None);
         }
         self.sum();
-        self.pending = Bytes::from(std::mem::take(&mut self.own.out));
+        self.pending.clear();
+        std::mem::swap(&mut self.pending, &mut self.own.out);
+        self.pending_given = 0;
         self.clear_ready();
         Ok(Some(self.split_pending()))
     }
 
     fn split_pending(&mut self) -> Bytes {
-        let len = self.pending.len().min(CHUNK_BYTES_MAX);
-        self.pending.split_to(len)
+        let rest = &self.pending[self.pending_given..];
+        let chunk = Bytes::copy_from_slice(&rest[..rest.len().min(CHUNK_BYTES_MAX)]);
+        self.pending_given += chunk.len();
+        if self.pending_given == self.pending.len() && self.pending.capacity() > KEPT_BYTES_MAX {
+            self.pending = Vec::new();
+            self.pending_given = 0;
+        }
+        chunk
+    }
+
+    /// How much is in memory that no consumer has taken.
+    pub fn held_bytes(&self) -> usize {
+        self.own.out.len() + self.pending.len() - self.pending_given
     }
 
     /// What writers have given and nobody has taken yet.
