@@ -75,6 +75,17 @@ impl Spiller {
         Ok(true)
     }
 
+    /// Whether so much is in memory, less `margin_bytes`, that those who append had better wait
+    /// for a reader: the shelf does not take it, and it is more than that reader's patience.
+    pub fn is_crowded(&self, margin_bytes: u64) -> bool {
+        let mut state = self.shared.state.lock();
+        let is_crowded = state.is_crowded(margin_bytes);
+        let graveyard = state.take_graveyard();
+        drop(state);
+        drop(graveyard);
+        is_crowded
+    }
+
     /// Gives the buffers of what was put away back to the pool, or frees them here.
     fn recycle(&self, batch: Vec<Arc<Segment>>) {
         // Those that a reader holds it frees when it goes on.
@@ -241,6 +252,37 @@ mod tests {
         assert!(!log.cannot_spill());
         assert!(log.stats().shelved_bytes > 0);
         assert_eq!(take(&mut slow, 10).unwrap(), b"xxxxxxxxxx");
+    }
+
+    #[test]
+    fn a_full_shelf_is_crowded_beyond_a_readers_patience() {
+        let (log, spiller, _) = log_and_spiller();
+        let mut slow = log.reader_at_end(ReaderKind::Follower);
+        let one = SEGMENT_BYTES as u64;
+        put_segments(&log, 100);
+        assert!(!spiller.is_crowded(0), "nobody waits for it");
+        slow.set_patience_bytes(80 * one);
+        assert!(!spiller.is_crowded(0));
+        assert!(
+            spiller.is_crowded(2 * one),
+            "that is near enough to go on waiting"
+        );
+        put_segments(&log, 2);
+        assert!(spiller.is_crowded(0));
+        slow.set_patience_bytes(90 * one);
+        assert!(!spiller.is_crowded(one));
+        slow.set_patience_bytes(0);
+        assert!(spiller.is_crowded(0));
+        // Nobody appends, and what was read goes all the same.
+        while slow.lag_bytes() > 20 * one {
+            take(&mut slow, usize::MAX).unwrap();
+        }
+        assert!(!spiller.is_crowded(0));
+        assert!(log.stats().memory_bytes < 32 * one);
+        put_segments(&log, 10);
+        assert!(spiller.is_crowded(0));
+        slow.watch().cut();
+        assert!(!spiller.is_crowded(0));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct Seat {
     pub(super) offset: AtomicU64,
     /// The log does not keep anything for this reader any more.
     pub(super) cut: AtomicBool,
+    /// `Reader::set_patience_bytes`.
+    pub(super) patience_bytes: AtomicU64,
 }
 
 impl Seat {
@@ -369,12 +371,33 @@ impl State {
 
     /// How much there is in memory beyond the backlog and what is allowed.
     fn excess_bytes(&self) -> u64 {
-        let Some(excess_bytes_max) = self.excess_bytes_max else {
-            return 0;
-        };
+        let allowed = self.allowed_bytes();
+        allowed.map_or(0, |allowed| self.sealed_bytes.saturating_sub(allowed))
+    }
+
+    /// How much may be in memory; None: anything.
+    fn allowed_bytes(&self) -> Option<u64> {
         let backlog_bytes = self.backlog_start.map_or(0, |_| self.backlog_size_bytes);
-        let allowed = backlog_bytes.saturating_add(excess_bytes_max);
-        self.sealed_bytes.saturating_sub(allowed)
+        let excess_bytes_max = self.excess_bytes_max?;
+        Some(backlog_bytes.saturating_add(excess_bytes_max))
+    }
+
+    /// Whether what is in memory is too much, less `margin_bytes`, even for the patience of a
+    /// reader that needs it.
+    pub(super) fn is_crowded(&mut self, margin_bytes: u64) -> bool {
+        // Those who append drop what has been read; now they may all be waiting.
+        self.trim_all();
+        let Some(allowed) = self.allowed_bytes() else {
+            return false;
+        };
+        let (end, in_memory) = (self.end(), self.sealed_bytes);
+        let mut live = self.readers.iter().filter(|r| !r.seat.is_cut());
+        live.any(|reader| {
+            let patience_bytes = reader.seat.patience_bytes.load(Ordering::Relaxed);
+            let most = allowed.saturating_add(patience_bytes);
+            let lag_bytes = end.saturating_sub(reader.seat.offset());
+            lag_bytes.min(in_memory).saturating_add(margin_bytes) > most
+        })
     }
 
     /// What may be kept in memory beyond the backlog from now on; None: anything.
@@ -471,6 +494,7 @@ impl State {
             kind,
             offset: AtomicU64::new(after),
             cut: AtomicBool::new(false),
+            patience_bytes: AtomicU64::new(u64::MAX),
         });
         self.readers.push(Seated {
             seat: Arc::clone(&seat),

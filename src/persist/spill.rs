@@ -5,6 +5,8 @@
 //! to the snapshot, and what was written since. Both together take `MEMORY_BYTES_MAX`; the
 //! rest is in files in the server's folder, which go when nobody needs them, at the latest
 //! with the process.
+//!
+//! Where there is no room on the disk either, writes are delayed (`shared::delay`).
 
 use std::fs::File;
 use std::io;
@@ -12,10 +14,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::config::Config;
-use crate::oplog::{Oplog, Place, Shelf, Spiller, Volume};
+use crate::exec::Engine;
+use crate::oplog::{Place, Shelf, Spiller, Volume};
+use crate::shared::Shared;
+use crate::shared::delay::Crowd;
 
 /// What a full sync may add to the memory in use, buffers on their way apart.
 const MEMORY_BYTES_MAX: u64 = 16 << 20;
@@ -27,15 +31,25 @@ pub const GIFTS_BYTES_MAX: usize = 1 << 20;
 /// And so much for the write log, beyond its backlog.
 const LOG_BYTES_MAX: u64 = MEMORY_BYTES_MAX - GIFTS_BYTES_MAX as u64;
 
+/// How much more of the log may come to be in memory while nothing can be spilled, before
+/// writes wait for the follower that needs it.
+pub const PATIENCE_BYTES_MAX: u64 = 16 << 20;
+
+/// Writes that wait go on when there is so much less of it.
+const RELIEF_BYTES: u64 = 128 << 10;
+
 /// A file of the log's grows to this size; then there is another one. The room on the disk
 /// is given back file by file.
-const VOLUME_BYTES_MAX: u64 = 64 << 20;
+const VOLUME_BYTES_MAX: u64 = 16 << 20;
 
 /// How often it is looked whether there is something to be freed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// After an error it is tried again so much later.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How often it is looked meanwhile whether writes are to wait, or to wait no more.
+const CROWD_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A file without a name. It ends with this value.
 #[derive(Debug)]
@@ -128,31 +142,48 @@ impl SpillQueue {
 ///
 /// # Errors
 /// There can be no more threads.
-pub fn start(oplog: &Oplog, config: Arc<Config>) -> io::Result<()> {
-    let spiller = oplog.spiller(LOG_BYTES_MAX);
+pub fn start(engine: Arc<Engine>) -> io::Result<()> {
+    let spiller = engine.shared.oplog.spiller(LOG_BYTES_MAX);
+    let config = engine.shared.config.clone();
     let shelf = LogShelf::new(move || config.dir().to_path_buf());
     let thread = std::thread::Builder::new().name("log".to_owned());
-    thread.spawn(move || keep_bounds(spiller, shelf))?;
+    thread.spawn(move || keep_bounds(&engine.shared, spiller, shelf))?;
     Ok(())
 }
 
-fn keep_bounds(mut spiller: Spiller, mut shelf: LogShelf) {
+fn keep_bounds(shared: &Shared, mut spiller: Spiller, mut shelf: LogShelf) {
     let mut failed = false;
     loop {
-        match spiller.step(&mut shelf) {
-            Ok(true) => failed = false,
-            Ok(false) => spiller.wait_blocking(LOOK_EVERY),
-            Err(error) => {
-                if !failed {
-                    tracing::warn!(
-                        "The replication stream cannot be spilled to disk and stays in memory: \
-                         {error}"
-                    );
-                }
-                failed = true;
-                std::thread::sleep(RETRY_AFTER);
+        let step = spiller.step(&mut shelf);
+        if let Err(error) = step {
+            if !failed {
+                tracing::warn!(
+                    "The replication stream cannot be spilled to disk and stays in memory, so \
+                     that writes wait for replicas that lag too far behind: {error}"
+                );
             }
+            failed = true;
+            delay_writes(shared, &spiller);
+            continue;
         }
+        shared.delay.set(&shared.pause, Crowd::Log, false);
+        match step {
+            Ok(true) => failed = false,
+            _ => spiller.wait_blocking(LOOK_EVERY),
+        }
+    }
+}
+
+/// Has writes wait until there is room for what they would add, for `RETRY_AFTER`: then it
+/// may be that the disk takes it.
+fn delay_writes(shared: &Shared, spiller: &Spiller) {
+    let began = Instant::now();
+    let mut margin_bytes = 0;
+    while began.elapsed() < RETRY_AFTER {
+        let is_crowded = spiller.is_crowded(margin_bytes);
+        margin_bytes = if is_crowded { RELIEF_BYTES } else { 0 };
+        shared.delay.set(&shared.pause, Crowd::Log, is_crowded);
+        std::thread::sleep(CROWD_LOOK_EVERY);
     }
 }
 

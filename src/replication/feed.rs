@@ -15,7 +15,13 @@
 //! bound on the disk. So while it syncs, and until it has caught up for the first time, it
 //! may lag as far behind as it has to: only one that makes no progress for `repl-timeout`
 //! is dropped, or one beyond `replica-full-sync-buffer-limit` if there is such a limit. Then
-//! `client-output-buffer-limit` applies as in Redis; before, too, if the disk is full.
+//! `client-output-buffer-limit` applies as in Redis.
+//!
+//! **Without a disk** it stays in memory, and writes wait for those who may lag like that
+//! (`persist::spill`). What a leader of ours writes does not wait: on a follower the limit
+//! applies before, too, if its disk is full.
+
+mod limits;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -36,7 +42,6 @@ use super::relay::Piece;
 use super::rest::Rest;
 use super::stray;
 use crate::base::clock;
-use crate::config::{ClientClass, Param};
 use crate::net::stream::Stream;
 use crate::oplog::{Missed, Reader};
 use crate::resp::argv::Argv;
@@ -56,9 +61,6 @@ const READ_BYTES: usize = 4096;
 const INPUT_BYTES_MAX: usize = 1 << 20;
 
 const TICK: Duration = Duration::from_millis(100);
-
-/// A follower has caught up when it lags behind this part of its limits.
-const CAUGHT_UP_PART: u64 = 8;
 
 /// How often a follower that waits hears that we live.
 const NEWLINE_EVERY: Duration = Duration::from_secs(1);
@@ -335,6 +337,7 @@ impl Feed {
 
     fn start_stream(&mut self, reader: Reader) {
         self.source = Source::Stream(reader);
+        self.state.moved = Instant::now();
         let now_ms = clock::unix_ms();
         self.follower.last_ack_ms.store(now_ms, Ordering::Relaxed);
         self.follower.set_phase(FollowerPhase::Online);
@@ -458,103 +461,5 @@ impl Feed {
         self.desk.note_moment();
         self.check_time()?;
         self.check_limit()
-    }
-
-    fn check_time(&mut self) -> Result<(), End> {
-        let config = &self.desk.engine.shared.config;
-        let timeout = config.get_seconds(Param::ReplTimeout);
-        let what = match &self.source {
-            Source::Snapshot { piece, .. } => {
-                if piece.is_empty() && self.out.is_empty() {
-                    self.state.moved = Instant::now();
-                }
-                (self.state.moved.elapsed() > timeout).then_some("full sync")
-            }
-            Source::AwaitsAck(_) | Source::Stream(_) if !self.by_sync => {
-                let lag_s = self.follower.lag_seconds(clock::unix_ms()) as u64;
-                (lag_s > timeout.as_secs()).then_some("streaming sync")
-            }
-            _ => None,
-        };
-        match what {
-            Some(what) => {
-                let name = &self.name;
-                LogLine::warning(format!("Disconnecting timedout replica ({what}): {name}")).log();
-                Err(End::Dropped)
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn check_limit(&mut self) -> Result<(), End> {
-        let lag_bytes = match &self.source {
-            Source::Stream(reader) | Source::AwaitsAck(reader) => reader.lag_bytes(),
-            Source::Snapshot { cut, .. } => cut.reader.as_ref().map_or(0, Reader::lag_bytes),
-            Source::Waiting(_) | Source::Done(_) => 0,
-        };
-        let shown = usize::try_from(lag_bytes).unwrap_or(usize::MAX);
-        self.facts.output_bytes.store(shown, Ordering::Relaxed);
-        self.follower.output_bytes.store(shown, Ordering::Relaxed);
-        if !self.is_beyond_limit(lag_bytes) {
-            return Ok(());
-        }
-        let stats = &self.desk.engine.shared.stats.rare;
-        stats
-            .output_limit_disconnections
-            .fetch_add(1, Ordering::Relaxed);
-        self.desk.note_dropped(&self.name);
-        let facts = &self.facts;
-        LogLine::warning(format!(
-            "Client id={} addr={} (replica {}, {lag_bytes} bytes behind) scheduled to be closed \
-             ASAP for overcoming of output buffer limits.",
-            facts.id, facts.address, self.name
-        ))
-        .log();
-        Err(End::Dropped)
-    }
-
-    fn is_beyond_limit(&mut self, lag_bytes: u64) -> bool {
-        self.note_progress();
-        let shared = &self.desk.engine.shared;
-        if !self.state.caught_up {
-            let sync_bytes_max = shared.config.get_bytes(Param::ReplicaFullSyncBufferLimit);
-            if self.exceeds(sync_bytes_max, lag_bytes) {
-                return true;
-            }
-            if !shared.oplog.cannot_spill() {
-                return false;
-            }
-        }
-        let limit = shared.config.output_limit(ClientClass::Replica);
-        if self.exceeds(limit.hard_bytes, lag_bytes) {
-            return true;
-        }
-        if !self.exceeds(limit.soft_bytes, lag_bytes) {
-            self.state.above_soft_since = None;
-            return false;
-        }
-        let since = self.state.above_soft_since.get_or_insert_with(Instant::now);
-        since.elapsed().as_secs() as i64 > limit.soft_seconds
-    }
-
-    /// Notes that the follower has caught up, if so: that it lags no further behind than a
-    /// small part of what it may, so that the next burst of writes does not cost it its link.
-    fn note_progress(&mut self) {
-        let Source::Stream(reader) = &self.source else {
-            return;
-        };
-        let config = &self.desk.engine.shared.config;
-        let limit = config.output_limit(ClientClass::Replica);
-        let bytes = reader.lag_bytes().saturating_mul(CAUGHT_UP_PART);
-        let is_far = self.exceeds(limit.hard_bytes, bytes) || self.exceeds(limit.soft_bytes, bytes);
-        self.state.caught_up |= (self.state.acked || self.by_sync) && !is_far;
-    }
-
-    /// Whether so many bytes are more than a limit, 0 for none. The backlog is kept anyway:
-    /// nothing is gained by dropping a follower for less.
-    fn exceeds(&self, limit_bytes: u64, bytes: u64) -> bool {
-        let config = &self.desk.engine.shared.config;
-        let backlog_bytes = config.get_bytes(Param::ReplBacklogSize);
-        limit_bytes != 0 && bytes > limit_bytes.max(backlog_bytes)
     }
 }

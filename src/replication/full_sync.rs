@@ -39,11 +39,14 @@ use crate::base::clock;
 use crate::base::hash::Crc64;
 use crate::base::rng::Rng;
 use crate::config::{Param, REDIS_VERSION};
+use crate::exec::Engine;
 use crate::oplog::ReaderKind;
+use crate::persist::spill::GIFTS_BYTES_MAX;
 use crate::persist::stream::{CutFacts, Needs, SnapshotStream};
 use crate::rdb::encode;
 use crate::rdb::format::FileVersion;
 use crate::shared::Shared;
+use crate::shared::delay::Crowd;
 use crate::shared::followers::{Follower, FollowerPhase};
 use crate::shared::introduction::FollowerFacts;
 use crate::shared::progress::Step;
@@ -69,6 +72,18 @@ struct Pass {
     members: Vec<Arc<Follower>>,
     /// It was said that what writers give finds no room on the disk.
     complained: bool,
+    /// Ends the delay of writes that there may be for want of that room.
+    _relief: Relief,
+}
+
+/// Writers are not held back by a snapshot that is over.
+struct Relief(Arc<Engine>);
+
+impl Drop for Relief {
+    fn drop(&mut self) {
+        let shared = &self.0.shared;
+        shared.delay.set(&shared.pause, Crowd::Gifts, false);
+    }
 }
 
 /// How the end of the snapshot is told.
@@ -321,6 +336,7 @@ fn begin(desk: &Desk, waiting: Vec<Waiting>, ending: Ending) -> Option<Pass> {
         relay,
         members,
         complained: false,
+        _relief: Relief(desk.engine.clone()),
     })
 }
 
@@ -400,6 +416,7 @@ async fn make(desk: &Rc<Desk>, pass: &mut Pass) -> io::Result<()> {
         let Some(chunk) = next_chunk(desk, pass).await? else {
             return Ok(());
         };
+        delay_writes(desk, pass);
         made_bytes += chunk.len() as u64;
         let total_bytes = estimated_total(&pass.stream, made_bytes);
         for member in &pass.members {
@@ -458,9 +475,27 @@ fn absorb(desk: &Desk, pass: &mut Pass) {
         && !pass.complained
     {
         pass.complained = true;
-        // It stays in memory then.
-        tracing::warn!("Changes made during a full sync cannot be spilled to disk: {error}");
+        tracing::warn!(
+            "Changes made during a full sync cannot be spilled to disk and stay in memory, so \
+             that writes wait until its replicas have taken enough: {error}"
+        );
     }
+    delay_writes(desk, pass);
+}
+
+/// Where the disk does not take what writers give, has them wait as long as there is too much
+/// of it in memory.
+fn delay_writes(desk: &Desk, pass: &Pass) {
+    if !pass.complained {
+        return;
+    }
+    let shared = &desk.engine.shared;
+    let most_bytes = match shared.delay.is_on() {
+        true => GIFTS_BYTES_MAX / 2,
+        false => GIFTS_BYTES_MAX,
+    };
+    let is_crowded = pass.stream.held_bytes() > most_bytes;
+    shared.delay.set(&shared.pause, Crowd::Gifts, is_crowded);
 }
 
 async fn send_file(desk: &Rc<Desk>, waiting: Vec<Waiting>) {

@@ -112,7 +112,7 @@ async fn ask_for_acks(desk: Rc<Desk>) {
     loop {
         shared.followers.wants_ack.notified().await;
         // A pause keeps the log as it is.
-        while shared.pause.is_on(clock::unix_ms()) {
+        while shared.pause.stops_log(clock::unix_ms()) {
             sleep(LOOK_EVERY).await;
         }
         let (end_offset, arrivals) = (shared.oplog.end_offset(), shared.followers.arrivals());
@@ -142,7 +142,7 @@ async fn keep_house(desk: Rc<Desk>) {
         let period = shared.config.get_seconds(Param::ReplPingReplicaPeriod);
         // Rounded, so that a tick which comes a little early counts.
         let is_due = last_ping.elapsed() + SECOND / 2 >= period;
-        let is_paused = shared.pause.is_on(clock::unix_ms());
+        let is_paused = shared.pause.stops_log(clock::unix_ms());
         if is_due && !shared.followers.is_empty() && !is_paused {
             last_ping = Instant::now();
             desk.say_to_followers(&[b"PING"]);

@@ -149,7 +149,7 @@ pub fn start(
 ) -> io::Result<Replication> {
     let [leader_gate, follower_gate] = gates;
     watch_config(&engine);
-    spill::start(&engine.shared.oplog, engine.shared.config.clone())?;
+    spill::start(engine.clone())?;
     let target = configured_leader(&engine.shared);
     let locker = Locker::new(&engine.shared.keyspace, follower_gate);
     let (replication, requests) = handle();

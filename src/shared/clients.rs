@@ -415,6 +415,8 @@ pub enum PausedFor {
     Shutdown,
     /// A failover.
     Failover,
+    /// What followers are still to be sent finds no room (`delay`).
+    Room,
 }
 
 /// When one reason's pause ends, and whom it holds.
@@ -429,17 +431,21 @@ struct Hold {
 /// longest of them.
 #[derive(Default)]
 pub struct Pause {
-    holds: Mutex<[Hold; 3]>,
+    holds: Mutex<[Hold; 4]>,
     /// Until when writes are held, and until when everything is: 0 if not at all.
     writes_until_ms: AtomicI64,
     all_until_ms: AtomicI64,
+    /// Until when the log stands still: not for want of room, which what replication itself
+    /// says in it does not matter to.
+    log_until_ms: AtomicI64,
     /// Woken when a pause ends early.
     pub ended: Notify,
 }
 
 impl Pause {
     /// Begins this reason's pause. One that is on is only made longer and stricter, as in
-    /// Redis. Everything is locked: whoever holds a lock may rely on what it has read.
+    /// Redis. Everything is locked, so that whoever holds a lock may rely on what it has
+    /// read, except for want of room, which a few commands more do not matter to.
     pub fn begin(&self, reason: PausedFor, until_ms: i64, writes_only: bool, now_ms: i64) {
         let mut holds = self.holds.lock();
         if let Some(hold) = holds.get_mut(reason as usize) {
@@ -473,6 +479,10 @@ impl Pause {
         };
         let all_until_ms = longest(&mut holds.iter().filter(|hold| !hold.writes_only));
         self.all_until_ms.store(all_until_ms, Ordering::Release);
+        let others = holds.iter().enumerate();
+        let others = others.filter(|(reason, _)| *reason != PausedFor::Room as usize);
+        let log_until_ms = longest(&mut others.map(|(_, hold)| hold));
+        self.log_until_ms.store(log_until_ms, Ordering::Release);
         let writes_until_ms = longest(&mut holds.iter());
         self.writes_until_ms
             .store(writes_until_ms, Ordering::Release);
@@ -487,6 +497,11 @@ impl Pause {
     #[inline]
     pub fn is_on(&self, now_ms: i64) -> bool {
         now_ms < self.writes_until_ms.load(Ordering::Acquire)
+    }
+
+    /// Whether replication, too, is to put nothing into the log.
+    pub fn stops_log(&self, now_ms: i64) -> bool {
+        now_ms < self.log_until_ms.load(Ordering::Acquire)
     }
 
     /// Whether somebody is held so long still.

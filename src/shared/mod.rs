@@ -19,6 +19,9 @@ pub mod progress;
 /// The followers of this server.
 pub mod followers;
 
+/// Writes that wait for followers.
+pub mod delay;
+
 /// What one connection's commands run in.
 pub mod session;
 
@@ -92,6 +95,7 @@ pub struct Shared {
     pub followers: followers::Followers,
     pub jobs: jobs::Jobs,
     pub pause: clients::Pause,
+    pub delay: delay::Delay,
     /// For a MIGRATE that cannot let go of its locks. Without one it fails.
     pub courier: OnceLock<migration::Courier>,
     /// To the thread that frees what is old (`free_elsewhere`).
@@ -152,6 +156,7 @@ impl Shared {
             followers: followers::Followers::default(),
             jobs: jobs::Jobs::default(),
             pause: clients::Pause::default(),
+            delay: delay::Delay::default(),
             courier: OnceLock::new(),
             garbage,
             run_id: String::from_utf8_lossy(&rng.hex_id()).into_owned(),

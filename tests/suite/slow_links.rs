@@ -2,6 +2,8 @@
 //! more memory than they may, and one follower's trouble is not the others'.
 
 use std::fs;
+use std::path::PathBuf;
+use std::thread::Scope;
 use std::time::Duration;
 
 use super::support::*;
@@ -141,44 +143,135 @@ fn a_limit_for_syncs_counts_while_they_last() {
     });
 }
 
-/// Where nothing can be spilled, memory is bounded by what Redis bounds it by.
+/// A leader whose folder has gone, so that it can spill nothing, with data; and a follower of
+/// it that is in the middle of a sync, over a link that is held up now.
+struct WithoutDisk {
+    leader: Server,
+    proxy: Proxy,
+    follower: Server,
+    dir: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl WithoutDisk {
+    fn start(args: &[&str]) -> WithoutDisk {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dir = folder.path().join("data");
+        fs::create_dir(&dir).expect("a folder");
+        let dir_name = dir.to_str().expect("an ordinary path");
+        let all = ["--repl-diskless-sync-delay", "0", "--dir", dir_name];
+        let leader = Server::start(&[&all[..], args].concat());
+        write(&leader, "a", 1000);
+        fs::remove_dir_all(&dir).expect("an empty folder");
+        let proxy = Proxy::to(leader.port);
+        proxy.limit(2_000_000);
+        let follower = follow(proxy.port, &[]);
+        wait_until(SOON, "the snapshot is on its way", || {
+            leader.log().contains("Background RDB transfer started")
+        });
+        proxy.limit(0);
+        WithoutDisk {
+            leader,
+            proxy,
+            follower,
+            dir,
+            _folder: folder,
+        }
+    }
+
+    fn delays(&self) -> bool {
+        field(&self.leader, "replication", "repl_writes_delayed") == 1
+    }
+
+    /// Writes until writes wait. The keys are there already: what memory is added by them
+    /// is added by the sync.
+    fn write_until_delayed<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
+        scope.spawn(|| (990..1000).for_each(|count| write(&self.leader, "a", count)));
+        wait_until(SOON, "writes wait", || self.delays());
+    }
+}
+
+/// Whoever writes is slowed down to what the link carries, nobody is dropped, and the rest
+/// of the server does not notice.
 #[test]
-fn without_a_disk_the_output_limit_counts_for_syncs_too() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let dir = folder.path().join("data");
-    fs::create_dir(&dir).expect("a folder");
-    let leader = Server::start(&[
-        "--repl-diskless-sync-delay",
-        "0",
-        "--client-output-buffer-limit",
-        "replica 30mb 0 0",
-        "--dir",
-        dir.to_str().expect("an ordinary path"),
-    ]);
-    write(&leader, "a", 1000);
-    fs::remove_dir_all(&dir).expect("an empty folder");
-    let proxy = Proxy::to(leader.port);
-    proxy.limit(2_000_000);
-    let follower = follow(proxy.port, &[]);
-    wait_until(SOON, "the snapshot is on its way", || {
-        leader.log().contains("Background RDB transfer started")
+fn where_nothing_can_be_spilled_writes_wait_for_a_slow_follower() {
+    let limit = "replica 8mb 8mb 1";
+    let it = WithoutDisk::start(&["--client-output-buffer-limit", limit]);
+    let used = || field(&it.leader, "memory", "used_memory");
+    let before = used();
+    let line = "stays in memory, so that writes wait for replicas that lag too far behind";
+    std::thread::scope(|scope| {
+        it.write_until_delayed(scope);
+        let (mut writer, mut reader) = (it.leader.client(), it.leader.client());
+        check_all(&mut writer, &[("MULTI", "+OK"), ("SET x 1", "+QUEUED")]);
+        writer.send_cmd(&["EXEC"]);
+        assert!(writer.recv_within(Duration::from_millis(500)).is_none());
+        check_all(&mut reader, &[("EXISTS x", ":0"), ("EXISTS a:1", ":1")]);
+        it.proxy.limit(20_000_000);
+        let mut most = used();
+        wait_until(SOON, "the follower has it all", || {
+            most = most.max(used());
+            let offset = |server| field(server, "replication", "master_repl_offset");
+            is_up(&it.follower)
+                && offset(&it.leader) > 190_000_000
+                && offset(&it.leader) == offset(&it.follower)
+        });
+        assert!(most - before < 56 << 20, "{before} {most}");
+        assert_eq!(writer.recv().to_string(), "[+OK]");
     });
-    proxy.limit(0);
-    write(&leader, "b", 2000);
-    wait_until(SOON, "the follower is dropped", || {
-        field(
-            &leader,
-            "stats",
-            "client_output_buffer_limit_disconnections",
-        ) == 1
+    wait_until_equal(&it.leader, &it.follower);
+    wait_until(SOON, "writes wait no more", || !it.delays());
+    assert!(field(&it.leader, "replication", "repl_writes_delayed_ms") > 500);
+    for (name, expect) in [
+        ("sync_full", 1),
+        ("client_output_buffer_limit_disconnections", 0),
+    ] {
+        assert_eq!(field(&it.leader, "stats", name), expect, "{name}");
+    }
+    assert_eq!(it.leader.log().matches(line).count(), 1);
+}
+
+#[test]
+fn writes_that_wait_go_on_when_there_is_room_on_the_disk_again() {
+    let it = WithoutDisk::start(&[]);
+    std::thread::scope(|scope| {
+        it.write_until_delayed(scope);
+        fs::create_dir(&it.dir).expect("a folder");
     });
-    let line = "The replication stream cannot be spilled to disk and stays in memory";
-    assert!(leader.log().contains(line), "{}", leader.log());
-    fs::create_dir(&dir).expect("a folder");
-    proxy.cut();
-    proxy.unlimit();
-    wait_until_equal(&leader, &follower);
-    assert_eq!(field(&leader, "stats", "sync_full"), 2);
+    assert!(!it.delays());
+    it.proxy.unlimit();
+    wait_until_equal(&it.leader, &it.follower);
+    assert_eq!(field(&it.leader, "stats", "sync_full"), 1);
+}
+
+/// Writes do not wait for ever for one who takes nothing.
+#[test]
+fn where_nothing_can_be_spilled_who_hangs_is_dropped_and_writes_go_on() {
+    let it = WithoutDisk::start(&["--repl-timeout", "10"]);
+    std::thread::scope(|scope| it.write_until_delayed(scope));
+    let line = "Disconnecting timedout replica (full sync)";
+    assert!(it.leader.log().contains(line), "{}", it.leader.log());
+    wait_until(SOON, "nothing is delayed", || !it.delays());
+    it.proxy.cut();
+    it.proxy.unlimit();
+    wait_until_equal(&it.leader, &it.follower);
+}
+
+/// It acknowledges, but takes nothing, and no limit of its lag would ever drop it.
+#[test]
+fn where_nothing_can_be_spilled_who_only_talks_is_dropped_too() {
+    let limit = ["--client-output-buffer-limit", "replica 0 0 0"];
+    let it = WithoutDisk::start(&[&limit[..], &["--repl-timeout", "10"]].concat());
+    it.proxy.unlimit();
+    wait_until_equal(&it.leader, &it.follower);
+    it.proxy.limit(0);
+    std::thread::scope(|scope| it.write_until_delayed(scope));
+    let line = "Disconnecting timedout replica (streaming sync)";
+    assert!(it.leader.log().contains(line), "{}", it.leader.log());
+    it.proxy.cut();
+    it.proxy.unlimit();
+    wait_until_equal(&it.leader, &it.follower);
+    assert_eq!(field(&it.leader, "stats", "sync_full"), 2);
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub fn replication(report: &mut Report) {
     report.line("repl_backlog_first_byte_offset", first);
     report.line("repl_backlog_histlen", held);
     report.line("repl_spilled_bytes", log.shelved_bytes);
+    report.flag("repl_writes_delayed", report.shared.delay.is_on());
+    report.line("repl_writes_delayed_ms", report.shared.delay.total_ms());
     histories(report);
 }
 
