@@ -10,7 +10,7 @@ use crate::store::entry::Entry;
 use crate::store::keyspace::Key;
 use crate::store::locked::Locked;
 use crate::table::SlotMut;
-use crate::types::{Typed, Value};
+use crate::types::{Typed, Value, ValueRef};
 
 /// A value lent to be changed in place: whoever needed it as it was has been given it.
 ///
@@ -111,7 +111,7 @@ impl TypedStore for Locked<'_> {
 }
 
 #[inline]
-fn of_type<T: Typed>(value: Option<&Value>) -> Result<&T, CmdError> {
+fn of_type<T: Typed>(value: Option<ValueRef<'_>>) -> Result<&T, CmdError> {
     value.and_then(T::of).ok_or(CmdError::WrongType)
 }
 
@@ -136,7 +136,7 @@ impl Cx<'_, '_> {
     fn remove_if_empty(&mut self, key: Key) -> bool {
         let db = self.session.db;
         let found = self.store.peek(db, key);
-        if !found.is_some_and(|entry| entry.value().is_some_and(Value::is_nothing)) {
+        if !found.is_some_and(|entry| entry.value().is_some_and(ValueRef::is_nothing)) {
             return false;
         }
         if let Some(entry) = self.store.remove(db, key) {

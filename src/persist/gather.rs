@@ -18,7 +18,7 @@ use crate::shared::Shared;
 use crate::store::entry::Entry;
 use crate::store::snapshot::{Giver, Recipient};
 use crate::store::usage::{self, Lfu};
-use crate::types::Value;
+use crate::types::{Value, ValueRef};
 
 /// What is written of the use of keys: what the policy of eviction here asks for, if any.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +134,7 @@ impl Gatherer {
     }
 
     #[inline(never)]
-    fn take_value(&mut self, db: u32, key: &[u8], value: &Value, meta: KeyMeta) {
+    fn take_value(&mut self, db: u32, key: &[u8], value: ValueRef<'_>, meta: KeyMeta) {
         let bytes = value.heap_bytes();
         if bytes <= LONG_BYTES {
             self.select(db);
@@ -144,12 +144,12 @@ impl Gatherer {
         self.long.push(Long {
             db,
             key: key.into(),
-            value: value.clone(),
+            value: value.to_value(),
             meta,
         });
     }
 
-    fn put_value(&mut self, key: &[u8], value: &Value, meta: KeyMeta) {
+    fn put_value(&mut self, key: &[u8], value: ValueRef<'_>, meta: KeyMeta) {
         let version = self.version;
         let Some(type_byte) = value::type_byte(value, version) else {
             self.refused.get_or_insert_with(|| key.into());
@@ -180,7 +180,7 @@ impl Gatherer {
         self.long_bytes = 0;
         for long in std::mem::take(&mut self.long) {
             self.select(long.db);
-            self.put_value(&long.key, &long.value, long.meta);
+            self.put_value(&long.key, long.value.as_ref(), long.meta);
         }
     }
 

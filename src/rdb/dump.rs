@@ -15,7 +15,7 @@ use super::frame::{Frame, grammar};
 use super::text::Text;
 use super::value;
 use crate::base::hash::Crc64;
-use crate::types::{Limits, Value};
+use crate::types::{Limits, Value, ValueRef};
 
 const VERSION_LEN_BYTES: usize = 2;
 const FOOTER_LEN_BYTES: usize = VERSION_LEN_BYTES + 8;
@@ -46,7 +46,7 @@ pub fn encode_string(encoder: &mut Encoder, value: &[u8]) -> Vec<u8> {
 }
 
 /// The payload of any value, in the form that the most servers know.
-pub fn encode(encoder: &mut Encoder, value: &Value) -> Vec<u8> {
+pub fn encode(encoder: &mut Encoder, value: ValueRef<'_>) -> Vec<u8> {
     let known = |&target: &FileVersion| value::type_byte(value, target).is_some();
     let targets = [FileVersion::Redis10, FileVersion::Redis12];
     let target = targets.into_iter().find(known);
@@ -94,7 +94,7 @@ pub fn verify(payload: &[u8], check_crc: bool) -> Result<Body<'_>, DumpError> {
 /// The value is in the form that `limits` ask for, and not empty.
 pub fn decode(body: &Body, limits: &Limits) -> Result<Value, DumpError> {
     match read(body, limits) {
-        Ok(Some(value)) if !value.is_nothing() => Ok(value),
+        Ok(Some(value)) if !value.as_ref().is_nothing() => Ok(value),
         _ => Err(DumpError::BadFormat),
     }
 }

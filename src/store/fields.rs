@@ -8,7 +8,7 @@ use super::effects::event;
 use super::keyspace::Key;
 use super::locked::{Expiry, Held, Locked};
 use crate::types::hash::Field;
-use crate::types::{Hash, Value};
+use crate::types::{Hash, ValueMut};
 
 /// So many fields are taken out of one hash before others have their turn: some 200 us.
 const ROUND_FIELDS_MAX: usize = 512;
@@ -145,7 +145,7 @@ impl Locked<'_> {
         let Some(mut entry) = found else {
             return Left::Nothing;
         };
-        let Some(Value::Hash(hash)) = entry.value_mut() else {
+        let Some(ValueMut::Hash(hash)) = entry.value_mut() else {
             return Left::Rest;
         };
         let (before, mut taken) = (hash.first_ms(), Vec::new());

@@ -1,6 +1,7 @@
 //! The value types as pure data: what a key can hold, without keys, clocks or replies.
 //!
-//! An entry (`store::entry`) holds a short string itself, and of everything else a `Value`.
+//! An entry (`store::entry`) holds a short string itself, and of everything else what a `Value`
+//! holds.
 
 /// Bitmaps: strings as rows of bits.
 pub mod bits;
@@ -35,10 +36,14 @@ pub mod set;
 /// Places on earth as scores of sorted sets.
 pub mod geo;
 
+/// A value of any type: owned, lent, and lent to be changed.
+mod value;
+
 pub use hash::Hash;
 pub use list::List;
 pub use set::Set;
 pub use stream::Stream;
+pub use value::{Value, ValueMut, ValueRef};
 pub use zset::ZSet;
 
 /// What a key holds, as TYPE names it.
@@ -99,24 +104,6 @@ impl Encoding {
     }
 }
 
-/// A string of this size or more is worth freeing on another thread.
-const BIG_STRING_BYTES: usize = 1 << 20;
-
-/// A value with memory of its own.
-///
-/// `clone` is how a snapshot takes a value that is large: it copies pointers to bounded
-/// nodes, never the elements in them; whoever changes a node that is still shared copies
-/// that one first.
-#[derive(Clone, Debug)]
-pub enum Value {
-    String(Vec<u8>),
-    List(List),
-    Set(Set),
-    ZSet(ZSet),
-    Hash(Hash),
-    Stream(Stream),
-}
-
 /// When values change from their small form to their large one, type by type: what the
 /// `*-max-listpack-*` directives say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,8 +118,8 @@ pub struct Limits {
 pub trait Typed: Default + Sized {
     const KIND: Kind;
 
-    fn of(value: &Value) -> Option<&Self>;
-    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    fn of(value: ValueRef<'_>) -> Option<&Self>;
+    fn of_mut(value: ValueMut<'_>) -> Option<&mut Self>;
     fn into_value(self) -> Value;
 }
 
@@ -142,17 +129,17 @@ macro_rules! typed {
             const KIND: Kind = Kind::$name;
 
             #[inline]
-            fn of(value: &Value) -> Option<&Self> {
+            fn of(value: ValueRef<'_>) -> Option<&Self> {
                 match value {
-                    Value::$name(inner) => Some(inner),
+                    ValueRef::$name(inner) => Some(inner),
                     _ => None,
                 }
             }
 
             #[inline]
-            fn of_mut(value: &mut Value) -> Option<&mut Self> {
+            fn of_mut(value: ValueMut<'_>) -> Option<&mut Self> {
                 match value {
-                    Value::$name(inner) => Some(inner),
+                    ValueMut::$name(inner) => Some(inner),
                     _ => None,
                 }
             }
@@ -165,63 +152,3 @@ macro_rules! typed {
 }
 
 typed!(List, Set, ZSet, Hash, Stream);
-
-impl Value {
-    pub fn kind(&self) -> Kind {
-        match self {
-            Value::String(_) => Kind::String,
-            Value::List(_) => Kind::List,
-            Value::Set(_) => Kind::Set,
-            Value::ZSet(_) => Kind::ZSet,
-            Value::Hash(_) => Kind::Hash,
-            Value::Stream(_) => Kind::Stream,
-        }
-    }
-
-    pub fn encoding(&self) -> Encoding {
-        match self {
-            Value::String(_) => Encoding::Raw,
-            Value::List(list) => list.encoding(),
-            Value::Set(set) => set.encoding(),
-            Value::ZSet(zset) => zset.encoding(),
-            Value::Hash(hash) => hash.encoding(),
-            Value::Stream(_) => Encoding::Stream,
-        }
-    }
-
-    /// Bytes the value has allocated beyond its own size.
-    pub fn heap_bytes(&self) -> usize {
-        match self {
-            Value::String(bytes) => bytes.capacity(),
-            Value::List(list) => list.heap_bytes(),
-            Value::Set(set) => set.heap_bytes(),
-            Value::ZSet(zset) => zset.heap_bytes(),
-            Value::Hash(hash) => hash.heap_bytes(),
-            Value::Stream(stream) => stream.heap_bytes(),
-        }
-    }
-
-    /// Whether freeing it takes long enough to be another thread's work.
-    pub fn is_big(&self) -> bool {
-        match self {
-            Value::String(bytes) => bytes.capacity() >= BIG_STRING_BYTES,
-            Value::List(list) => list.is_big(),
-            Value::Set(set) => set.is_big(),
-            Value::ZSet(zset) => zset.is_big(),
-            Value::Hash(hash) => hash.is_big(),
-            Value::Stream(stream) => stream.is_big(),
-        }
-    }
-
-    /// Whether a key with this value has no right to be: a collection without elements. A
-    /// stream may be empty, and so may a string.
-    pub fn is_nothing(&self) -> bool {
-        match self {
-            Value::String(_) | Value::Stream(_) => false,
-            Value::List(list) => list.is_empty(),
-            Value::Set(set) => set.is_empty(),
-            Value::ZSet(zset) => zset.is_empty(),
-            Value::Hash(hash) => hash.is_empty(),
-        }
-    }
-}

@@ -8,7 +8,7 @@ use crate::commands::cx::Cx;
 use crate::store::entry::Entry;
 use crate::store::fields::Sight;
 use crate::types::stream::StreamId;
-use crate::types::{Kind, Value};
+use crate::types::{Kind, ValueRef};
 
 /// 160 bits that say what a dataset is, the same on every server that Redis's own digest is
 /// taken of: data in another order gives the same, in another database not.
@@ -57,21 +57,21 @@ impl Digest {
         self.mix(text);
     }
 
-    fn mix_value(&mut self, value: &Value, sight: Sight) {
-        if let Value::String(text) = value {
+    fn mix_value(&mut self, value: ValueRef<'_>, sight: Sight) {
+        if let ValueRef::String(text) = value {
             return self.mix_string(text);
         }
         self.mix_kind(value.kind());
         let mut digits = digits();
         match value {
-            Value::String(_) => {}
-            Value::List(list) => list
+            ValueRef::String(_) => {}
+            ValueRef::List(list) => list
                 .iter()
                 .for_each(|item| self.mix(item.text(&mut digits))),
-            Value::Set(set) => set
+            ValueRef::Set(set) => set
                 .iter()
                 .for_each(|member| self.toggle(member.text(&mut digits))),
-            Value::ZSet(zset) => {
+            ValueRef::ZSet(zset) => {
                 let mut score_text = Vec::new();
                 for (member, score) in zset.iter() {
                     score_text.clear();
@@ -79,7 +79,7 @@ impl Digest {
                     self.toggle_pair(member.text(&mut digits), &score_text, false);
                 }
             }
-            Value::Hash(hash) => {
+            ValueRef::Hash(hash) => {
                 let mut more_digits = Digits::new();
                 for (name, field) in hash.iter().filter(|(_, field)| sight.sees(field)) {
                     let name = name.text(&mut digits);
@@ -87,7 +87,7 @@ impl Digest {
                     self.toggle_pair(name, value, field.expire_at_ms.is_some());
                 }
             }
-            Value::Stream(stream) => {
+            ValueRef::Stream(stream) => {
                 for entry in stream.range(StreamId::MIN, StreamId::MAX) {
                     let StreamId { ms, seq } = entry.id;
                     self.mix(format!("{ms}.{seq}").as_bytes());

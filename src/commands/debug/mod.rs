@@ -23,7 +23,7 @@ use crate::resp::request::Argv;
 use crate::store::entry::Entry;
 use crate::store::locked::Expiry;
 use crate::store::view::Ttl;
-use crate::types::{Encoding, List, Value};
+use crate::types::{Encoding, List, ValueRef};
 
 const FLAGS: u32 = ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED;
 
@@ -167,7 +167,7 @@ fn describe(entry: &Entry, clock: u32) -> String {
     }
     let used = entry.access();
     let more = match entry.value() {
-        Some(Value::List(list)) => describe_nodes(list),
+        Some(ValueRef::List(list)) => describe_nodes(list),
         _ => String::new(),
     };
     format!(

@@ -32,7 +32,7 @@ use crate::store::effects::event::{GENERIC, LIST};
 use crate::store::keyspace::Key;
 use crate::types::list::End;
 use crate::types::listpack::Item;
-use crate::types::{List, Typed, Value};
+use crate::types::{List, Typed, ValueRef};
 
 const CATEGORIES: u32 = category::SET | category::SORTEDSET | category::LIST | category::DANGEROUS;
 
@@ -109,7 +109,7 @@ fn load(cx: &mut Cx, key: Key, request: &Request) -> Result<(Elements, Option<Or
         return Ok((elements, order));
     };
     match entry.value() {
-        Some(Value::List(list)) => {
+        Some(ValueRef::List(list)) => {
             let end = match order.is_none() && request.descending {
                 true => End::Back,
                 false => End::Front,
@@ -119,7 +119,7 @@ fn load(cx: &mut Cx, key: Key, request: &Request) -> Result<(Elements, Option<Or
                 true
             });
         }
-        Some(Value::ZSet(zset)) => {
+        Some(ValueRef::ZSet(zset)) => {
             let down = order.is_none() && request.descending;
             let first = if down {
                 zset.len().saturating_sub(1)
@@ -129,7 +129,7 @@ fn load(cx: &mut Cx, key: Key, request: &Request) -> Result<(Elements, Option<Or
             let walk = zset.walk(first, usize::MAX, down);
             walk.for_each(|(member, _)| elements.push(member));
         }
-        Some(Value::Set(set)) => {
+        Some(ValueRef::Set(set)) => {
             set.iter().for_each(|member| elements.push(member));
             // What is kept must not depend on the order in which a set happens to be.
             if order.is_none() && request.store.is_some() {

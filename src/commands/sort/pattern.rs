@@ -3,7 +3,7 @@
 use crate::base::number::digits;
 use crate::commands::cx::Cx;
 use crate::store::keyspace::Key;
-use crate::types::Value;
+use crate::types::ValueRef;
 use memchr::{memchr, memmem};
 
 /// Appends what the pattern says of an element: the element itself for `#`; else its text is
@@ -36,7 +36,7 @@ pub fn look_up(cx: &mut Cx, pattern: &[u8], element: &[u8], out: &mut Vec<u8>) -
         out.extend_from_slice(bytes.unwrap_or_default());
         return bytes.is_some();
     };
-    let Some(Value::Hash(hash)) = entry.value() else {
+    let Some(ValueRef::Hash(hash)) = entry.value() else {
         return false;
     };
     match hash.get(field) {

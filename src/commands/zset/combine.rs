@@ -16,7 +16,7 @@ use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::store::keyspace::Key;
 use crate::types::listpack::Item;
-use crate::types::{Encoding, Set, Value, ZSet, zset};
+use crate::types::{Encoding, Set, ValueRef, ZSet, zset};
 
 const NO_WEIGHT: CmdError = CmdError::text("ERR weight value is not a float");
 const NEGATIVE_LIMIT: CmdError = CmdError::text("ERR LIMIT can't be negative");
@@ -84,8 +84,8 @@ impl Source {
             return Ok(Source::Nothing);
         };
         match entry.value() {
-            Some(Value::ZSet(set)) => Ok(Source::ZSet(set.clone())),
-            Some(Value::Set(set)) => Ok(Source::Set(set.clone())),
+            Some(ValueRef::ZSet(set)) => Ok(Source::ZSet(set.clone())),
+            Some(ValueRef::Set(set)) => Ok(Source::Set(set.clone())),
             _ => Err(CmdError::WrongType),
         }
     }

@@ -257,5 +257,5 @@ fn read(
         offset: record.offset,
         kind,
     })?;
-    Ok((!value.is_nothing()).then_some(value))
+    Ok((!value.as_ref().is_nothing()).then_some(value))
 }

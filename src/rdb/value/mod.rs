@@ -15,31 +15,31 @@ use super::cursor::{Cursor, Stop};
 use super::encode::Encoder;
 use super::error::DecodeErrorKind;
 use super::format::{Dialect, FileVersion, type_byte as t};
-use crate::types::{Limits, Value};
+use crate::types::{Limits, Value, ValueRef};
 
 /// The byte that tells how a value stands in a file of version `target`; `None` if such a
 /// file cannot hold it. A string is `type_byte::STRING` everywhere and not asked for here.
-pub fn type_byte(value: &Value, target: FileVersion) -> Option<u8> {
+pub fn type_byte(value: ValueRef<'_>, target: FileVersion) -> Option<u8> {
     match value {
-        Value::String(_) => Some(t::STRING),
-        Value::List(_) => Some(list::type_byte()),
-        Value::Stream(_) => Some(stream::type_byte(target)),
-        Value::ZSet(zset) => Some(zset::type_byte(zset)),
-        Value::Hash(hash) => hash::type_byte(hash, target),
-        Value::Set(set) => Some(set::type_byte(set, target)),
+        ValueRef::String(_) => Some(t::STRING),
+        ValueRef::List(_) => Some(list::type_byte()),
+        ValueRef::Stream(_) => Some(stream::type_byte(target)),
+        ValueRef::ZSet(zset) => Some(zset::type_byte(zset)),
+        ValueRef::Hash(hash) => hash::type_byte(hash, target),
+        ValueRef::Set(set) => Some(set::type_byte(set, target)),
     }
 }
 
 /// Appends what stands behind the type byte and the key, of a value that `type_byte` has a
 /// byte for.
-pub fn put(value: &Value, target: FileVersion, encoder: &mut Encoder, out: &mut Vec<u8>) {
+pub fn put(value: ValueRef<'_>, target: FileVersion, encoder: &mut Encoder, out: &mut Vec<u8>) {
     match value {
-        Value::String(bytes) => encoder.put_string(out, bytes),
-        Value::List(list) => list::put(list, encoder, out),
-        Value::Stream(stream) => stream::put(stream, target, encoder, out),
-        Value::ZSet(zset) => zset::put(zset, encoder, out),
-        Value::Hash(hash) => hash::put(hash, target, encoder, out),
-        Value::Set(set) => set::put(set, target, encoder, out),
+        ValueRef::String(bytes) => encoder.put_string(out, bytes),
+        ValueRef::List(list) => list::put(list, encoder, out),
+        ValueRef::Stream(stream) => stream::put(stream, target, encoder, out),
+        ValueRef::ZSet(zset) => zset::put(zset, encoder, out),
+        ValueRef::Hash(hash) => hash::put(hash, target, encoder, out),
+        ValueRef::Set(set) => set::put(set, target, encoder, out),
     }
 }
 

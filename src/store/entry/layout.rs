@@ -4,7 +4,7 @@ use std::alloc::{alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 use crate::base::room::class_bytes;
-use crate::types::{Encoding, Kind, Value};
+use crate::types::{Encoding, Hash, Kind, List, Set, Stream, ZSet};
 
 const KIND_BITS: u64 = 0x0f;
 const ENCODING_SHIFT: u32 = 4;
@@ -18,8 +18,23 @@ const VALUE_LEN_SHIFT: u32 = 48;
 
 /// Every entry, and each of its words, is aligned to this.
 const ALIGN_BYTES: usize = 8;
+/// Every key with such a value pays for it.
+const OUTLYING_BYTES_MAX: usize = 24;
 
-const _: () = assert!(align_of::<Value>() <= ALIGN_BYTES && size_of::<Value>() <= 32);
+/// What an outlying value of each kind takes in the entry, in the order of `Kind`.
+const OUTLYING_BYTES: [u8; 6] = [
+    outlying_bytes::<Vec<u8>>(),
+    outlying_bytes::<List>(),
+    outlying_bytes::<Set>(),
+    outlying_bytes::<ZSet>(),
+    outlying_bytes::<Hash>(),
+    outlying_bytes::<Stream>(),
+];
+
+const fn outlying_bytes<T>() -> u8 {
+    assert!(align_of::<T>() <= ALIGN_BYTES && size_of::<T>() <= OUTLYING_BYTES_MAX);
+    size_of::<T>() as u8
+}
 
 /// The first word of an entry:
 ///
@@ -42,7 +57,7 @@ impl Shape {
         Shape(kind_and_encoding(kind, encoding) | (len as u64) << VALUE_LEN_SHIFT)
     }
 
-    /// A `Value`, which has its elements in memory of its own.
+    /// A value that has its elements in memory of its own.
     pub fn outlying(kind: Kind, encoding: Encoding) -> Shape {
         Shape(kind_and_encoding(kind, encoding) | OUTLYING)
     }
@@ -59,7 +74,7 @@ pub(super) struct Layout {
     pub key_at: usize,
     pub key_len: usize,
     pub value_at: usize,
-    /// Bytes of the inline value, or of the `Value`.
+    /// Bytes of the inline value, or of what an outlying one has in the entry.
     pub value_len: usize,
     pub is_outlying: bool,
 }
@@ -95,7 +110,10 @@ impl Header {
         let key_end = key_at + key_len;
         let (value_at, value_len) = match is_outlying {
             false => (key_end, (self.0 >> VALUE_LEN_SHIFT) as usize),
-            true => (key_end.next_multiple_of(ALIGN_BYTES), size_of::<Value>()),
+            true => {
+                let bytes = OUTLYING_BYTES[self.kind() as usize];
+                (key_end.next_multiple_of(ALIGN_BYTES), usize::from(bytes))
+            }
         };
         Layout {
             key_at,

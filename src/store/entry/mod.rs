@@ -5,8 +5,8 @@
 //! expiry (8)   only with HAS_EXPIRY
 //! lengths (8)  only with LONG_KEY: the key's length; the header's is 0 then
 //! key
-//! value        the bytes of a short string, else, at the next multiple of 8, a `Value`, whose
-//!              elements or long string lie in memory of their own
+//! value        the bytes of a short string, else, at the next multiple of 8, what a `Value` of
+//!              this kind holds, whose elements or long string lie in memory of their own
 //! ```
 //!
 //! A 16-byte key with a 32-byte value is 56 bytes. The allocation's size is not stored: it
@@ -31,7 +31,7 @@ use self::layout::{Header, Layout, Shape};
 use crate::base::hash::KeyHasher;
 use crate::base::number::parse_i64;
 use crate::table::{Slot, SlotRef};
-use crate::types::{Encoding, Kind, Value};
+use crate::types::{Encoding, Kind, Value, ValueMut, ValueRef};
 
 /// Strings longer than this lie in memory of their own.
 pub const INLINE_BYTES_MAX: usize = 1024;
@@ -111,11 +111,21 @@ impl Entry {
     }
 
     fn outlying(key: &[u8], value: Value, expire_at_ms: Option<i64>) -> Entry {
-        let shape = Shape::outlying(value.kind(), value.encoding());
+        let shape = Shape::outlying(value.as_ref().kind(), value.as_ref().encoding());
         let entry = Entry::allocate(key, shape, expire_at_ms);
-        // SAFETY: the layout of this shape has room for a `Value` at `value_at`, which is
-        // aligned for it.
-        unsafe { entry.0.add(entry.layout().value_at).cast().write(value) }
+        // SAFETY: the layout of this shape has room at `value_at`, which is aligned for it,
+        // for what a `Value` of this kind holds.
+        unsafe {
+            let to = entry.0.add(entry.layout().value_at);
+            match value {
+                Value::String(bytes) => to.cast().write(bytes),
+                Value::List(list) => to.cast().write(list),
+                Value::Set(set) => to.cast().write(set),
+                Value::ZSet(zset) => to.cast().write(zset),
+                Value::Hash(hash) => to.cast().write(hash),
+                Value::Stream(stream) => to.cast().write(stream),
+            }
+        }
         entry
     }
 
@@ -210,7 +220,7 @@ impl Entry {
             return None;
         }
         match self.value() {
-            Some(Value::Hash(hash)) => hash.first_ms(),
+            Some(ValueRef::Hash(hash)) => hash.first_ms(),
             _ => None,
         }
     }
@@ -221,7 +231,7 @@ impl Entry {
         if self.kind() != Kind::Stream {
             return false;
         }
-        matches!(self.value(), Some(Value::Stream(stream)) if stream.group_count() > 0)
+        matches!(self.value(), Some(ValueRef::Stream(stream)) if stream.group_count() > 0)
     }
 
     #[inline]
@@ -249,32 +259,51 @@ impl Entry {
     #[inline(never)]
     fn outlying_string(&self) -> Option<&[u8]> {
         match self.value() {
-            Some(Value::String(bytes)) => Some(bytes),
+            Some(ValueRef::String(bytes)) => Some(bytes),
             _ => None,
         }
     }
 
     /// The value's own memory; `None` for a string that is kept inline.
     #[inline]
-    pub fn value(&self) -> Option<&Value> {
-        // SAFETY: the value is this entry's own, borrowed with it.
-        self.value_pointer()
-            .map(|pointer| unsafe { pointer.as_ref() })
+    pub fn value(&self) -> Option<ValueRef<'_>> {
+        let value = self.value_pointer()?;
+        // SAFETY: the value is this entry's own, borrowed with it, and of its kind.
+        Some(unsafe {
+            match self.kind() {
+                Kind::String => ValueRef::String(value.cast().as_ref()),
+                Kind::List => ValueRef::List(value.cast().as_ref()),
+                Kind::Set => ValueRef::Set(value.cast().as_ref()),
+                Kind::ZSet => ValueRef::ZSet(value.cast().as_ref()),
+                Kind::Hash => ValueRef::Hash(value.cast().as_ref()),
+                Kind::Stream => ValueRef::Stream(value.cast().as_ref()),
+            }
+        })
     }
 
     #[inline]
-    pub fn value_mut(&mut self) -> Option<&mut Value> {
-        // SAFETY: the value is this entry's own, borrowed exclusively with it.
-        self.value_pointer()
-            .map(|mut pointer| unsafe { pointer.as_mut() })
+    pub fn value_mut(&mut self) -> Option<ValueMut<'_>> {
+        let value = self.value_pointer()?;
+        // SAFETY: the value is this entry's own, borrowed exclusively with it, and of its kind.
+        Some(unsafe {
+            match self.kind() {
+                Kind::String => ValueMut::String(value.cast().as_mut()),
+                Kind::List => ValueMut::List(value.cast().as_mut()),
+                Kind::Set => ValueMut::Set(value.cast().as_mut()),
+                Kind::ZSet => ValueMut::ZSet(value.cast().as_mut()),
+                Kind::Hash => ValueMut::Hash(value.cast().as_mut()),
+                Kind::Stream => ValueMut::Stream(value.cast().as_mut()),
+            }
+        })
     }
 
+    /// Where an outlying value is.
     #[inline]
-    fn value_pointer(&self) -> Option<NonNull<Value>> {
+    fn value_pointer(&self) -> Option<NonNull<u8>> {
         let layout = self.layout();
         layout.is_outlying.then(|| {
             // SAFETY: the offset lies in the allocation.
-            unsafe { self.0.add(layout.value_at).cast() }
+            unsafe { self.0.add(layout.value_at) }
         })
     }
 
@@ -330,7 +359,7 @@ impl Entry {
     /// A copy of the value under another name, for COPY.
     pub fn duplicate(&self, key: &[u8]) -> Entry {
         let copy = match self.value() {
-            Some(value) => Entry::outlying(key, value.clone(), self.expire_at_ms()),
+            Some(value) => Entry::outlying(key, value.to_value(), self.expire_at_ms()),
             None => {
                 let (layout, encoding) = (self.layout(), self.header().encoding());
                 let value = self.slice(layout.value_at, layout.value_len);
@@ -343,13 +372,29 @@ impl Entry {
 
     /// All the memory that belongs to the entry, for MEMORY USAGE.
     pub fn heap_bytes(&self) -> usize {
-        self.layout().bytes() + self.value().map_or(0, Value::heap_bytes)
+        self.layout().bytes() + self.value().map_or(0, ValueRef::heap_bytes)
     }
 
     /// Whether freeing it is another thread's work.
     #[inline]
     pub fn is_big(&self) -> bool {
-        self.value().is_some_and(Value::is_big)
+        self.value().is_some_and(ValueRef::is_big)
+    }
+
+    /// Drops an outlying value, which is not used afterwards.
+    fn drop_value(&mut self) {
+        // SAFETY: the value is this entry's own, borrowed exclusively with it.
+        unsafe {
+            match self.value_mut() {
+                Some(ValueMut::String(bytes)) => std::ptr::drop_in_place(bytes),
+                Some(ValueMut::List(list)) => std::ptr::drop_in_place(list),
+                Some(ValueMut::Set(set)) => std::ptr::drop_in_place(set),
+                Some(ValueMut::ZSet(zset)) => std::ptr::drop_in_place(zset),
+                Some(ValueMut::Hash(hash)) => std::ptr::drop_in_place(hash),
+                Some(ValueMut::Stream(stream)) => std::ptr::drop_in_place(stream),
+                None => {}
+            }
+        }
     }
 
     /// # Safety
@@ -366,9 +411,8 @@ impl Drop for Entry {
     #[inline]
     fn drop(&mut self) {
         let layout = self.layout();
-        if let Some(value) = self.value_pointer() {
-            // SAFETY: the value is this entry's own and not used afterwards.
-            unsafe { value.drop_in_place() }
+        if layout.is_outlying {
+            self.drop_value();
         }
         // SAFETY: allocated with the size that the header's layout tells.
         unsafe { layout::free(self.0, layout.bytes()) }
@@ -391,9 +435,9 @@ impl<'a> SlotRef<'a, Entry> {
     }
 
     #[inline]
-    pub fn value(self) -> Option<&'a Value> {
-        // SAFETY: as in `key`.
-        Entry::value(&self).map(|value| unsafe { &*std::ptr::from_ref(value) })
+    pub fn value(self) -> Option<ValueRef<'a>> {
+        // SAFETY: as in `key`; only the lifetime changes.
+        unsafe { std::mem::transmute::<Option<ValueRef<'_>>, _>(Entry::value(&self)) }
     }
 }
 

@@ -1,4 +1,7 @@
 use super::*;
+use crate::types::hash::Term;
+use crate::types::list::End;
+use crate::types::{Hash, List, Set, Stream, ZSet};
 
 fn lengths() -> Vec<usize> {
     let mut lengths: Vec<usize> = (0..70).collect();
@@ -163,4 +166,51 @@ fn access_has_24_bits_of_its_own_and_expiry_ends_after_its_millisecond() {
     assert!(!entry.is_expired(100));
     assert!(entry.is_expired(101));
     assert!(!Entry::string(b"key", b"value", None).is_expired(i64::MAX));
+}
+
+/// Every key pays for what its value has in the entry.
+#[test]
+fn an_entry_holds_no_more_of_a_value_than_its_kind_needs() {
+    let bytes_of = |value: Value| {
+        Entry::with_value(b"k:000000000001", value, None)
+            .layout()
+            .bytes()
+    };
+    assert_eq!(bytes_of(Value::List(List::default())), 40);
+    assert_eq!(bytes_of(Value::ZSet(ZSet::default())), 40);
+    assert_eq!(bytes_of(Value::Set(Set::default())), 48);
+    assert_eq!(bytes_of(Value::Hash(Hash::default())), 48);
+    assert_eq!(bytes_of(Value::Stream(Stream::default())), 32);
+}
+
+#[test]
+fn values_of_every_kind_are_kept_moved_copied_and_dropped() {
+    let mut list = List::default();
+    list.push(b"element", End::Back, &Default::default());
+    let mut set = Set::default();
+    set.insert(b"member", &Default::default());
+    let mut zset = ZSet::default();
+    zset.set(b"member", 1.5, &Default::default());
+    let mut hash = Hash::default();
+    hash.set(b"field", b"value", Term::Endless, &Default::default());
+    let values = [
+        Value::String(vec![7; 4000]),
+        Value::List(list),
+        Value::Set(set),
+        Value::ZSet(zset),
+        Value::Hash(hash),
+        Value::Stream(Stream::default()),
+    ];
+    let shown = |value: ValueRef| format!("{value:?}");
+    for value in values {
+        let expect = shown(value.as_ref());
+        let kind = value.as_ref().kind();
+        let entry = Entry::with_value(b"key", value, None);
+        let entry = entry.set_expire(Some(5)).renamed(&[b'k'; 300]);
+        let copy = entry.duplicate(b"copy");
+        for entry in [entry, copy.set_expire(None)] {
+            assert_eq!(entry.kind(), kind);
+            assert_eq!(entry.value().map(shown).as_ref(), Some(&expect));
+        }
+    }
 }

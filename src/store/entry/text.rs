@@ -2,7 +2,7 @@
 
 use super::layout::Shape;
 use super::{Entry, INLINE_BYTES_MAX, string_encoding};
-use crate::types::{Encoding, Kind, Value};
+use crate::types::{Encoding, Kind, Value, ValueMut};
 
 /// Appending to strings beyond this reserves this much more instead of doubling.
 const RESERVE_BYTES_MAX: usize = 1 << 20;
@@ -50,7 +50,7 @@ impl Entry {
         if value.len() <= INLINE_BYTES_MAX || self.header().has_expiry() != expire_at_ms.is_some() {
             return false;
         }
-        let Some(Value::String(bytes)) = self.value_mut() else {
+        let Some(ValueMut::String(bytes)) = self.value_mut() else {
             return false;
         };
         if bytes.capacity() < value.len() || bytes.capacity() / 2 > value.len() {
@@ -70,7 +70,7 @@ impl Entry {
     pub fn string_bytes_mut(&mut self) -> Option<&mut [u8]> {
         let layout = self.layout();
         if layout.is_outlying {
-            let Some(Value::String(bytes)) = self.value_mut() else {
+            let Some(ValueMut::String(bytes)) = self.value_mut() else {
                 return None;
             };
             return Some(bytes);
@@ -87,7 +87,7 @@ impl Entry {
     /// A long string's own memory; `None` for short ones, which have none, and other kinds.
     pub fn long_string_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self.value_mut() {
-            Some(Value::String(bytes)) => Some(bytes),
+            Some(ValueMut::String(bytes)) => Some(bytes),
             _ => None,
         }
     }
@@ -121,7 +121,7 @@ impl Entry {
             return self;
         }
         let layout = self.layout();
-        if let Some(Value::String(bytes)) = self.value_mut() {
+        if let Some(ValueMut::String(bytes)) = self.value_mut() {
             let more = len - bytes.len();
             if len > RESERVE_BYTES_MAX && len > bytes.capacity() {
                 bytes.reserve_exact(more + RESERVE_BYTES_MAX);
