@@ -500,17 +500,17 @@ impl Decoder {
     }
 }
 
-/// The key behind a type byte that nobody knows: most likely there is one. It is waited for
-/// only if it is short, since all of it may be garbage.
+/// The key behind a type byte that nobody knows: most likely there is one. It is waited for,
+/// and named, only if it is short, since all of it may be garbage.
 fn unknown_key(cursor: &mut Cursor<'_>) -> Result<Option<Box<[u8]>>, Stop> {
     let start = cursor.position() as u64;
     match cursor.string() {
-        Ok(raw) => {
+        Ok(raw) if cursor.position() as u64 - start <= UNKNOWN_KEY_BYTES_MAX => {
             let mut text = Text::default();
             let loaded = text.load(raw);
             Ok(loaded.ok().map(|()| text.take(raw).into()))
         }
         Err(Stop::Need(bytes)) if bytes - start <= UNKNOWN_KEY_BYTES_MAX => Err(Stop::Need(bytes)),
-        Err(_) => Ok(None),
+        _ => Ok(None),
     }
 }
