@@ -10,8 +10,8 @@ use super::crew::Crew;
 use super::governor::{Governor, Sample};
 use crate::exec::Engine;
 
-/// Samples are taken this often; so short that a number of workers which does not do is
-/// given up before one request in a hundred of a second has felt it.
+/// Samples are taken this often, so that a number of workers which does not do is given up
+/// after an eighth of a second.
 const SAMPLE: Duration = Duration::from_millis(25);
 
 /// With fewer commands a second it does not matter how many workers serve.
