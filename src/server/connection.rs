@@ -182,17 +182,16 @@ impl Connection {
 
     fn count_sent(&mut self) {
         let sent = self.output.take_sent();
+        if sent == 0 {
+            return;
+        }
         self.session
             .facts
             .net_output_bytes
             .fetch_add(sent, Ordering::Relaxed);
-        self.worker
-            .engine
-            .shared
-            .stats
-            .thread(self.worker.gate)
-            .net_output_bytes
-            .add(sent);
+        let stats = self.worker.engine.shared.stats.thread(self.worker.gate);
+        stats.net_output_bytes.add(sent);
+        stats.writes.add(1);
     }
 
     /// Refuses to read on: the stream cannot be understood any more.
@@ -288,6 +287,7 @@ impl Connection {
             .store(self.pending.len() + len, Ordering::Relaxed);
         let stats = self.worker.engine.shared.stats.thread(self.worker.gate);
         stats.net_input_bytes.add(len as u64);
+        stats.reads.add(1);
     }
 
     /// Ends the work on a read: an idle connection owns no buffer.

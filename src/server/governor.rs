@@ -19,6 +19,8 @@ pub struct Sample {
     /// So many cores nobody used; it counts only while a worker rests.
     pub idle_cores: f64,
     pub commands_per_s: f64,
+    /// More and more where requests come in faster than they are run.
+    pub commands_per_read: f64,
 }
 
 /// Samples that are looked at together.
@@ -29,11 +31,13 @@ const CROWDED: f64 = 0.2;
 const BUSY_PER_WORKER: f64 = 0.9;
 /// A worker more has a use for that part of a core.
 const FREE_CORES: f64 = 0.25;
-/// Throughput that one worker less must keep, if those that are left have time to spare.
+/// Throughput that one worker less must keep.
 const KEPT: f64 = 0.97;
-/// Throughput that a change must bring where those that serve afterwards have none: whether
-/// clients wait for their replies, or go on asking while a queue grows, cannot be seen.
+/// Throughput that one worker more must bring, and one less where requests queue for it.
 const GAINED: f64 = 1.03;
+/// Requests queue where those that are left are busy and find so many times as many of them
+/// whenever they look. Clients that wait for their replies send no more than before.
+const QUEUED: f64 = 1.1;
 /// A load with so many times the throughput, or as much less, is another.
 const OTHER_LOAD: f64 = 2.0;
 
@@ -53,7 +57,7 @@ pub struct Governor {
 #[derive(Debug)]
 struct Trial {
     active_before: usize,
-    rate_before: f64,
+    before: Sample,
     /// The first sample still has connections of before.
     is_settled: bool,
 }
@@ -101,9 +105,11 @@ impl Governor {
         let rate = mean.commands_per_s;
         self.known_rate = rate;
         let is_less = self.active < trial.active_before;
-        let has_spare_time = is_less && !self.are_busy(mean);
-        let needed = if has_spare_time { KEPT } else { GAINED };
-        let is_kept = rate >= trial.rate_before * needed;
+        let before = &trial.before;
+        let queue_up =
+            self.are_busy(mean) && mean.commands_per_read > before.commands_per_read * QUEUED;
+        let needed = if is_less && !queue_up { KEPT } else { GAINED };
+        let is_kept = rate >= before.commands_per_s * needed;
         if !is_kept {
             self.active = trial.active_before;
         }
@@ -138,7 +144,7 @@ impl Governor {
         if next != self.active {
             self.trial = Some(Trial {
                 active_before: std::mem::replace(&mut self.active, next),
-                rate_before: rate,
+                before: mean,
                 is_settled: false,
             });
         }
@@ -165,6 +171,7 @@ impl Window {
         self.sum.waited_threads += sample.waited_threads;
         self.sum.idle_cores += sample.idle_cores;
         self.sum.commands_per_s += sample.commands_per_s;
+        self.sum.commands_per_read += sample.commands_per_read;
         if self.count < WINDOW {
             return None;
         }
@@ -174,6 +181,7 @@ impl Window {
             waited_threads: sum.waited_threads / f64::from(count),
             idle_cores: sum.idle_cores / f64::from(count),
             commands_per_s: sum.commands_per_s / f64::from(count),
+            commands_per_read: sum.commands_per_read / f64::from(count),
         })
     }
 }
@@ -220,6 +228,8 @@ mod tests {
         rates: Vec<f64>,
         free_cores: f64,
         load: f64,
+        /// How many commands each read brings to one worker that serves alone.
+        queue: f64,
     }
 
     impl Machine {
@@ -231,6 +241,7 @@ mod tests {
                 waited_threads: wanted - ran_cores,
                 idle_cores: self.free_cores - ran_cores,
                 commands_per_s: self.rates[active - 1],
+                commands_per_read: if active == 1 { self.queue } else { 1.0 },
             }
         }
 
@@ -251,6 +262,7 @@ mod tests {
             rates: rates.iter().map(|rate| rate * 100_000.0).collect(),
             free_cores,
             load: 1.0,
+            queue: 1.0,
         }
     }
 
@@ -278,9 +290,16 @@ mod tests {
     #[test]
     fn none_rests_while_a_queue_grows() {
         let mut governor = Governor::new(2);
-        // As much comes, whoever serves; one alone is busy with it all the time.
-        let served = machine(&[1.0, 1.0], 1.1).run(&mut governor, 1000);
+        // As much comes, whoever serves; one alone does not keep up.
+        let queued = Machine {
+            queue: 1.5,
+            ..machine(&[1.0, 1.0], 1.1)
+        };
+        let served = queued.run(&mut governor, 1000);
         assert!(served[0] < 60, "{served:?}");
+        let mut governor = Governor::new(2);
+        let served = machine(&[1.0, 1.0], 1.1).run(&mut governor, 1000);
+        assert!(served[1] < 60, "{served:?}");
     }
 
     #[test]

@@ -47,8 +47,9 @@ struct Staffing {
     crew: Arc<Crew>,
     governor: Governor,
     sampled: Instant,
-    /// The workers' commands until then.
+    /// The workers' commands and reads until then.
     commands: u64,
+    reads: u64,
     /// How long they had run and waited by then, unless they had next to nothing to do.
     ran_and_waited_ns: Option<[u64; 2]>,
     idle: Idle,
@@ -64,6 +65,7 @@ impl Staffing {
             crew,
             sampled: Instant::now(),
             commands: 0,
+            reads: 0,
             ran_and_waited_ns: None,
             idle: Idle::default(),
             pause: SAMPLE,
@@ -72,8 +74,10 @@ impl Staffing {
 
     fn look(&mut self) {
         let elapsed = std::mem::replace(&mut self.sampled, Instant::now()).elapsed();
-        let now = self.engine.shared.stats.sum(|thread| &thread.commands);
-        let commands = now.saturating_sub(std::mem::replace(&mut self.commands, now));
+        let stats = &self.engine.shared.stats;
+        let more = |now: u64, before: &mut u64| now.saturating_sub(std::mem::replace(before, now));
+        let commands = more(stats.sum(|thread| &thread.commands), &mut self.commands);
+        let reads = more(stats.sum(|thread| &thread.reads), &mut self.reads);
         let commands_per_s = commands as f64 / elapsed.as_secs_f64();
         if commands_per_s < QUIET_PER_S {
             self.pause = SAMPLE * 4;
@@ -96,6 +100,7 @@ impl Staffing {
             waited_threads: share(1),
             idle_cores: if all_serve { 0.0 } else { self.idle.cores() },
             commands_per_s,
+            commands_per_read: commands as f64 / reads.max(1) as f64,
         };
         self.crew.set_active(self.governor.step(sample));
     }

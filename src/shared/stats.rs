@@ -83,6 +83,9 @@ pub struct ThreadStats {
     pub expired_fields: Counter,
     pub net_input_bytes: Counter,
     pub net_output_bytes: Counter,
+    /// Of sockets, that brought or took anything.
+    pub reads: Counter,
+    pub writes: Counter,
     pub error_replies: Counter,
     /// By command id.
     pub costs: Box<[CommandCost]>,
@@ -252,6 +255,8 @@ impl ThreadStats {
             expired_fields: Counter::default(),
             net_input_bytes: Counter::default(),
             net_output_bytes: Counter::default(),
+            reads: Counter::default(),
+            writes: Counter::default(),
             error_replies: Counter::default(),
             costs: (0..commands).map(|_| CommandCost::default()).collect(),
         }
@@ -267,6 +272,8 @@ impl ThreadStats {
             &self.expired_fields,
             &self.net_input_bytes,
             &self.net_output_bytes,
+            &self.reads,
+            &self.writes,
             &self.error_replies,
         ];
         counters.iter().for_each(|counter| counter.reset());

@@ -101,6 +101,9 @@ fn figures_move() {
     let number = |text: &String| text.parse::<f64>().expect("a number");
     assert!(number(&stats["total_commands_processed"]) >= 6.0);
     assert!(number(&stats["total_net_input_bytes"]) > 100.0);
+    for moved in ["total_reads_processed", "total_writes_processed"] {
+        assert!(number(&stats[moved]) >= 6.0, "{moved}");
+    }
     let memory = client.info("memory");
     assert!(number(&memory["used_memory"]) <= number(&memory["used_memory_peak"]));
     assert!(number(&memory["used_memory_rss"]) > 500_000.0);

@@ -22,6 +22,8 @@ pub fn stats(report: &mut Report) {
     report.line("tracking_total_prefixes", tracking.prefix_count());
     report.counter("unexpected_error_replies", &stats.rare.unexpected_errors);
     report.line("total_error_replies", stats.sum(|t| &t.error_replies));
+    report.line("total_reads_processed", stats.sum(|t| &t.reads));
+    report.line("total_writes_processed", stats.sum(|t| &t.writes));
     report.counter(
         "client_query_buffer_limit_disconnections",
         &stats.rare.query_limit_disconnections,
