@@ -102,6 +102,13 @@ impl Server {
             .status()
             .expect("kill runs");
         assert!(status.success(), "kill -s {name} {pid}");
+        if name == "STOP" {
+            // The thread that is told stops the others once it has a core: until then they go on.
+            wait_until(START_DEADLINE, "all threads stand still", || {
+                let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+                tasks.flatten().all(|task| is_stopped(&task.path()))
+            });
+        }
     }
 
     /// Waits until the process has ended.
@@ -235,6 +242,14 @@ impl Peer {
     fn start_make(make: Make, args: &[&str]) -> Option<Server> {
         Some(Server::start_program(make.find()?, None, args))
     }
+}
+
+/// Whether a thread, by its folder in /proc, is stopped; one that has ended is.
+fn is_stopped(task: &Path) -> bool {
+    let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
+    // Behind the name, which may have anything in it.
+    stat.rsplit_once(") ")
+        .is_none_or(|(_, rest)| rest.starts_with('T'))
 }
 
 /// A port nobody listens on. Each test process has a range of its own, of those ports that
