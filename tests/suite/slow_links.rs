@@ -61,6 +61,18 @@ fn write(leader: &Server, name: &str, count: usize) {
     }
 }
 
+/// A follower whose sync has begun, and the link to it, which carries nothing from then on.
+fn hold_up_a_sync(leader: &Server) -> (Proxy, Server) {
+    let proxy = Proxy::to(leader.port);
+    proxy.limit(2_000_000);
+    let follower = follow(proxy.port, &[]);
+    wait_until(SOON, "the snapshot is on its way", || {
+        leader.log().contains("Background RDB transfer started")
+    });
+    proxy.limit(0);
+    (proxy, follower)
+}
+
 /// So much is written during a sync that the memory it may take does not hold it, and the
 /// output limit is passed by far.
 #[test]
@@ -72,13 +84,7 @@ fn a_sync_ends_at_the_first_attempt_however_much_is_written() {
         "replica 2mb 1mb 1",
     ]);
     write(&leader, "a", 1000);
-    let proxy = Proxy::to(leader.port);
-    proxy.limit(2_000_000);
-    let follower = follow(proxy.port, &[]);
-    wait_until(SOON, "the snapshot is on its way", || {
-        leader.log().contains("Background RDB transfer started")
-    });
-    proxy.limit(0);
+    let (proxy, follower) = hold_up_a_sync(&leader);
     let memory = || field(&leader, "memory", "mem_total_replication_buffers");
     let before = memory();
     // The same keys too: what the snapshot has not sent yet is given to it.
@@ -126,13 +132,7 @@ fn a_limit_for_syncs_counts_while_they_last() {
         "4mb",
     ]);
     write(&leader, "a", 1000);
-    let proxy = Proxy::to(leader.port);
-    proxy.limit(2_000_000);
-    let _follower = follow(proxy.port, &[]);
-    wait_until(SOON, "the snapshot is on its way", || {
-        leader.log().contains("Background RDB transfer started")
-    });
-    proxy.limit(0);
+    let (_proxy, _follower) = hold_up_a_sync(&leader);
     write(&leader, "b", 1000);
     wait_until(SOON, "the follower is dropped", || {
         field(
@@ -163,13 +163,7 @@ impl WithoutDisk {
         let leader = Server::start(&[&all[..], args].concat());
         write(&leader, "a", 1000);
         fs::remove_dir_all(&dir).expect("an empty folder");
-        let proxy = Proxy::to(leader.port);
-        proxy.limit(2_000_000);
-        let follower = follow(proxy.port, &[]);
-        wait_until(SOON, "the snapshot is on its way", || {
-            leader.log().contains("Background RDB transfer started")
-        });
-        proxy.limit(0);
+        let (proxy, follower) = hold_up_a_sync(&leader);
         WithoutDisk {
             leader,
             proxy,
