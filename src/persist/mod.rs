@@ -22,6 +22,9 @@ pub mod schedule;
 /// Entries of a snapshot, encoded as they come.
 mod gather;
 
+/// Resting while clients are served.
+mod giving_way;
+
 /// Sleeping between keys, as tests ask for.
 mod pace;
 

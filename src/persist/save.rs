@@ -3,10 +3,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Advice, fadvise};
+
+use super::giving_way::GivingWay;
 use super::pace::Rest;
 use super::stream::{SnapshotStream, lowest_version};
 use crate::config::Param;
@@ -19,6 +23,12 @@ const WRITE_BYTES: usize = 256 << 10;
 
 /// After so many bytes the disk is asked to take them, so that the sync at the end is short.
 const SYNC_BYTES: u64 = 32 << 20;
+
+/// And after so many while clients are served: much at once takes a core for milliseconds.
+const SERVING_SYNC_BYTES: u64 = 4 << 20;
+
+/// The kernel is asked to forget so much of a file at once.
+const FORGET_BYTES: NonZeroU64 = NonZeroU64::new(1 << 20).unwrap();
 
 /// A save that takes longer says how far it is, so often.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
@@ -131,6 +141,7 @@ fn write_and_rename(
     if shared.jobs.saves.cancel.load(Ordering::Relaxed) {
         return Err(SaveError::Cancelled);
     }
+    forget_cached(shared, path);
     fs::rename(temp, path).map_err(failed("rename the temporary file to", path))?;
     tell(Moment::Renamed);
     sync_dir_of(path).map_err(failed("sync the directory of", path))?;
@@ -138,6 +149,19 @@ fn write_and_rename(
         took: writing.started.elapsed(),
         ..report
     })
+}
+
+/// Lets the kernel forget what it has in memory of the file that is to be replaced: piece by
+/// piece, for it would do so all at once when the file goes, and hold up a core meanwhile.
+fn forget_cached(shared: &Shared, path: &Path) {
+    // Nothing is lost if there is no such file, or the kernel does not listen.
+    let Ok(file) = File::open(path) else { return };
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut giving_way = GivingWay::new(shared);
+    for at in (0..bytes).step_by(FORGET_BYTES.get() as usize) {
+        let _ = fadvise(&file, at, Some(FORGET_BYTES), Advice::DontNeed);
+        giving_way.rest(shared);
+    }
 }
 
 /// Makes a rename durable.
@@ -189,6 +213,7 @@ impl Writing {
         stream: &mut SnapshotStream,
         file: &mut File,
     ) -> Result<(), Stop> {
+        let mut giving_way = GivingWay::new(shared);
         loop {
             if shared.jobs.saves.cancel.load(Ordering::Relaxed) {
                 return Err(Stop::Cancelled);
@@ -206,21 +231,31 @@ impl Writing {
             };
             let slow = pause != Rest::None;
             if stream.ready().len() >= WRITE_BYTES || !more || slow {
-                self.flush(stream, file)?;
+                self.flush(stream, file, giving_way.clients_served())?;
                 self.note(shared, stream);
             }
             if !more {
                 return Ok(());
             }
+            giving_way.rest(shared);
         }
     }
 
-    fn flush(&mut self, stream: &mut SnapshotStream, file: &mut File) -> io::Result<()> {
+    fn flush(
+        &mut self,
+        stream: &mut SnapshotStream,
+        file: &mut File,
+        clients_served: bool,
+    ) -> io::Result<()> {
         let ready = stream.ready();
         file.write_all(ready)?;
         self.bytes += ready.len() as u64;
         stream.clear_ready();
-        if self.syncs && self.bytes - self.synced_bytes >= SYNC_BYTES {
+        let sync_bytes = match clients_served {
+            true => SERVING_SYNC_BYTES,
+            false => SYNC_BYTES,
+        };
+        if self.syncs && self.bytes - self.synced_bytes >= sync_bytes {
             file.sync_data()?;
             self.synced_bytes = self.bytes;
         }
