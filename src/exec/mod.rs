@@ -35,6 +35,9 @@ pub mod step;
 /// The requests of one read, group by group.
 pub mod dispatch;
 
+/// Keys of several connections' requests, fetched together.
+pub mod ahead;
+
 /// The leader's stream, applied in order.
 pub mod apply;
 

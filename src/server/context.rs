@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use super::crew::Crew;
+use super::inbox::Inbox;
 use super::links::Links;
 use super::output::Spares;
 use super::services::Services;
@@ -13,9 +14,6 @@ use crate::exec::Engine;
 use crate::exec::dispatch::Executor;
 use crate::resp::reply::ReplyBuf;
 use crate::store::locked::Locker;
-
-/// What one read takes at most. Larger values arrive in several.
-const READ_BYTES: usize = 64 << 10;
 
 pub struct Worker {
     pub engine: Arc<Engine>,
@@ -25,7 +23,7 @@ pub struct Worker {
     /// There once the dataset is loaded.
     pub services: Arc<OnceLock<Services>>,
     pub executor: RefCell<Executor>,
-    pub input: RefCell<Box<[u8]>>,
+    pub inbox: Inbox,
     pub reply: RefCell<ReplyBuf>,
     pub spares: Spares,
     pub links: Rc<Links>,
@@ -47,7 +45,7 @@ impl Worker {
             settled_shift: Cell::new(0),
             services,
             executor: RefCell::new(Executor::new(locker)),
-            input: RefCell::new(vec![0; READ_BYTES].into()),
+            inbox: Inbox::default(),
             reply: RefCell::new(ReplyBuf::new()),
             spares: Spares::default(),
             gate,

@@ -29,6 +29,9 @@ pub mod crew;
 /// How many of them should serve.
 pub mod governor;
 
+/// Where a worker's connections read to.
+pub mod inbox;
+
 /// What a worker's connections share.
 pub mod context;
 

@@ -6,7 +6,10 @@
 //!   wait for bytes, room to write, or a wake-up (push, kill)                  |
 //!            |                                                                |
 //!            v                                                                |
-//!   dispatch the input --NeedInput--> keep the rest, let others run, send ----+
+//!   let others read (a single request) or run (a pipeline) before             |
+//!            |                                              the replies leave |
+//!            v                                                                |
+//!   dispatch the input --NeedInput--> keep the rest, send --------------------+
 //!            ^   |
 //!            |   +--Contended, Paused, Outcome--> send, wait (`suspend`) --+
 //!            +-------------------------------------------------------------+
@@ -18,6 +21,7 @@
 //! limit: a client may well send a long pipeline before it reads the first answer.
 
 use std::future::{Future, poll_fn};
+use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
@@ -34,8 +38,8 @@ type Request = Vec<Box<[u8]>>;
 
 /// What woke the connection.
 enum Woken {
-    /// So many bytes are in the worker's buffer.
-    Read(usize),
+    /// There are bytes in the worker's inbox.
+    Read(Range<usize>),
     Written,
     /// Pushes, a kill, or nothing at all.
     Poked,
@@ -93,16 +97,15 @@ fn hand_over(worker: &Worker, connection: Connection, gate: usize) {
 
 async fn serve_requests(connection: &mut Connection) -> Result<Ended, Gone> {
     let facts = connection.session.facts.clone();
+    let worker = connection.worker.clone();
     // What came while it was on its way here has woken nobody.
     connection.send_pushes();
     // Kept from one wait to the next: to enlist anew each time would cost two locks.
     let mut poked = pin!(facts.wake.notified());
     loop {
         match wait(connection, poked.as_mut()).await? {
-            // Whoever killed it has an answer by now: nothing of it runs after that.
-            Woken::Read(_) if facts.is_killed() => return Err(Gone),
-            Woken::Read(len) => {
-                let progress = run_input(connection, len);
+            Woken::Read(read) => {
+                let (progress, turn) = run_read(connection, &worker, read).await?;
                 if !matches!(progress.stop, Stop::NeedInput) {
                     // Who waits for something else has to hear of pokes itself.
                     poked.set(facts.wake.notified());
@@ -110,7 +113,7 @@ async fn serve_requests(connection: &mut Connection) -> Result<Ended, Gone> {
                         return Ok(Ended::Follows(request));
                     }
                 }
-                if !connection.output.is_empty() {
+                if turn == Turn::First && !connection.output.is_empty() {
                     others_first().await;
                 }
                 connection.send_held();
@@ -136,6 +139,38 @@ async fn serve_requests(connection: &mut Connection) -> Result<Ended, Gone> {
             return Ok(Ended::Moves { gate });
         }
     }
+}
+
+/// Whether the worker's other connections that were ready had their turn before.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    First,
+    Last,
+}
+
+/// Runs what was read: a short single request when all others that are ready have read too,
+/// so that what these requests need of memory is fetched together.
+async fn run_read(
+    connection: &mut Connection,
+    worker: &Worker,
+    read: Range<usize>,
+) -> Result<(Progress, Turn), Gone> {
+    let keyspace = &worker.engine.shared.keyspace;
+    let kept = match connection.pending.is_empty() {
+        true => worker.inbox.keep(keyspace, connection.session.db, &read),
+        false => None,
+    };
+    let mut turn = Turn::First;
+    if let Some(kept) = &kept {
+        others_first().await;
+        kept.fetch_key(keyspace, &mut worker.executor.borrow_mut());
+        turn = Turn::Last;
+    }
+    // Whoever killed it has an answer by now: nothing of it runs after that.
+    if connection.session.facts.is_killed() {
+        return Err(Gone);
+    }
+    Ok((run_input(connection, read), turn))
 }
 
 /// Lets the worker's other connections that are ready run first. So replies leave one after
@@ -165,10 +200,10 @@ async fn wait(
         ..
     } = connection;
     poll_fn(|cx| {
-        if let Poll::Ready(read) = stream.poll_read(cx, &mut worker.input.borrow_mut()) {
+        if let Poll::Ready(read) = worker.inbox.poll_read(stream, cx) {
             return Poll::Ready(match read {
-                Ok(0) | Err(_) => Err(Gone),
-                Ok(len) => Ok(Woken::Read(len)),
+                Ok(read) if !read.is_empty() => Ok(Woken::Read(read)),
+                Ok(_) | Err(_) => Err(Gone),
             });
         }
         if !output.is_empty()
@@ -181,16 +216,16 @@ async fn wait(
     .await
 }
 
-/// Runs `len` new bytes in the worker's buffer, behind what was left of earlier ones.
-fn run_input(connection: &mut Connection, len: usize) -> Progress {
-    connection.note_input(len);
+/// Runs new bytes, behind what was left of earlier ones.
+fn run_input(connection: &mut Connection, read: Range<usize>) -> Progress {
+    connection.note_input(read.len());
     let worker = connection.worker.clone();
-    let input = &worker.input.borrow()[..len];
+    let input = worker.inbox.bytes(read);
     if !connection.pending.is_empty() {
-        connection.pending.extend_from_slice(input);
+        connection.pending.extend_from_slice(&input);
         return connection.dispatch_pending();
     }
-    let progress = connection.dispatch(input);
+    let progress = connection.dispatch(&input);
     let rest = &input[progress.consumed_bytes..];
     connection.pending.extend_from_slice(rest);
     progress

@@ -133,15 +133,14 @@ async fn gone(connection: &mut Connection) {
     loop {
         let Connection { worker, stream, .. } = connection;
         let worker = worker.clone();
-        let read = poll_fn(|cx| stream.poll_read(cx, &mut worker.input.borrow_mut())).await;
-        let len = match read {
-            Ok(0) | Err(_) => return,
-            Ok(len) => len,
+        let read = poll_fn(|cx| worker.inbox.poll_read(stream, cx)).await;
+        let read = match read {
+            Ok(read) if !read.is_empty() => read,
+            Ok(_) | Err(_) => return,
         };
-        connection.note_input(len);
-        let input = worker.input.borrow();
-        let input = input.get(..len).unwrap_or_default();
-        connection.pending.extend_from_slice(input);
+        connection.note_input(read.len());
+        let input = worker.inbox.bytes(read);
+        connection.pending.extend_from_slice(&input);
         if connection.check_limits().is_err() {
             return;
         }

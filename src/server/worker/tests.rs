@@ -13,6 +13,7 @@ use crate::commands::FAMILIES;
 use crate::commands::registry::Registry;
 use crate::config::Config;
 use crate::net::stream::Moving;
+use crate::resp::request::encode_command;
 use crate::shared::{Shared, Size};
 
 const WORKERS: usize = 3;
@@ -110,7 +111,24 @@ fn count_up(mut client: Client, name: usize) {
         client.expect(&["*1", &format!(":{count}")]);
         let said = client.line();
         assert_eq!(*id.get_or_insert(said.clone()), said);
+        keep_a_word(&mut client, name, rng.below(2000) as usize);
     }
+}
+
+/// Asks one thing at a time, as short as is kept until others have read, and longer.
+fn keep_a_word(client: &mut Client, name: usize, len: usize) {
+    let key = format!("word{name}");
+    let word = (name % 10).to_string().repeat(len);
+    let request = |args: &[&str]| {
+        let mut out = Vec::new();
+        let args: Vec<_> = args.iter().map(|arg| arg.as_bytes()).collect();
+        encode_command(&args, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    client.send(&request(&["SET", &key, &word]));
+    client.expect(&["+OK"]);
+    client.send(&request(&["GET", &key]));
+    client.expect(&[&format!("${len}"), &word]);
 }
 
 /// Gets every message once and in order, while it goes on asking.
