@@ -12,7 +12,7 @@ use crate::store::locked::{Locker, Want};
 pub struct Ahead {
     /// Databases and hashes of keys that were not fetched yet.
     keys: Vec<(u32, u64)>,
-    /// So many requests whose keys were are still to run.
+    /// So many requests whose keys were fetched are still to run.
     fetched: usize,
     ranges: Vec<ArgRange>,
     shards: Vec<u16>,

@@ -154,9 +154,13 @@ fn write_and_rename(
 /// Lets the kernel forget what it has in memory of the file that is to be replaced: piece by
 /// piece, for it would do so all at once when the file goes, and hold up a core meanwhile.
 fn forget_cached(shared: &Shared, path: &Path) {
-    // Nothing is lost if there is no such file, or the kernel does not listen.
+    // Nothing is lost if there is no such file, or the kernel does not listen. To open what
+    // is no file might wait for ever.
+    let bytes = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => metadata.len(),
+        _ => return,
+    };
     let Ok(file) = File::open(path) else { return };
-    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
     let mut giving_way = GivingWay::new(shared);
     for at in (0..bytes).step_by(FORGET_BYTES.get() as usize) {
         let _ = fadvise(&file, at, Some(FORGET_BYTES), Advice::DontNeed);
