@@ -1,8 +1,8 @@
 //! Fetching keys into the cache ahead of requests that come from several connections, one
 //! each. (Those of a pipeline are fetched with their group.)
 
-use super::plan::GROUP_MAX;
-use crate::resp::argv::ArgRange;
+use super::plan::{GROUP_MAX, add_shard};
+use crate::resp::argv::{ArgRange, Argv};
 use crate::resp::request::{Limits, Parsed, Parser};
 use crate::store::keyspace::Keyspace;
 use crate::store::locked::{Locker, Want};
@@ -28,20 +28,19 @@ impl Ahead {
         }
         self.ranges.clear();
         let parsed = Parser::new().parse(input, &Limits::default(), &mut self.ranges);
-        let Ok(Parsed::Complete { consumed_bytes, .. }) = parsed else {
-            return false;
+        let is_single = match parsed {
+            Ok(Parsed::Complete { consumed_bytes, .. }) => consumed_bytes == input.len(),
+            _ => false,
         };
-        let Some(key) = self.ranges.get(1) else {
-            return false;
-        };
-        let Some(key) = input.get(key.start..key.end) else {
-            return false;
-        };
-        let is_single = consumed_bytes == input.len();
-        if is_single {
-            self.keys.push((db, keyspace.hasher.hash(key)));
+        let has_key = self.ranges.len() > 1;
+        if is_single && has_key {
+            let argv = Argv {
+                bytes: input,
+                ranges: &self.ranges,
+            };
+            self.keys.push((db, keyspace.hasher.hash(argv.get(1))));
         }
-        is_single
+        is_single && has_key
     }
 
     /// To be called before a noted request runs. With no others there is nothing to gain.
@@ -56,9 +55,10 @@ impl Ahead {
 
     fn fetch_next(&mut self, keyspace: &Keyspace, locker: &mut Locker) {
         let keys = &self.keys[..self.fetched];
-        let shard_of = |&(_, hash): &(u32, u64)| keyspace.shard_of(hash) as u16;
         self.shards.clear();
-        self.shards.extend(keys.iter().map(shard_of));
+        for &(_, hash) in keys {
+            add_shard(keyspace, hash, &mut self.shards);
+        }
         if keys.len() > 1
             && let Ok(locked) = keyspace.try_lock(locker, Want::Shards(&self.shards))
         {

@@ -318,7 +318,7 @@ fn refuse(error: CmdError, id: CommandId, known: &Known) -> Verdict {
 
 /// Adds the shard of a key to a lock set.
 #[inline]
-fn add_shard(keyspace: &Keyspace, hash: u64, shards: &mut Vec<u16>) {
+pub(super) fn add_shard(keyspace: &Keyspace, hash: u64, shards: &mut Vec<u16>) {
     let shard = keyspace.shard_of(hash);
     keyspace.prefetch_lock(shard);
     shards.push(shard as u16);

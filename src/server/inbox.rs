@@ -12,7 +12,6 @@
 //! ```
 
 use std::cell::{Cell, Ref, RefCell};
-use std::io;
 use std::ops::Range;
 use std::task::{Context, Poll};
 
@@ -33,7 +32,7 @@ const KEPT_BYTES_MAX: usize = 32 << 10;
 pub struct Inbox {
     buffer: RefCell<Box<[u8]>>,
     kept_bytes: Cell<usize>,
-    /// Requests that are kept, or were, with others behind them.
+    /// So many requests are kept; the place of one is free when all others' are too.
     kept: Cell<usize>,
     ahead: RefCell<Ahead>,
 }
@@ -50,17 +49,20 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// Reads once, and says where it is. It stays there until somebody reads again.
+    /// Reads once, and says where it is, which is nowhere if the other end has gone. It stays
+    /// there until somebody reads again.
     #[inline]
     pub fn poll_read(
         &self,
         stream: &mut Stream,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<Range<usize>>> {
+    ) -> Poll<Option<Range<usize>>> {
         let from = self.kept_bytes.get();
         let place = &mut self.buffer.borrow_mut()[from..from + READ_BYTES];
-        let polled = stream.poll_read(cx, place);
-        polled.map_ok(|len| from..from + len)
+        stream.poll_read(cx, place).map(|read| match read {
+            Ok(0) | Err(_) => None,
+            Ok(len) => Some(from..from + len),
+        })
     }
 
     pub fn bytes(&self, range: Range<usize>) -> Ref<'_, [u8]> {

@@ -160,22 +160,25 @@ async fn run_read(
         true => worker.inbox.keep(keyspace, connection.session.db, &read),
         false => None,
     };
-    let mut turn = Turn::First;
-    if let Some(kept) = &kept {
-        others_first().await;
-        kept.fetch_key(keyspace, &mut worker.executor.borrow_mut());
-        turn = Turn::Last;
-    }
+    let turn = match &kept {
+        Some(kept) => {
+            others_first().await;
+            kept.fetch_key(keyspace, &mut worker.executor.borrow_mut());
+            Turn::Last
+        }
+        None => Turn::First,
+    };
     // Whoever killed it has an answer by now: nothing of it runs after that.
     if connection.session.facts.is_killed() {
         return Err(Gone);
     }
-    Ok((run_input(connection, read), turn))
+    Ok((run_input(connection, worker, read), turn))
 }
 
-/// Lets the worker's other connections that are ready run first. So replies leave one after
-/// another: were each sent at once, the other end, if one process, would be woken for each,
-/// which costs as much as the send. A follower's link is woken as seldom.
+/// Lets the worker's other connections that are ready have their turn first. So replies leave
+/// one after another: were each sent before the next connection is read, the other end, if one
+/// process, would be woken for each, which costs as much as the send. A follower's link is
+/// woken as seldom.
 fn others_first() -> impl Future<Output = ()> {
     let mut had_their_turn = false;
     poll_fn(move |cx| {
@@ -201,10 +204,7 @@ async fn wait(
     } = connection;
     poll_fn(|cx| {
         if let Poll::Ready(read) = worker.inbox.poll_read(stream, cx) {
-            return Poll::Ready(match read {
-                Ok(read) if !read.is_empty() => Ok(Woken::Read(read)),
-                Ok(_) | Err(_) => Err(Gone),
-            });
+            return Poll::Ready(read.map(Woken::Read).ok_or(Gone));
         }
         if !output.is_empty()
             && let Poll::Ready(written) = output.poll_write(stream, &worker.spares, cx)
@@ -217,9 +217,8 @@ async fn wait(
 }
 
 /// Runs new bytes, behind what was left of earlier ones.
-fn run_input(connection: &mut Connection, read: Range<usize>) -> Progress {
+fn run_input(connection: &mut Connection, worker: &Worker, read: Range<usize>) -> Progress {
     connection.note_input(read.len());
-    let worker = connection.worker.clone();
     let input = worker.inbox.bytes(read);
     if !connection.pending.is_empty() {
         connection.pending.extend_from_slice(&input);

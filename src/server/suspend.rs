@@ -133,10 +133,8 @@ async fn gone(connection: &mut Connection) {
     loop {
         let Connection { worker, stream, .. } = connection;
         let worker = worker.clone();
-        let read = poll_fn(|cx| worker.inbox.poll_read(stream, cx)).await;
-        let read = match read {
-            Ok(read) if !read.is_empty() => read,
-            Ok(_) | Err(_) => return,
+        let Some(read) = poll_fn(|cx| worker.inbox.poll_read(stream, cx)).await else {
+            return;
         };
         connection.note_input(read.len());
         let input = worker.inbox.bytes(read);

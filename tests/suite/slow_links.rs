@@ -307,13 +307,7 @@ fn who_hangs_or_dies_in_a_sync_harms_only_itself() {
 fn who_comes_late_does_not_wait_for_a_slow_follower() {
     let leader = Server::start(&["--repl-diskless-sync-delay", "0"]);
     write(&leader, "a", 2000);
-    let link = Proxy::to(leader.port);
-    link.limit(1_000_000);
-    let slow = follow(link.port, &[]);
-    wait_until(SOON, "the snapshot is on its way", || {
-        leader.log().contains("Background RDB transfer started")
-    });
-    link.limit(0);
+    let (link, slow) = hold_up_a_sync(&leader);
     let late = follow(leader.port, &[]);
     wait_until_equal(&leader, &late);
     assert!(!is_up(&slow));
