@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::desk::RoleRequest;
@@ -46,6 +47,9 @@ const READ_BYTES_SLOW: usize = 1 << 10;
 
 /// The follower's clock is looked at no less often than this.
 const TICK_MS_MAX: u64 = 1000;
+
+/// A leader that hands over sends nothing new: only one that errs could go on for so long.
+const CATCH_UP_MS_MAX: u64 = 1000;
 
 /// A connection on its way.
 pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>>>>;
@@ -198,6 +202,9 @@ impl Following {
             match event {
                 Event::Request(None | Some(RoleRequest::Stop)) => return,
                 Event::Request(Some(request)) => {
+                    if matches!(request, RoleRequest::TakeOver { .. }) {
+                        self.catch_up().await;
+                    }
                     let followed = self.link.target().cloned();
                     self.take_request(request);
                     if self.link.target() != followed.as_ref() {
@@ -309,6 +316,20 @@ impl Following {
     }
 
     // ---- what comes from the leader ----
+
+    /// Applies what has come of the stream already: a leader that hands over may have sent it
+    /// on this link before it asked on another.
+    async fn catch_up(&mut self) {
+        let deadline_ms = now_ms() + CATCH_UP_MS_MAX;
+        while self.link.status().is_up && now_ms() < deadline_ms {
+            // The system is asked what there is to read.
+            yield_now().await;
+            match poll_fn(|cx| Poll::Ready(self.poll_link(cx))).await {
+                Poll::Ready(Event::Read) => self.take_input(),
+                _ => return,
+            }
+        }
+    }
 
     fn take_input(&mut self) {
         let input = std::mem::take(&mut self.input);

@@ -1,5 +1,6 @@
 //! FAILOVER: the leadership changes hands without a write lost and without a full sync.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::support::*;
@@ -146,6 +147,30 @@ fn a_forced_failover_hands_over_what_is_there() {
     for server in [&new, &old, &sibling] {
         check(&mut server.client(), "MGET before a", r#"["1", "1"]"#);
     }
+}
+
+#[test]
+fn who_takes_over_has_read_what_it_was_sent() {
+    let (links, link) = channel();
+    let leader = Scripted::new(move |mut asking| {
+        asking.send(&full_resync(ID, 100, &snapshot("REDIS0010", &[])));
+        links.send(asking).expect("the test takes it");
+    });
+    // It reads a little at a time with a delay, so that it can be asked in the midst of it.
+    let server = Server::start(&["--key-load-delay", "1"]);
+    let mut client = server.client();
+    let ask = format!("REPLICAOF 127.0.0.1 {}", leader.port);
+    check(&mut client, &ask, "+OK");
+    let mut link = link.recv().expect("it asks");
+    wait_for_link(&server);
+    server.signal("STOP");
+    let write = |n: usize| format!("SET key:{n} {n:01000}\r\n");
+    let writes: String = (0..60).map(write).collect();
+    link.send(writes.as_bytes());
+    client.send(format!("PSYNC {ID} 101 FAILOVER\r\n").as_bytes());
+    server.signal("CONT");
+    wait_until(SOON, "it leads", || role(&server) == "master");
+    check(&mut server.client(), "DBSIZE", ":60");
 }
 
 #[test]
