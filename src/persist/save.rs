@@ -12,6 +12,7 @@ use rustix::fs::{Advice, fadvise};
 
 use super::giving_way::GivingWay;
 use super::pace::Rest;
+use super::spill::GIFTS_BYTES_MAX;
 use super::stream::{SnapshotStream, lowest_version};
 use crate::config::Param;
 use crate::shared::Shared;
@@ -228,7 +229,7 @@ impl Writing {
                     std::thread::sleep(time);
                     stream.slept(time);
                     // Writers may give much while we sleep.
-                    stream.absorb(shared)?;
+                    stream.absorb(shared, GIFTS_BYTES_MAX)?;
                     true
                 }
                 Rest::None => stream.advance(shared, locker)?,

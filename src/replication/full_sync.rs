@@ -56,6 +56,9 @@ use crate::store::snapshot::Purpose;
 /// is put away.
 const ABSORB_EVERY: Duration = Duration::from_millis(100);
 
+/// Where the disk takes nothing, writes that wait go on when so much is left of it in memory.
+const GIFTS_BYTES_RELIEVED: usize = GIFTS_BYTES_MAX / 2;
+
 /// How often the queue is looked at while a pass is delayed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -416,7 +419,10 @@ async fn make(desk: &Rc<Desk>, pass: &mut Pass) -> io::Result<()> {
         let Some(chunk) = next_chunk(desk, pass).await? else {
             return Ok(());
         };
-        delay_writes(desk, pass);
+        if pass.stream.held_bytes() <= GIFTS_BYTES_RELIEVED {
+            let shared = &desk.engine.shared;
+            shared.delay.set(&shared.pause, Crowd::Gifts, false);
+        }
         made_bytes += chunk.len() as u64;
         let total_bytes = estimated_total(&pass.stream, made_bytes);
         for member in &pass.members {
@@ -470,8 +476,17 @@ async fn next_chunk(desk: &Desk, pass: &mut Pass) -> io::Result<Option<Bytes>> {
     }
 }
 
+/// Puts away what writers gave. Where the disk does not take it, writes wait: until it does,
+/// or until the members have taken enough.
 fn absorb(desk: &Desk, pass: &mut Pass) {
-    if let Err(error) = pass.stream.absorb(&desk.engine.shared)
+    let shared = &desk.engine.shared;
+    let most_bytes = match shared.delay.is_on() {
+        true => GIFTS_BYTES_RELIEVED,
+        false => GIFTS_BYTES_MAX,
+    };
+    let absorbed = pass.stream.absorb(shared, most_bytes);
+    let is_crowded = absorbed.is_err();
+    if let Err(error) = absorbed
         && !pass.complained
     {
         pass.complained = true;
@@ -480,21 +495,6 @@ fn absorb(desk: &Desk, pass: &mut Pass) {
              that writes wait until its replicas have taken enough: {error}"
         );
     }
-    delay_writes(desk, pass);
-}
-
-/// Where the disk does not take what writers give, has them wait as long as there is too much
-/// of it in memory.
-fn delay_writes(desk: &Desk, pass: &Pass) {
-    if !pass.complained {
-        return;
-    }
-    let shared = &desk.engine.shared;
-    let most_bytes = match shared.delay.is_on() {
-        true => GIFTS_BYTES_MAX / 2,
-        false => GIFTS_BYTES_MAX,
-    };
-    let is_crowded = pass.stream.held_bytes() > most_bytes;
     shared.delay.set(&shared.pause, Crowd::Gifts, is_crowded);
 }
 

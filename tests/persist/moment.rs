@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use lockstep::base::rng::Rng;
+use lockstep::persist::spill::GIFTS_BYTES_MAX;
 use lockstep::persist::stream::{CutFacts, SnapshotStream, lowest_version};
 use lockstep::shared::Shared;
 use lockstep::store::locked::{Expiry, Locker};
@@ -131,7 +132,7 @@ fn read(
     while let Some(chunk) = stream.next_chunk(shared, locker).unwrap() {
         file.extend_from_slice(&chunk);
         if file.len() % 7 == 0 {
-            stream.absorb(shared).unwrap();
+            stream.absorb(shared, GIFTS_BYTES_MAX).unwrap();
         }
     }
     assert_eq!(stream.keys_done(), stream.facts().keys);
@@ -228,15 +229,45 @@ fn what_a_slow_reader_cannot_take_goes_to_a_file_and_comes_back() {
     for (n, change) in all(&|_| b"new".to_vec()).into_iter().enumerate() {
         model::put(&ours, &mut locker, &[change].into());
         if n % 100 == 99 {
-            stream.absorb(&ours).unwrap();
+            stream.absorb(&ours, GIFTS_BYTES_MAX).unwrap();
             assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         }
     }
-    stream.absorb(&ours).unwrap();
+    stream.absorb(&ours, GIFTS_BYTES_MAX).unwrap();
     assert!(stream.given_bytes() > 40_000_000);
     while let Some(chunk) = stream.next_chunk(&ours, &mut locker).unwrap() {
         file.extend_from_slice(&chunk);
     }
     stream.close(&ours, &mut locker);
     assert!(model::of_file(&file) == before);
+}
+
+#[test]
+fn what_found_no_room_on_the_disk_goes_there_when_there_is_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    std::fs::create_dir(&dir).unwrap();
+    let ours = shared::in_dir(&dir, &[("rdbcompression", "no")]);
+    let mut locker = Locker::new(&ours.keyspace, 0);
+    let all = |len: usize| -> Model {
+        let entry = |n: u32| {
+            (
+                (1, format!("key:{n}").into_bytes()),
+                (vec![b'v'; len], None),
+            )
+        };
+        (0..100).map(entry).collect()
+    };
+    model::put(&ours, &mut locker, &all(8000));
+    let (mut stream, ()) = begin(&ours, &mut locker, Purpose::Followers, |_| ());
+    std::fs::remove_dir(&dir).unwrap();
+    model::put(&ours, &mut locker, &all(1));
+    // So much may stay in memory: there is nothing to complain of.
+    stream.absorb(&ours, GIFTS_BYTES_MAX).unwrap();
+    stream.absorb(&ours, GIFTS_BYTES_MAX / 2).unwrap_err();
+    assert!(stream.held_bytes() > GIFTS_BYTES_MAX / 2);
+    std::fs::create_dir(&dir).unwrap();
+    stream.absorb(&ours, GIFTS_BYTES_MAX / 2).unwrap();
+    assert!(stream.held_bytes() < 1000, "{}", stream.held_bytes());
+    stream.close(&ours, &mut locker);
 }

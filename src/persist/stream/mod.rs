@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use super::gather::{Gatherer, Gifts, KEPT_BYTES_MAX, Usage};
 use super::pace::{Pace, Rest};
-use super::spill::{GIFTS_BYTES_MAX, SpillQueue};
+use super::spill::SpillQueue;
 use crate::base::hash::Crc64;
 use crate::base::{clock, memory};
 use crate::config::Param;
@@ -305,16 +305,17 @@ impl SnapshotStream {
     }
 
     /// Takes what writers gave out of their buffer, for a consumer that is not ready for
-    /// more: some of it stays in memory, the rest goes to an unlinked file in `dir`.
+    /// more: `most_bytes` of it may stay in memory, otherwise it goes to an unlinked file in
+    /// `dir`.
     ///
     /// # Errors
     /// There is no room for that file. The stream can go on all the same: what could not be
     /// spilled stays in memory.
-    pub fn absorb(&mut self, shared: &Shared) -> io::Result<()> {
+    pub fn absorb(&mut self, shared: &Shared, most_bytes: usize) -> io::Result<()> {
         let keys_before = self.own.keys;
         self.gifts.take(&mut self.own, &mut self.spare);
         self.pace.add(self.own.keys - keys_before);
-        if self.own.out.len() > GIFTS_BYTES_MAX && matches!(self.stage, Stage::Walk) {
+        if self.own.out.len() > most_bytes && matches!(self.stage, Stage::Walk) {
             let spill = match &mut self.spill {
                 Some(spill) => spill,
                 none => none.insert(SpillQueue::create(&shared.config.dir())?),
