@@ -189,7 +189,8 @@ impl Evictor {
     ) -> Result<Sampled, Contended> {
         let keyspace = &engine.shared.keyspace;
         let shards = keyspace.shard_count();
-        let first = self.rng.below(shards as u64) as usize;
+        // As likely as a key is to be in it.
+        let first = keyspace.shard_of(self.rng.next_u64());
         let (mut found, mut is_unknown) = (0, false);
         for step in 0..shards {
             let shard = (first + step) % shards;

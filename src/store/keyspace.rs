@@ -23,10 +23,27 @@ pub struct Key<'a> {
     pub hash: u64,
 }
 
-/// The shard of a key: bits 8 to 24 of its hash, which the table leaves to us.
+/// The shard of a key, by bits 8 to 24 of its hash, which the table leaves to us.
+///
+/// The shares are not equal: each shard's is a little larger than the last one's, and the
+/// largest is twice the smallest. So shards are never all in the same phase of a table's
+/// growth from one doubling to the next, and what one's segments leave when they grow is taken
+/// by another's. With equal shares the pages of the size that most segments have just left
+/// are half empty, for as long as nothing else is of that size: 4 bytes a key were measured.
 #[inline]
 pub fn shard_of(hash: u64, shards: usize) -> usize {
-    (hash >> 8) as usize & (shards - 1)
+    const WHOLE: u64 = 1 << 16;
+    let part = hash >> 8 & (WHOLE - 1);
+    // The logarithm of 1 + part, nearly: part * (4 - part) / 3.
+    (part * (4 * WHOLE - part) * shards as u64 / (3 * WHOLE * WHOLE)) as usize
+}
+
+/// How many of `keys` keys are to be expected in a shard.
+#[must_use]
+pub fn share_of(keys: usize, shard: usize, shards: usize) -> usize {
+    // The inverse of what `shard_of` takes for the logarithm.
+    let part_below = |shard: usize| 2.0 - (4.0 - 3.0 * shard as f64 / shards as f64).sqrt();
+    ((part_below(shard + 1) - part_below(shard)) * keys as f64) as usize
 }
 
 pub struct Keyspace {
@@ -342,6 +359,35 @@ impl ShardTable {
         if let Some(at_ms) = expire_at_ms {
             self.expires = self.expires.wrapping_add_signed(sign);
             self.expire_sum_ms += i128::from(at_ms) * i128::from(sign);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_rise_from_one_to_two() {
+        for shards in [1, 2, 64, 512] {
+            let mut counts = vec![0_usize; shards];
+            let part_count = 1 << 16;
+            for part in 0..part_count {
+                // The other bits do not matter.
+                counts[shard_of(part << 8 | 0xff << 24 | 0xff, shards)] += 1;
+            }
+            for (shard, &count) in counts.iter().enumerate() {
+                let share = share_of(part_count as usize, shard, shards);
+                assert!(
+                    count.abs_diff(share) <= 2,
+                    "{shard} of {shards}: {count} {share}"
+                );
+            }
+            assert!(counts.is_sorted_by(|one, next| *one <= next + 2));
+            if shards == 512 {
+                let (least, most) = (counts[0] as f64, counts[511] as f64);
+                assert!((1.9..2.1).contains(&(most / least)), "{least} {most}");
+            }
         }
     }
 }

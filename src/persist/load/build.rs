@@ -11,7 +11,7 @@ use super::batch::{Batch, Facts, Form, Record};
 use super::error::LoadErrorKind;
 use crate::rdb::value;
 use crate::store::entry::Entry;
-use crate::store::keyspace::{Key, Keyspace, shard_of};
+use crate::store::keyspace::{Key, Keyspace, shard_of, share_of};
 use crate::store::locked::{Expiry, Locked, Locker};
 use crate::types::{Limits, Value};
 
@@ -28,7 +28,6 @@ const EMPTY_NAMED_MAX: u64 = 10;
 pub struct Builders {
     builders: Vec<Builder>,
     shards: usize,
-    shards_each: usize,
     spare: Receiver<Batch>,
     /// How many keys were left out for being empty.
     empty: Arc<AtomicU64>,
@@ -60,17 +59,18 @@ impl Builders {
     /// There can be no more threads.
     pub fn spawn(keyspace: &Arc<Keyspace>, count: usize, limits: Limits) -> io::Result<Builders> {
         let shards = keyspace.shard_count();
-        let shards_each = shards.div_ceil(count);
         let (return_spare, spare) = channel();
         let empty = Arc::new(AtomicU64::new(0));
         let builders = (0..count).map(|gate| {
             let (orders, waiting) = sync_channel(WAITING_MAX);
-            let first = (gate * shards_each).min(shards);
-            let after = (first + shards_each).min(shards);
             let work = Work {
                 keyspace: Arc::clone(keyspace),
                 gate,
-                shards: (first..after).map(|shard| shard as u16).collect(),
+                // One after the other in turn, since their shares of the keys rise.
+                shards: (gate..shards)
+                    .step_by(count)
+                    .map(|shard| shard as u16)
+                    .collect(),
                 limits,
                 waiting,
                 spare: return_spare.clone(),
@@ -89,7 +89,6 @@ impl Builders {
         Ok(Builders {
             builders: builders.collect::<io::Result<_>>()?,
             shards,
-            shards_each,
             spare,
             empty,
         })
@@ -105,7 +104,7 @@ impl Builders {
     /// Hands an entry to its builder; waits while that one is behind.
     #[inline]
     pub fn put(&mut self, facts: Facts, key: &[u8], value: &[u8]) -> Result<(), Failed> {
-        let builder = shard_of(facts.hash, self.shards) / self.shards_each;
+        let builder = shard_of(facts.hash, self.shards) % self.builders.len();
         let batch = &mut self.builders[builder].batch;
         batch.push(facts, key, value);
         match batch.is_full() {
@@ -173,9 +172,10 @@ impl Work {
         while let Ok(order) = self.waiting.recv() {
             match order {
                 Order::Prepare { db, keys } => {
-                    let keys_each = keys / keyspace.shard_count();
+                    let shards = keyspace.shard_count();
                     for &shard in &self.shards {
-                        locked.prepare(db, shard.into(), keys_each);
+                        let share = share_of(keys, shard.into(), shards);
+                        locked.prepare(db, shard.into(), share);
                     }
                 }
                 Order::Build(mut batch) => {
