@@ -6,10 +6,14 @@
 //! The count is kept in one cell per thread, so that counting costs a load and a store. Cells
 //! are handed out once; threads that come when there are none left share the first one.
 
+mod pages;
+
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
+
+pub use pages::{allow_huge_pages_if_due, begin_with_small_pages};
 
 /// What mimalloc aligns to without being asked.
 const ALIGN_BYTES: usize = 8;
@@ -18,28 +22,6 @@ const CELLS: usize = 256;
 
 /// The global allocator of the binaries: `#[global_allocator] static A: Allocator = Allocator;`
 pub struct Allocator;
-
-/// From this use on huge pages are worth what they may leave empty, in bytes: some 10 MB were
-/// measured where 20 to 30 MB were in use.
-const HUGE_PAGES_FROM_BYTES: u64 = 32 << 20;
-
-/// Has small pages used until there is much to hold: a server without data would own one
-/// huge page per thread and kind of thing. To be called once, as early as can be.
-pub fn begin_with_small_pages() {
-    // Where the kernel cannot be told, the pages are what it thinks best.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
-}
-
-/// Allows huge pages once enough is in use, or is about to be; fewer of them are missed by
-/// the processor's tables, which a lookup among millions of keys feels, and memory is taken
-/// into use with fewer faults. True when it is done.
-pub fn allow_huge_pages_if_due(coming_bytes: u64) -> bool {
-    let due = used_bytes() as u64 + coming_bytes >= HUGE_PAGES_FROM_BYTES;
-    if due {
-        let _ = rustix::thread::disable_transparent_huge_pages(false);
-    }
-    due
-}
 
 /// Has the allocator give back to the system what it keeps for later, as far as this
 /// thread may ask for it.
