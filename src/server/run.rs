@@ -119,7 +119,11 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
             tokio::select! {
                 restored = &mut loading => break restored?,
                 () = sleep(UNNOTICED_LOAD), if open.is_some() => {
-                    if let Some(open) = open.take() {
+                    // Where there is no file it is over at once, whenever it begins.
+                    let loading = &engine.shared.jobs.loading;
+                    if loading.total_bytes.load(Ordering::Relaxed) > 0
+                        && let Some(open) = open.take()
+                    {
                         open()?;
                     }
                 }
