@@ -26,7 +26,7 @@ use super::state::{Found, Seat};
 const COPY_BYTES_MAX: usize = 16 * 1024;
 
 /// What is read back from a shelf at once.
-const SHELF_READ_BYTES_MAX: usize = 256 * 1024;
+const SHELF_READ_BYTES_MAX: usize = 64 * 1024;
 
 /// The log does not hold what was asked for: dropped, not yet written, or given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

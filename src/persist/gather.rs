@@ -68,6 +68,10 @@ const LONG_BYTES: usize = 4096;
 /// When writers have given so much, whoever takes it is woken.
 const MANY_BYTES: usize = 512 << 10;
 
+/// A buffer begins with room for that, and some more. If it grew up to it, the allocator would
+/// keep a page of 4 MB for each size on the way, and for each thread that gives.
+const FIRST_BYTES: usize = MANY_BYTES + (64 << 10);
+
 /// More than writers are likely to be in the middle of giving at the same time.
 const PLACES: usize = 4;
 
@@ -124,6 +128,9 @@ impl Gatherer {
             access: self.usage.access(entry),
         };
         self.keys += 1;
+        if self.out.capacity() == 0 {
+            self.out.reserve_exact(FIRST_BYTES);
+        }
         if let Some(value) = entry.value() {
             return self.take_value(db, entry.key(), value, meta);
         }

@@ -22,7 +22,7 @@ use crate::shared::Shared;
 use crate::shared::delay::Crowd;
 
 /// What a full sync may add to the memory in use, buffers on their way apart.
-const MEMORY_BYTES_MAX: u64 = 16 << 20;
+const MEMORY_BYTES_MAX: u64 = 12 << 20;
 
 /// So much of it for what writers gave to the snapshot. They come last in it, so there is
 /// nothing to gain by keeping them at hand.

@@ -34,7 +34,7 @@ const AHEAD_BYTES_MAX: u64 = 512 << 10;
 const WINDOW_BYTES_MAX: u64 = 2 * AHEAD_BYTES_MAX;
 
 /// What is read from the file at once.
-const FILE_PIECE_BYTES: u64 = 256 << 10;
+const FILE_PIECE_BYTES: u64 = 64 << 10;
 
 /// Part of a snapshot. If the pieces break off before `End`, the snapshot failed.
 #[derive(Debug, PartialEq, Eq)]

@@ -74,8 +74,9 @@ impl Needs {
     }
 }
 
-/// `next_chunk` returns when so much has come together.
-const CHUNK_BYTES: usize = 128 << 10;
+/// `next_chunk` returns when so much has come together. (For larger ones the allocator has
+/// pages of 4 MB, one for each size.)
+const CHUNK_BYTES: usize = 32 << 10;
 
 /// And returns so much at most.
 const CHUNK_BYTES_MAX: usize = 2 * CHUNK_BYTES;
