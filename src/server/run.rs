@@ -119,11 +119,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
             tokio::select! {
                 restored = &mut loading => break restored?,
                 () = sleep(UNNOTICED_LOAD), if open.is_some() => {
-                    // Where there is no file it is over at once, whenever it begins.
-                    let loading = &engine.shared.jobs.loading;
-                    if loading.total_bytes.load(Ordering::Relaxed) > 0
-                        && let Some(open) = open.take()
-                    {
+                    if is_reading(&engine) && let Some(open) = open.take() {
                         open()?;
                     }
                 }
@@ -145,6 +141,12 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         announce_ready(config);
         obey_signals(config, services, signals).await
     })
+}
+
+/// Whether there is a file. Without one the load is over at once, whenever it begins.
+fn is_reading(engine: &Engine) -> bool {
+    let loading = &engine.shared.jobs.loading;
+    loading.total_bytes.load(Ordering::Relaxed) > 0
 }
 
 /// Loads on a thread of its own, since this one may accept connections meanwhile.
