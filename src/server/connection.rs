@@ -16,7 +16,7 @@ use super::context::Worker;
 use super::crew::{Arrival, Carried};
 use super::output::{Output, Overflow};
 use crate::base::clock;
-use crate::config::{ClientClass, Param};
+use crate::config::{ClientClass, OutputLimit, Param};
 use crate::exec::dispatch::{Progress, Stop};
 use crate::net::stream::Stream;
 use crate::resp::reply::ReplyBuf;
@@ -132,12 +132,13 @@ impl Connection {
         );
         self.resp3 = reply.resp3();
         match progress.stop {
-            Stop::NeedInput => self
-                .output
-                .hold(&mut self.stream, &mut reply, &worker.spares),
+            Stop::NeedInput if self.output.holds(&reply) => {
+                self.output.hold(&mut reply, &worker.spares);
+            }
+            Stop::NeedInput => self.send(&mut reply),
             _ => {
                 worker.engine.shared.oplog.wake_readers();
-                self.output.send(&mut self.stream, &mut reply);
+                self.send(&mut reply);
             }
         }
         self.count_sent();
@@ -168,8 +169,29 @@ impl Connection {
         let mut reply = worker.reply.borrow_mut();
         reply.set_resp3(self.resp3);
         write(&mut reply);
-        self.output.send(&mut self.stream, &mut reply);
+        self.send(&mut reply);
         self.count_sent();
+    }
+
+    /// Sends at once. As in Redis, a reply beyond the hard limit closes even a client who
+    /// would read it.
+    fn send(&mut self, reply: &mut ReplyBuf) {
+        let most_bytes = match self.output_limit().hard_bytes {
+            0 => u64::MAX,
+            _ if self.output.holds(reply) => u64::MAX,
+            bytes => bytes,
+        };
+        self.output.send(&mut self.stream, reply, most_bytes);
+    }
+
+    fn output_limit(&self) -> OutputLimit {
+        let subscribed = self.session.is_subscribed() || self.session.monitor;
+        let class = if subscribed {
+            ClientClass::Pubsub
+        } else {
+            ClientClass::Normal
+        };
+        self.worker.engine.shared.config.output_limit(class)
     }
 
     /// Sends what `dispatch` held back, once those who read the log know that there is more.
@@ -234,6 +256,7 @@ impl Connection {
 
     /// Holds input and output against their limits.
     pub fn check_limits(&mut self) -> Result<(), Gone> {
+        let limit = self.output_limit();
         let shared = &self.worker.engine.shared;
         let facts = &self.session.facts;
         let query_max = shared.config.get_bytes(Param::ClientQueryBufferLimit);
@@ -253,24 +276,16 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
-        let subscribed = self.session.is_subscribed() || self.session.monitor;
-        let class = if subscribed {
-            ClientClass::Pubsub
-        } else {
-            ClientClass::Normal
-        };
-        self.output
-            .check(shared.config.output_limit(class))
-            .map_err(|Overflow| {
-                let address = &facts.address;
-                tracing::warn!("Client {address} closed for overcoming of output buffer limits.");
-                shared
-                    .stats
-                    .rare
-                    .output_limit_disconnections
-                    .fetch_add(1, Ordering::Relaxed);
-                Gone
-            })
+        self.output.check(limit).map_err(|Overflow| {
+            let address = &facts.address;
+            tracing::warn!("Client {address} closed for overcoming of output buffer limits.");
+            shared
+                .stats
+                .rare
+                .output_limit_disconnections
+                .fetch_add(1, Ordering::Relaxed);
+            Gone
+        })
     }
 
     /// Counts what was read.

@@ -18,6 +18,8 @@ pub struct Output {
     /// Sent since this was last asked for.
     sent_total: u64,
     above_soft_since: Option<Instant>,
+    /// More was to be sent at once than its class may leave unsent.
+    is_too_much: bool,
 }
 
 /// The client reads too slowly for its class.
@@ -60,30 +62,51 @@ impl Output {
         self.bytes.len() - self.sent
     }
 
+    /// What it takes of memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Sends what `reply` holds, behind what still waits; keeps what the socket does not
-    /// take now, and empties `reply`. An error of the socket shows at the next write.
+    /// take now, and empties `reply`. An error of the socket shows at the next write. Of more
+    /// than `most_bytes` nothing is sent: `check` will say so.
     #[inline]
-    pub fn send(&mut self, stream: &mut Stream, reply: &mut ReplyBuf) {
+    pub fn send(&mut self, stream: &mut Stream, reply: &mut ReplyBuf, most_bytes: u64) {
         let mut written = 0;
         let mut cx = Context::from_waker(Waker::noop());
+        self.is_too_much |= (self.len() + reply.bytes().len()) as u64 > most_bytes;
         if self.is_empty()
             && !reply.is_empty()
+            && !self.is_too_much
             && let Poll::Ready(Ok(len)) = stream.poll_write(&mut cx, reply.bytes())
         {
             written = len;
             self.sent_total += len as u64;
         }
-        self.bytes.extend_from_slice(&reply.bytes()[written..]);
+        self.append(&reply.bytes()[written..]);
         reply.clear();
         reply.shrink(REPLY_KEPT_BYTES_MAX);
     }
 
-    /// As `send`, but a little is held back until `send_held`.
-    #[inline]
-    pub fn hold(&mut self, stream: &mut Stream, reply: &mut ReplyBuf, spares: &Spares) {
-        if reply.bytes().len() > HELD_BYTES_MAX || !self.is_empty() {
-            return self.send(stream, reply);
+    /// Behind what waits. Of a client that reads, but never all, no more is kept of what is
+    /// sent than of what is not.
+    fn append(&mut self, bytes: &[u8]) {
+        if self.sent > self.len() {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
         }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Whether so little is better held back by `hold`.
+    #[inline]
+    pub fn holds(&self, reply: &ReplyBuf) -> bool {
+        reply.bytes().len() <= HELD_BYTES_MAX && self.is_empty()
+    }
+
+    /// Keeps a little until `send_held`.
+    #[inline]
+    pub fn hold(&mut self, reply: &mut ReplyBuf, spares: &Spares) {
         if !reply.is_empty() {
             self.bytes = spares.take();
             self.bytes.extend_from_slice(reply.bytes());
@@ -95,7 +118,7 @@ impl Output {
     /// at the next write.
     #[inline]
     pub fn send_held(&mut self, stream: &mut Stream, spares: &Spares) {
-        if !self.is_empty() {
+        if !self.is_empty() && !self.is_too_much {
             let mut cx = Context::from_waker(Waker::noop());
             let _ = self.poll_write(stream, spares, &mut cx);
         }
@@ -132,7 +155,7 @@ impl Output {
     /// Holds the output against its class's limits.
     pub fn check(&mut self, limit: OutputLimit) -> Result<(), Overflow> {
         let len = self.len() as u64;
-        if limit.hard_bytes != 0 && len > limit.hard_bytes {
+        if self.is_too_much || limit.hard_bytes != 0 && len > limit.hard_bytes {
             return Err(Overflow);
         }
         if limit.soft_bytes == 0 || len <= limit.soft_bytes {
@@ -144,5 +167,22 @@ impl Output {
             return Err(Overflow);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_not_kept() {
+        let mut output = Output::default();
+        for round in 0..1000 {
+            output.append(&[b'x'; 1000]);
+            // The other end takes as much each time, which is never all.
+            output.sent += if round == 0 { 500 } else { 1000 };
+            assert_eq!(output.len(), 500);
+        }
+        assert!(output.memory_bytes() < 10_000);
     }
 }

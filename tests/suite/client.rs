@@ -208,3 +208,19 @@ fn unblocks_who_waits() {
         assert_eq!(two.recv().to_string(), answer);
     }
 }
+
+#[test]
+fn a_reply_beyond_the_limit_closes_even_one_who_reads() {
+    let limit = ["--client-output-buffer-limit", "normal 1mb 0 0"];
+    let server = Server::start(&limit);
+    let mut client = server.client();
+    check(&mut client, "SETRANGE small 900000 x", ":900001");
+    check(&mut client, "SETRANGE large 1100000 x", ":1100001");
+    for _ in 0..3 {
+        assert_eq!(client.run("GET small").text().len(), 900_001);
+    }
+    client.send(b"GET large\r\n");
+    assert_eq!(client.recv_to_end(), b"");
+    let stats = server.client().info("stats");
+    assert_eq!(stats["client_output_buffer_limit_disconnections"], "1");
+}
