@@ -69,6 +69,7 @@ fn debug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         (b"set-skip-checksum-validation", 1) => {
             switch(&jobs.checksums_are_skipped, is_on(args.bytes()));
         }
+        (b"replybuffer", 2) => reply_buffer(args)?,
         (b"quicklist-packed-threshold", 1) => plain_from_bytes(cx, args.bytes())?,
         (b"replicate", 1..) => replicate(cx, args),
         (b"change-repl-id", 0) => change_repl_id(cx),
@@ -308,6 +309,19 @@ fn protocol(cx: &mut Cx, kind: &[u8]) -> Result<(), CmdError> {
     Ok(())
 }
 
+fn reply_buffer(mut args: Args) -> Result<(), CmdError> {
+    if args.take("resizing") {
+        return Ok(());
+    }
+    if !args.take("peak-reset-time") {
+        return Err(help::wrong_shape(&args, "DEBUG"));
+    }
+    if !args.take("never") && !args.take("reset") {
+        args.i64();
+    }
+    args.check()
+}
+
 fn help(cx: &mut Cx) -> Result<Outcome, CmdError> {
     let lines = [
         "ASSERT, OOM, PANIC, SEGFAULT",
@@ -344,6 +358,9 @@ fn help(cx: &mut Cx) -> Result<Outcome, CmdError> {
         "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
         "    Save the dataset and load it again. With NOSAVE load what was saved before, with",
         "    NOFLUSH beside what there is, with MERGE in place of what there is.",
+        "REPLYBUFFER RESIZING <0|1>",
+        "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|milliseconds>",
+        "    Accepted, without effect: clients have no reply buffers of fixed sizes.",
         "REPLICATE <arg> [<arg> ...]",
         "    Send followers a command that is not run here.",
         "RESTART [<milliseconds>]",
