@@ -248,6 +248,7 @@ fn reset(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
     session.import_source = false;
     let own_switches = client_flag::NO_EVICT | client_flag::READONLY | client_flag::IMPORT_SOURCE;
     session.facts.set(own_switches, false);
+    cx.shared.clients.ledger.look_again();
     session.facts.text.lock().name.clear();
     change_protocol(cx, false);
     cx.reply.simple("RESET");
@@ -258,12 +259,15 @@ fn reset(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
 pub fn unsubscribe_all(shared: &Shared, session: &mut Session) {
     let id = session.facts.id;
     for channel in std::mem::take(&mut session.channels) {
+        session.remove_name(&channel);
         shared.pubsub.unsubscribe(&channel, id);
     }
     for pattern in std::mem::take(&mut session.patterns) {
+        session.remove_name(&pattern);
         shared.pubsub.unsubscribe_pattern(&pattern, id);
     }
     for channel in std::mem::take(&mut session.shard_channels) {
+        session.remove_name(&channel);
         shared.pubsub.unsubscribe_shard(&channel, id);
     }
 }

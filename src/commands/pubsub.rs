@@ -114,6 +114,7 @@ fn listen(cx: &mut Cx, mut args: Args, kind: Kind, word: &str) -> Result<Outcome
         let count = kind.count(cx.session);
         confirm(cx, word, Some(name), count);
         if is_new {
+            cx.session.add_name(name);
             kind.begin(&cx.shared.pubsub, name, cx.session);
         }
     }
@@ -153,6 +154,7 @@ fn leave(cx: &mut Cx, mut args: Args, kind: Kind, word: &str) -> Result<Outcome,
 
 fn leave_one(cx: &mut Cx, kind: Kind, word: &str, name: &[u8]) {
     if kind.names(cx.session).remove(name) {
+        cx.session.remove_name(name);
         kind.end(&cx.shared.pubsub, name, cx.session);
         // EXEC's reply is one whole: nothing can go in between.
         if cx.session.facts.has_pushes() && speaks(cx.session) && !cx.in_transaction {

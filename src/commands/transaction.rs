@@ -97,6 +97,7 @@ fn watch(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
             continue;
         }
         cx.store.watch(db, key, cx.session.watch_flag.clone());
+        cx.session.add_name(key.bytes);
         cx.session.watched.push(Watched {
             db,
             key: key.bytes.into(),
@@ -115,7 +116,8 @@ fn unwatch(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
 
 /// Ends all watches of a session; their shards are locked.
 pub fn unwatch_all(store: &mut Locked, session: &mut Session) {
-    for watched in session.watched.drain(..) {
+    for watched in std::mem::take(&mut session.watched) {
+        session.remove_name(&watched.key);
         let key = Key {
             bytes: &watched.key,
             hash: watched.hash,

@@ -77,7 +77,7 @@ impl Config {
             (Kind::OptionalText, Value::Text(text)) if text.is_empty() => Vec::new(),
             (Kind::Addresses, _) if !changed => Vec::new(),
             (Kind::Leader, Value::Leader(None)) => Vec::new(),
-            (Kind::Memory { .. }, Value::Number(bytes)) => {
+            (Kind::Memory { .. } | Kind::MemoryOrPercent { .. }, Value::Number(bytes @ 0..)) => {
                 vec![(
                     line(memory_with_unit(bytes.unsigned_abs()).as_bytes()),
                     changed,

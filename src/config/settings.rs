@@ -18,6 +18,9 @@ use std::time::Duration;
 
 const COUNT: usize = Param::ALL.len();
 
+/// With less nobody could ask for more, as in Redis.
+const CLIENTS_MEMORY_LEAST: u64 = 128 << 10;
+
 /// The configuration of one server.
 pub struct Config {
     /// The numbers of `values` once more, for those who cannot wait for a lock.
@@ -120,6 +123,22 @@ impl Config {
             "{param:?}"
         );
         self.number(param).unsigned_abs()
+    }
+
+    /// How many bytes clients may take together, by `maxmemory-clients`; `None` for any number.
+    pub fn clients_memory_max(&self) -> Option<u64> {
+        let bytes = match self.number(Param::MaxMemoryClients) {
+            0 => return None,
+            bytes @ 1.. => bytes.unsigned_abs(),
+            percent => match self.get_bytes(Param::MaxMemory) {
+                0 => return None,
+                bytes => {
+                    let share = u128::from(bytes) * u128::from(percent.unsigned_abs()) / 100;
+                    u64::try_from(share).unwrap_or(u64::MAX)
+                }
+            },
+        };
+        Some(bytes.max(CLIENTS_MEMORY_LEAST))
     }
 
     /// When values change their form.

@@ -83,6 +83,8 @@ pub enum Kind {
     Threads { max: i64 },
     /// A number of bytes, units allowed.
     Memory { min: i64, max: i64, default: i64 },
+    /// A number of bytes, or a percentage of another one, which is kept as what is below 0.
+    MemoryOrPercent { default: i64 },
     /// File permissions.
     Octal { min: i64, max: i64, default: i64 },
     /// One of some names.

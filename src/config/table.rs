@@ -340,9 +340,6 @@ params! {
         SanitizeDumpPayload "sanitize-dump-payload"
             = choice::<SanitizeDump>(SanitizeDump::No as i64);
             "Kept and shown; whatever it says, every payload is verified in full."
-        MaxMemoryClients "maxmemory-clients"
-            = only("0", "clients are not closed for what they take together");
-            "Only 0: clients are not closed for what they take together."
         RdbVersionCheck "rdb-version-check" = choice::<RdbVersions>(RdbVersions::Strict as i64);
             "Kept and shown; what a snapshot of another version holds decides whether it loads."
         DualChannelReplicationEnabled "dual-channel-replication-enabled" = bool(false);
@@ -407,6 +404,11 @@ params! {
         MaxMemoryEvictionTenacity "maxmemory-eviction-tenacity" = int(0, 100, 10);
             "How long commands may wait while room is made; what is missing then is made in the \
              background. 0 is hardly at all, 10 half a millisecond, 100 as long as it takes."
+        MaxMemoryClients "maxmemory-clients" = Kind::MemoryOrPercent { default: 0 };
+            "Once clients together take so much for requests, replies, transactions, watched keys \
+             and subscriptions, those that take most are closed. It is a size, or a percentage \
+             of `maxmemory` such as 5%. Links between servers and clients with CLIENT NO-EVICT \
+             are spared. What is below 128kb is taken as that, 0 is no limit."
         LfuLogFactor "lfu-log-factor" = int(0, INT_MAX, 10);
             "How many uses the counters of the `lfu` policies can tell apart: with 0 some 250, \
              with 10 a million."

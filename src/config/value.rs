@@ -109,6 +109,7 @@ impl Value {
             Kind::Bool { default } => Value::Number(i64::from(*default)),
             Kind::Int { default, .. }
             | Kind::Memory { default, .. }
+            | Kind::MemoryOrPercent { default }
             | Kind::Octal { default, .. }
             | Kind::Choice { default, .. } => Value::Number(*default),
             Kind::Threads { max } => Value::Number(cores().min(*max)),
@@ -194,6 +195,7 @@ fn show_number(kind: &Kind, number: i64) -> Vec<u8> {
     match kind {
         Kind::Bool { .. } => if number == 0 { "no" } else { "yes" }.into(),
         Kind::Octal { .. } => format!("{number:o}").into_bytes(),
+        Kind::MemoryOrPercent { .. } if number < 0 => format!("{}%", -number).into_bytes(),
         Kind::NotifyEvents => notify::format(number),
         Kind::Choice { names, .. } => {
             let name = names.iter().find(|(_, known)| *known == number);
@@ -228,6 +230,7 @@ fn parse_word(kind: &Kind, word: &[u8], current: &Value) -> Result<Value, String
             let number = parse_memory(word).ok_or("argument must be a memory value")?;
             within(i64::try_from(number).unwrap_or(-1), min, max)
         }
+        Kind::MemoryOrPercent { .. } => parse_memory_or_percent(word),
         Kind::Octal { min, max, .. } => parse_octal(word, min, max),
         Kind::Choice { names, .. } => {
             let number = number_of(names, word).ok_or_else(|| not_one_of(names))?;
@@ -257,6 +260,26 @@ fn within(number: i64, min: i64, max: i64) -> Result<Value, String> {
     Err(format!(
         "argument must be between {min} and {max} inclusive"
     ))
+}
+
+/// An empty word counts as 0, and what is too much for a number of bytes is refused as if it
+/// were a percentage, as in Redis.
+fn parse_memory_or_percent(word: &[u8]) -> Result<Value, String> {
+    const WRONG: &str = "argument must be a memory or percent value";
+    const TOO_MUCH: &str = "percentage argument must be less or equal to 100";
+    if let Some(percent) = word.strip_suffix(b"%") {
+        let percent = parse_i64(percent).filter(|&percent| percent >= 0);
+        return match percent.ok_or(WRONG)? {
+            percent @ 0..=100 => Ok(Value::Number(-percent)),
+            _ => Err(TOO_MUCH.into()),
+        };
+    }
+    let bytes = match word {
+        b"" => 0,
+        word => parse_memory(word).ok_or(WRONG)?,
+    };
+    let bytes = i64::try_from(bytes).map_err(|_| TOO_MUCH)?;
+    Ok(Value::Number(bytes))
 }
 
 fn parse_octal(word: &[u8], min: i64, max: i64) -> Result<Value, String> {

@@ -4,6 +4,7 @@ use super::Engine;
 use super::account::{Group, wants_single_times};
 use super::commit::{commit, commit_for};
 use super::evict::{Evictor, GROUP_BYTES_MAX, Room};
+use super::evict_clients;
 use super::plan::{Joined, Plan, Planner};
 use super::step::{Halt, Step};
 use crate::base::{clock, memory};
@@ -210,6 +211,9 @@ impl Executor {
     ) -> (usize, Option<Stop>) {
         let shared = &engine.shared;
         let gate = self.locker.gate();
+        if evict_clients::make_room(engine) && session.facts.is_killed() {
+            return (0, Some(Stop::Flush));
+        }
         let has_limit = self.make_room(engine, session, reply);
         let replies_from = reply.len_bytes();
         let Ok(mut locked) = shared.keyspace.try_lock(&mut self.locker, self.plan.want()) else {

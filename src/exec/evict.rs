@@ -309,7 +309,7 @@ fn excess_counted(shared: &Shared, used: u64, limit: u64) -> Option<u64> {
     let freed = match shared.freed_soon() {
         // A whole database: how large it is nobody knows.
         None => return None,
-        Some(bytes) => bytes.min(limit / FREED_PART),
+        Some(bytes) => (bytes + shared.clients.ledger.leaving_bytes()).min(limit / FREED_PART),
     };
     let counted = used.saturating_sub(followers + freed);
     counted.checked_sub(limit).filter(|&excess| excess > 0)

@@ -26,6 +26,9 @@ pub mod commit;
 /// Room is made when memory is short.
 pub mod evict;
 
+/// Clients are closed that take too much together.
+pub mod evict_clients;
+
 /// What is noted of a group that has run.
 pub mod account;
 

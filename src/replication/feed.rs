@@ -387,7 +387,7 @@ impl Feed {
         };
         self.input = input;
         self.input.drain(..at);
-        let query_bytes = &self.facts.query_bytes;
+        let query_bytes = &self.facts.memory.query_bytes;
         query_bytes.store(self.input.len(), Ordering::Relaxed);
         let is_too_long = self.input.len() > INPUT_BYTES_MAX;
         result.and(if is_too_long { Err(End::Gone) } else { Ok(()) })

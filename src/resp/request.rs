@@ -8,7 +8,7 @@
 //! A frame that is whole is parsed in one pass without allocating. Of an unfinished one
 //! the parser keeps how far it came, so that nothing is looked at twice, and the ranges
 //! found so far, so that the caller's vector can serve other connections meanwhile. No
-//! announced length reserves memory: what is kept is bounded by what has arrived.
+//! announced length reserves memory here: what is kept is bounded by what has arrived.
 //!
 //! The answer depends on the bytes alone, never on how they were cut into reads.
 
@@ -148,6 +148,14 @@ impl Parser {
             Some(_) => self.inline(input, limits),
             None => Ok(Parsed::Incomplete { want_bytes: 1 }),
         }
+    }
+
+    /// How much of the unfinished frame is parsed, and how much there will be at least; 0 and
+    /// 0 if there is none.
+    pub fn announced_bytes(&self) -> (usize, usize) {
+        let Progress { at, bulk_len, .. } = self.progress;
+        let end = bulk_len.map_or(at, |len| at.saturating_add(len).saturating_add(2));
+        (at, end)
     }
 
     /// What the unfinished frame's ranges cost, in bytes.

@@ -49,6 +49,7 @@ pub fn register(
         title::update(config);
         Ok(())
     });
+    limit_clients(engine);
     let engine = Arc::downgrade(engine);
     config.on_change(&[Param::MaxMemory], move |config| {
         let Some(engine) = engine.upgrade() else {
@@ -73,6 +74,17 @@ pub fn register(
                  try with {possible}"
             ));
         }
+        Ok(())
+    });
+}
+
+fn limit_clients(engine: &Engine) {
+    let config = &engine.shared.config;
+    let ledger = engine.shared.clients.ledger.clone();
+    ledger.set_limit(config.clients_memory_max());
+    let params = [Param::MaxMemoryClients, Param::MaxMemory];
+    config.on_change(&params, move |config| {
+        ledger.set_limit(config.clients_memory_max());
         Ok(())
     });
 }

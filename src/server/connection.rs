@@ -14,15 +14,24 @@ use std::task::Poll;
 
 use super::context::Worker;
 use super::crew::{Arrival, Carried};
+use super::inbox::READ_BYTES;
 use super::output::{Output, Overflow};
 use crate::base::clock;
 use crate::config::{ClientClass, OutputLimit, Param};
 use crate::exec::dispatch::{Progress, Stop};
+use crate::exec::evict_clients;
 use crate::net::stream::Stream;
 use crate::resp::reply::ReplyBuf;
 use crate::resp::request::Parser;
+use crate::shared::client_memory::ClientMemory;
 use crate::shared::clients::{ClientFacts, client_flag};
 use crate::shared::session::{Origin, ReplyMode, Session};
+
+/// For an argument that is as long as this, room is made before it has come ...
+const LARGE_ARGUMENT_BYTES: usize = 32 << 10;
+
+/// ... for so much of it, or twice what has come: it costs nothing to announce one.
+const RESERVED_BYTES_MAX: usize = 4 << 20;
 
 pub struct Connection {
     pub worker: Rc<Worker>,
@@ -55,6 +64,7 @@ impl Connection {
         let (address, local_address) = stream.addresses();
         let now_ms = clock::unix_ms();
         let mut facts = ClientFacts::default();
+        facts.memory = ClientMemory::new(shared.clients.ledger.clone());
         facts.id = shared.clients.next_id();
         facts.address = address;
         facts.local_address = local_address;
@@ -152,6 +162,24 @@ impl Connection {
         pending.drain(..progress.consumed_bytes);
         self.pending = pending;
         progress
+    }
+
+    /// Keeps what is no whole request yet.
+    pub fn keep(&mut self, rest: &[u8]) {
+        self.reserve_announced();
+        self.pending.extend_from_slice(rest);
+    }
+
+    /// Makes room for the large argument that is on its way, so that it is not moved while it
+    /// grows.
+    pub fn reserve_announced(&mut self) {
+        let (parsed, end) = self.parser.announced_bytes();
+        let (has, capacity) = (self.pending.len(), self.pending.capacity());
+        let is_large = end - parsed >= LARGE_ARGUMENT_BYTES;
+        if is_large && end > capacity && capacity - has < READ_BYTES {
+            let most = has.max(RESERVED_BYTES_MAX);
+            self.pending.reserve_exact((end - has).min(most));
+        }
     }
 
     /// Replies to a command that has run, unless CLIENT REPLY says not to.
@@ -254,9 +282,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Holds input and output against their limits.
+    /// Holds input and output against their limits, and what all clients take together against
+    /// theirs.
     pub fn check_limits(&mut self) -> Result<(), Gone> {
-        let limit = self.output_limit();
         let shared = &self.worker.engine.shared;
         let facts = &self.session.facts;
         let query_max = shared.config.get_bytes(Param::ClientQueryBufferLimit);
@@ -270,12 +298,26 @@ impl Connection {
                 .fetch_add(1, Ordering::Relaxed);
             return Err(Gone);
         }
-        facts
-            .output_bytes
-            .store(self.output.len(), Ordering::Relaxed);
-        if self.output.is_empty() {
-            return Ok(());
+        if !self.output.is_empty() {
+            self.check_output()?;
         }
+        let facts = &self.session.facts;
+        let memory = &facts.memory;
+        let of = (&memory.output_bytes, &memory.output_free_bytes);
+        ClientMemory::store_buffer(of, self.output.len(), self.output.memory_bytes());
+        if memory.note() {
+            evict_clients::make_room(&self.worker.engine);
+        }
+        match facts.is_killed() {
+            true => Err(Gone),
+            false => Ok(()),
+        }
+    }
+
+    fn check_output(&mut self) -> Result<(), Gone> {
+        let limit = self.output_limit();
+        let shared = &self.worker.engine.shared;
+        let facts = &self.session.facts;
         self.output.check(limit).map_err(|Overflow| {
             let address = &facts.address;
             tracing::warn!("Client {address} closed for overcoming of output buffer limits.");
@@ -297,9 +339,7 @@ impl Connection {
         facts
             .net_input_bytes
             .fetch_add(len as u64, Ordering::Relaxed);
-        facts
-            .query_bytes
-            .store(self.pending.len() + len, Ordering::Relaxed);
+        self.note_query(len);
         let stats = self.worker.engine.shared.stats.thread(self.worker.gate);
         stats.net_input_bytes.add(len as u64);
         stats.reads.add(1);
@@ -313,14 +353,23 @@ impl Connection {
         self.note_facts();
     }
 
+    /// Tells others what there is of unfinished requests, and of so much that was just read.
+    fn note_query(&self, read: usize) {
+        let memory = &self.session.facts.memory;
+        let (parsed, _) = self.parser.announced_bytes();
+        // Whole arguments stand there too.
+        let len = (self.pending.len() + read).saturating_sub(parsed);
+        let capacity = self.pending.capacity().saturating_sub(parsed);
+        let of = (&memory.query_bytes, &memory.query_free_bytes);
+        ClientMemory::store_buffer(of, len, capacity);
+        let arguments = parsed + self.parser.memory_bytes();
+        memory.argument_bytes.store(arguments, Ordering::Relaxed);
+    }
+
     /// Tells others how the connection stands after a read was run.
     fn note_facts(&self) {
+        self.note_query(0);
         let facts = &self.session.facts;
-        let (len, capacity) = (self.pending.len(), self.pending.capacity());
-        facts.query_bytes.store(len, Ordering::Relaxed);
-        facts
-            .query_free_bytes
-            .store(capacity - len, Ordering::Relaxed);
         facts.db.store(self.session.db, Ordering::Relaxed);
         let queued = self.session.transaction.as_ref();
         let count = queued.map_or(-1, |transaction| transaction.len() as i64);

@@ -11,6 +11,7 @@ use super::oom::OomScore;
 use crate::base::{clock, memory};
 use crate::config::Param;
 use crate::exec::Engine;
+use crate::exec::evict_clients;
 use crate::exec::maintain::{ExpiryCursor, expire_own};
 use crate::exec::track;
 use crate::shared::clients::client_flag;
@@ -79,6 +80,7 @@ impl Cron {
             self.sample(elapsed);
             self.huge_pages = self.huge_pages || memory::allow_huge_pages_if_due(0);
             self.close_idle();
+            evict_clients::look(&self.engine);
             track::before(&self.engine);
             let shared = &self.engine.shared;
             self.oom

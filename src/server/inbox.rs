@@ -21,7 +21,7 @@ use crate::net::stream::Stream;
 use crate::store::keyspace::Keyspace;
 
 /// What one read takes at most. Larger values arrive in several.
-const READ_BYTES: usize = 64 << 10;
+pub const READ_BYTES: usize = 64 << 10;
 
 /// No request that is longer is kept.
 const KEPT_BYTES_EACH: usize = 1 << 10;

@@ -222,11 +222,12 @@ fn run_input(connection: &mut Connection, worker: &Worker, read: Range<usize>) -
     let input = worker.inbox.bytes(read);
     if !connection.pending.is_empty() {
         connection.pending.extend_from_slice(&input);
-        return connection.dispatch_pending();
+        let progress = connection.dispatch_pending();
+        connection.reserve_announced();
+        return progress;
     }
     let progress = connection.dispatch(&input);
-    let rest = &input[progress.consumed_bytes..];
-    connection.pending.extend_from_slice(rest);
+    connection.keep(&input[progress.consumed_bytes..]);
     progress
 }
 

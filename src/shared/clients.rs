@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
+use super::client_memory::{ClientMemory, Ledger};
 use crate::resp::reply::ReplyBuf;
 
 /// The memory that an empty queue of messages keeps.
@@ -95,10 +96,7 @@ pub struct ClientFacts {
     pub channels: AtomicUsize,
     pub patterns: AtomicUsize,
     pub shard_channels: AtomicUsize,
-    pub query_bytes: AtomicUsize,
-    pub query_free_bytes: AtomicUsize,
-    pub queued_bytes: AtomicUsize,
-    pub output_bytes: AtomicUsize,
+    pub memory: ClientMemory,
     pub resp: AtomicU32,
     /// To whom invalidations go that this one tracks; 0: to itself.
     pub redirect_to: AtomicU64,
@@ -107,7 +105,7 @@ pub struct ClientFacts {
     pub commands: AtomicU64,
     pub text: Mutex<ClientText>,
     /// Messages (PUBLISH, MONITOR, ...) to be sent between replies.
-    pub pushes: Mutex<Vec<u8>>,
+    pushes: Mutex<Vec<u8>>,
     has_pushes: AtomicBool,
     killed: AtomicBool,
     /// Whether there is a wait that CLIENT UNBLOCK or a role change may end.
@@ -195,7 +193,9 @@ impl ClientFacts {
 
     /// Ends the connection at its next step.
     pub fn kill(&self) {
-        self.killed.store(true, Ordering::Release);
+        if !self.killed.swap(true, Ordering::AcqRel) {
+            self.memory.begin_to_leave();
+        }
         self.wake.notify_one();
     }
 
@@ -247,8 +247,16 @@ impl ClientFacts {
         let resp3 = self.resp.load(Ordering::Relaxed) == 3;
         pushes.extend_from_slice(encoded(resp3));
         self.has_pushes.store(true, Ordering::Release);
+        self.note_pushes(&pushes);
         drop(pushes);
+        self.memory.note();
         self.wake.notify_one();
+    }
+
+    fn note_pushes(&self, pushes: &Vec<u8>) {
+        let memory = &self.memory;
+        let of = (&memory.pushed_bytes, &memory.pushed_free_bytes);
+        ClientMemory::store_buffer(of, pushes.len(), pushes.capacity());
     }
 
     #[inline]
@@ -265,6 +273,7 @@ impl ClientFacts {
             out.raw(&pushes);
             pushes.clear();
             self.has_pushes.store(false, Ordering::Release);
+            self.note_pushes(&pushes);
         }
         self.resp
             .store(if resp3 { 3 } else { 2 }, Ordering::Relaxed);
@@ -275,6 +284,7 @@ impl ClientFacts {
         let mut pushes = self.pushes.lock();
         let taken = std::mem::take(&mut *pushes);
         self.has_pushes.store(false, Ordering::Release);
+        self.note_pushes(&pushes);
         drop(pushes);
         if may_go() {
             return out.raw(&taken);
@@ -283,6 +293,7 @@ impl ClientFacts {
         let later = std::mem::replace(&mut *pushes, taken);
         pushes.extend_from_slice(&later);
         self.has_pushes.store(true, Ordering::Release);
+        self.note_pushes(&pushes);
     }
 
     /// Moves the waiting messages behind `out`.
@@ -293,12 +304,15 @@ impl ClientFacts {
         // Many clients that were told much once must not keep the memory for ever.
         pushes.shrink_to(PUSHES_KEPT_BYTES_MAX);
         self.has_pushes.store(false, Ordering::Release);
+        self.note_pushes(&pushes);
     }
 }
 
 /// All connections by id.
 #[derive(Default)]
 pub struct Clients {
+    /// What they take together.
+    pub ledger: Arc<Ledger>,
     next_id: AtomicU64,
     all: RwLock<BTreeMap<u64, Arc<ClientFacts>>>,
     /// Accepted connections that their threads have not added yet.
@@ -334,6 +348,7 @@ impl Clients {
         let mut all = self.all.write();
         all.insert(facts.id, facts);
         self.arriving.fetch_sub(1, Ordering::Relaxed);
+        self.ledger.look_again();
     }
 
     /// One that was expected will not come.
@@ -342,7 +357,9 @@ impl Clients {
     }
 
     pub fn remove(&self, id: u64) {
-        self.all.write().remove(&id);
+        if let Some(facts) = self.all.write().remove(&id) {
+            facts.memory.leave();
+        }
         self.remove_monitor(id);
     }
 
@@ -356,6 +373,14 @@ impl Clients {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Everyone who is not being closed, in the order they came. Nobody comes or goes
+    /// meanwhile.
+    pub fn for_each_listed(&self, mut each: impl FnMut(&Arc<ClientFacts>)) {
+        let all = self.all.read();
+        let listed = all.values().filter(|facts| !facts.is_killed());
+        listed.for_each(&mut each);
     }
 
     /// Everyone who is not being closed, in the order they came.

@@ -1,6 +1,9 @@
 //! Passive facts that commands, tasks and connections share: one file a fact. Nothing here
 //! acts by itself; tasks above watch these facts, and commands read or change them.
 
+/// What clients take of memory.
+pub mod client_memory;
+
 /// Who is connected.
 pub mod clients;
 

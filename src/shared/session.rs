@@ -71,6 +71,13 @@ pub struct Watched {
     pub hash: u64,
 }
 
+/// What a watched key or a channel costs beside its name, here and where all who are
+/// interested in it are noted; roughly.
+const NAME_FIXED_BYTES: usize = 96;
+
+/// What a connection costs without its buffers, roughly.
+pub const FIXED_BYTES: usize = size_of::<ClientFacts>() + size_of::<Session>();
+
 pub struct Session {
     pub facts: Arc<ClientFacts>,
     pub origin: Origin,
@@ -83,6 +90,8 @@ pub struct Session {
     pub channels: BTreeSet<Box<[u8]>>,
     pub patterns: BTreeSet<Box<[u8]>>,
     pub shard_channels: BTreeSet<Box<[u8]>>,
+    /// What the names of all these take, in bytes (`add_name`).
+    name_bytes: usize,
     pub no_touch: bool,
     /// More is in memory than may be, and nothing makes room for the group that runs.
     pub is_out_of_memory: bool,
@@ -111,6 +120,7 @@ impl Session {
             channels: BTreeSet::new(),
             patterns: BTreeSet::new(),
             shard_channels: BTreeSet::new(),
+            name_bytes: 0,
             no_touch: false,
             is_out_of_memory: false,
             import_source: false,
@@ -147,6 +157,16 @@ impl Session {
         self.subscriptions() + self.shard_channels.len() > 0
     }
 
+    /// A key is watched, or a channel subscribed to, under this name.
+    pub fn add_name(&mut self, name: &[u8]) {
+        self.name_bytes += name.len() + NAME_FIXED_BYTES;
+    }
+
+    /// It is not any more.
+    pub fn remove_name(&mut self, name: &[u8]) {
+        self.name_bytes -= name.len() + NAME_FIXED_BYTES;
+    }
+
     /// Channels and patterns, as the replies of SUBSCRIBE count them.
     pub fn subscriptions(&self) -> usize {
         self.channels.len() + self.patterns.len()
@@ -162,8 +182,9 @@ impl Session {
             None => (-1, 0),
         };
         facts.queued.store(queued, Ordering::Relaxed);
-        facts.queued_bytes.store(queued_bytes, Ordering::Relaxed);
         let counts = [
+            (&facts.memory.queued_bytes, queued_bytes),
+            (&facts.memory.name_bytes, self.name_bytes),
             (&facts.watched, self.watched.len()),
             (&facts.channels, self.channels.len()),
             (&facts.patterns, self.patterns.len()),

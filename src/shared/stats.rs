@@ -106,6 +106,7 @@ pub struct RareStats {
     pub latest_cut_us: AtomicU64,
     pub output_limit_disconnections: AtomicU64,
     pub query_limit_disconnections: AtomicU64,
+    pub evicted_clients: AtomicU64,
     pub unexpected_errors: AtomicU64,
     /// In use when the server was ready, before any key.
     pub startup_memory_bytes: AtomicU64,
@@ -232,6 +233,7 @@ impl Stats {
             &rare.latest_cut_us,
             &rare.output_limit_disconnections,
             &rare.query_limit_disconnections,
+            &rare.evicted_clients,
             &rare.unexpected_errors,
             &rare.expire_cycle_us,
             &rare.lazyfreed_objects,

@@ -29,6 +29,9 @@ const CHANNEL: &[u8] = b"__redis__:invalidate";
 /// that was not enough.
 const GIVEN_UP: usize = 100;
 
+/// What a client's interest in a prefix costs beside the name, roughly.
+const PREFIX_FIXED_BYTES: usize = size_of::<Prefix>() + 2 * size_of::<Box<[u8]>>();
+
 type Stripe = HashMap<Box<[u8]>, Vec<u64>>;
 
 /// A prefix, who is told of keys that begin so, and keys that changed since they were told,
@@ -135,6 +138,11 @@ impl Tracking {
                 let clients = &mut all.entry((*prefix).into()).or_default().clients;
                 if !clients.iter().any(|client| client.id == facts.id) {
                     clients.push(facts.clone());
+                    let bytes = prefix.len() + PREFIX_FIXED_BYTES;
+                    facts
+                        .memory
+                        .prefix_bytes
+                        .fetch_add(bytes, Ordering::Relaxed);
                 }
             }
         }
@@ -149,6 +157,7 @@ impl Tracking {
                 prefix.clients.retain(|client| client.id != facts.id);
                 !prefix.clients.is_empty()
             });
+            facts.memory.prefix_bytes.store(0, Ordering::Relaxed);
         }
         facts.set(client_flag::OF_TRACKING, false);
         facts.redirect_to.store(0, Ordering::Relaxed);

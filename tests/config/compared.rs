@@ -97,10 +97,27 @@ fn wrong_values(kind: &Kind) -> Vec<String> {
             .into(),
         Kind::OomScores => ["1 2", "1 2 3000", "a b c"].map(String::from).into(),
         Kind::Percentiles => ["101", "-1", "x"].map(String::from).into(),
+        Kind::MemoryOrPercent { .. } => PERCENTAGES.map(String::from).into(),
         Kind::Options { .. } => ["", "x", "save nosave", "save x"].map(String::from).into(),
         _ => values,
     }
 }
+
+/// What is no percentage, or none of a whole.
+const PERCENTAGES: [&str; 12] = [
+    "x",
+    "%",
+    "5%%",
+    "5 %",
+    "05%",
+    "+5%",
+    "-5%",
+    "-5",
+    "5.5%",
+    "101%",
+    "1e3",
+    "9223372036854775808",
+];
 
 /// A text without what Redis 7.0 does not say yet.
 fn older(text: &str) -> String {
@@ -146,6 +163,19 @@ const CHANGES: &[&[&str]] = &[
     &["masterauth", "\"quoted\""],
     &["rdb-key-save-delay", "-5"],
     &["maxclients", "-1"],
+    &["maxmemory-clients", "7%"],
+    &["maxmemory-clients", "100%"],
+    &["maxmemory-clients", "0%"],
+    &["maxmemory-clients", "10MB"],
+    &["maxmemory-clients", ""],
+    &[
+        "maxmemory",
+        "10mb",
+        "maxmemory-clients",
+        "200%",
+        "timeout",
+        "x",
+    ],
 ];
 
 #[test]
@@ -249,6 +279,7 @@ fn complaints_at_start_are_the_peers() {
         "hz 5\n'slave-priority' x",
         "port \"1\"2",
         "maxclients -1",
+        "maxmemory-clients 101%",
         "repl-backlog-size 1x",
         "client-output-buffer-limit normal 1 2",
         "\"\"",
@@ -263,7 +294,8 @@ fn complaints_at_start_are_the_peers() {
 fn rewritten_files_are_the_peers() {
     let text = "# first\n\n\nport 7000\nport 7001\nsave 1 2\nsave 3 4\nhz 20\nloglevel notice\n\
                 slaveof 127.0.0.1 1\nslave-priority 5\nclient-output-buffer-limit normal 1mb 0 0\n\
-                requirepass \"\"\nunixsocketperm 700\nrepl-backlog-size 2048\n# last\n";
+                requirepass \"\"\nunixsocketperm 700\nrepl-backlog-size 2048\n\
+                maxmemory-clients 5mb\n# last\n";
     let changes: &[&[&str]] = &[
         &["save", "5 6"],
         &["hz", "10"],
@@ -273,6 +305,7 @@ fn rewritten_files_are_the_peers() {
         &["shutdown-on-sigint", "now force"],
         &["proto-max-bulk-len", "1gb"],
         &["timeout", "9"],
+        &["maxmemory-clients", "7%"],
     ];
     let dir = TempDir::new().unwrap();
     let root = dir.path().canonicalize().unwrap();

@@ -82,6 +82,8 @@ mod background;
 
 mod client;
 
+mod client_eviction;
+
 mod connection;
 
 mod pubsub;

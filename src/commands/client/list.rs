@@ -13,7 +13,7 @@ use crate::commands::error::CmdError;
 use crate::commands::registry::Registry;
 use crate::resp::argv::Argv;
 use crate::shared::clients::{ClientFacts, client_flag};
-use crate::shared::session::Session;
+use crate::shared::session::FIXED_BYTES;
 
 pub fn info(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
     let mut text = String::new();
@@ -97,15 +97,21 @@ impl<'a> Lines<'a> {
         };
         let seconds = |since_ms: i64| (self.now_ms - since_ms).max(0) / 1000;
         let get = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        let memory = &facts.memory;
         let (query, arguments) = match asks {
             true => (self.query_bytes, self.argument_bytes),
-            false => (get(&facts.query_bytes), 0),
+            false => (get(&memory.query_bytes), get(&memory.argument_bytes)),
         };
-        let query_free = get(&facts.query_free_bytes);
-        let queued = get(&facts.queued_bytes);
+        let query_free = get(&memory.query_free_bytes);
+        let queued = get(&memory.queued_bytes);
         // Connections have no reply buffer of their own: what waits is in one list.
-        let output = get(&facts.output_bytes) + facts.pushes.lock().len();
-        let total = FIXED_BYTES + query + query_free + arguments + queued + output;
+        let output = memory.unsent_bytes();
+        let mut total = FIXED_BYTES + memory.bytes();
+        if asks {
+            // The request is where the worker reads to.
+            total = total + query + arguments;
+            total -= get(&memory.query_bytes) + get(&memory.argument_bytes);
+        }
         let text = facts.text.lock().clone();
         // Writing to memory does not fail.
         let _ = writeln!(
@@ -150,9 +156,6 @@ impl<'a> Lines<'a> {
 
 /// What CLIENT LIST says of a connection that has sent nothing yet.
 const NO_COMMAND: &str = "NULL";
-
-/// What a connection costs without its buffers, roughly.
-const FIXED_BYTES: usize = size_of::<ClientFacts>() + size_of::<Session>();
 
 #[cfg(test)]
 mod tests {

@@ -70,6 +70,9 @@ pub fn reply(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 pub fn no_evict(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let on = on_or_off(&mut args)?;
     cx.session.facts.set(client_flag::NO_EVICT, on);
+    if !on {
+        cx.shared.clients.ledger.look_again();
+    }
     cx.reply.ok();
     Ok(Outcome::Done)
 }

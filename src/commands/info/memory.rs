@@ -8,6 +8,7 @@ use crate::base::{memory as allocator, process};
 use crate::config::Param;
 use crate::shared::Shared;
 use crate::shared::clients::client_flag;
+use crate::shared::session::FIXED_BYTES;
 use crate::store::locked::Locked;
 
 static SYSTEM_BYTES: LazyLock<u64> = LazyLock::new(process::system_memory_bytes);
@@ -26,7 +27,7 @@ pub struct Figures {
     pub log: u64,
     /// What of the write log is kept beyond it for followers that lag behind.
     pub followers: u64,
-    /// What the other connections have buffered.
+    /// The other connections.
     pub clients: u64,
     /// The tables of each database that has keys, without the entries.
     pub tables: Vec<(u32, u64)>,
@@ -130,21 +131,13 @@ pub fn memory(report: &mut Report) {
     report.counter("lazyfreed_objects", &rare.lazyfreed_objects);
 }
 
-/// What the connections of clients have buffered.
+/// What the connections of clients take.
 fn client_bytes(shared: &Shared) -> u64 {
     let mut sum = 0;
-    for client in shared.clients.all() {
-        if client.has(client_flag::FOLLOWER) {
-            continue;
+    shared.clients.for_each_listed(|client| {
+        if !client.has(client_flag::FOLLOWER) {
+            sum += FIXED_BYTES + client.memory.bytes();
         }
-        let buffers = [
-            &client.query_bytes,
-            &client.query_free_bytes,
-            &client.queued_bytes,
-            &client.output_bytes,
-        ];
-        let load = |bytes: &std::sync::atomic::AtomicUsize| bytes.load(Ordering::Relaxed) as u64;
-        sum += buffers.map(load).iter().sum::<u64>();
-    }
-    sum
+    });
+    sum as u64
 }

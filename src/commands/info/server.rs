@@ -89,8 +89,8 @@ pub fn clients(report: &mut Report) {
         let keys = client.watched.load(Ordering::Relaxed);
         watching += u64::from(keys > 0);
         watched += keys;
-        input_max = input_max.max(client.query_bytes.load(Ordering::Relaxed));
-        output_max = output_max.max(client.output_bytes.load(Ordering::Relaxed));
+        input_max = input_max.max(client.memory.query_bytes.load(Ordering::Relaxed));
+        output_max = output_max.max(client.memory.output_bytes.load(Ordering::Relaxed));
     }
     report.line("connected_clients", connected);
     report.line("cluster_connections", 0);

@@ -75,7 +75,7 @@ fn keys(report: &mut Report) {
     let expire_cycle_us = stats.rare.expire_cycle_us.load(Ordering::Relaxed);
     report.line("expire_cycle_cpu_milliseconds", expire_cycle_us / 1000);
     report.line("evicted_keys", stats.sum(|t| &t.evicted));
-    report.line("evicted_clients", 0);
+    report.counter("evicted_clients", &report.shared.stats.rare.evicted_clients);
     report.line("evicted_scripts", 0);
     let (exceeded_us, current_us) = shared.eviction.exceeded_us(clock::unix_us());
     report.line("total_eviction_exceeded_time", exceeded_us / 1000);

@@ -60,7 +60,8 @@ impl Feed {
             Source::Waiting(_) | Source::Done(_) => 0,
         };
         let shown = usize::try_from(lag_bytes).unwrap_or(usize::MAX);
-        self.facts.output_bytes.store(shown, Ordering::Relaxed);
+        let output_bytes = &self.facts.memory.output_bytes;
+        output_bytes.store(shown, Ordering::Relaxed);
         self.follower.output_bytes.store(shown, Ordering::Relaxed);
         if !self.is_beyond_limit(lag_bytes) {
             return Ok(());

@@ -137,3 +137,23 @@ fn commands_of_one_read_share_a_vector() {
     }
     assert!(parser.memory_bytes() > 0);
 }
+
+#[test]
+fn what_is_announced_is_known() {
+    let mut parser = Parser::new();
+    let mut announced = |input: &[u8]| {
+        let parsed = parser.parse(input, &Limits::default(), &mut Vec::new());
+        assert!(parsed.is_ok(), "{parsed:?}");
+        parser.announced_bytes()
+    };
+    assert_eq!(announced(b"*2"), (0, 0));
+    assert_eq!(announced(b"*2\r\n$3\r\nG"), (8, 13));
+    assert_eq!(announced(b"*2\r\n$3\r\nGET\r\n$100000\r\n"), (22, 100_024));
+    let whole = [
+        &b"*2\r\n$3\r\nGET\r\n$100000\r\n"[..],
+        &[b'x'; 100_000],
+        b"\r\n",
+    ]
+    .concat();
+    assert_eq!(announced(&whole), (0, 0));
+}
