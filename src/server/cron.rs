@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::oom::OomScore;
 use crate::base::{clock, memory};
-use crate::config::Param;
+use crate::config::{ClientClass, Param};
 use crate::exec::Engine;
 use crate::exec::evict_clients;
 use crate::exec::maintain::{ExpiryCursor, expire_own};
@@ -26,6 +26,9 @@ const EXPIRE_PERCENT_STEP: u32 = 2;
 /// Rates are sampled this often.
 const SAMPLE: Duration = Duration::from_millis(100);
 
+/// Clients with much to be sent are made to look at their limits this often.
+const LOOK_AT_LIMITS: Duration = Duration::from_secs(1);
+
 /// Starts the thread, whose gate is `gate`. It ends with the process.
 pub fn start(engine: Arc<Engine>, gate: usize, oom: Arc<OomScore>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new()
@@ -38,6 +41,7 @@ pub fn start(engine: Arc<Engine>, gate: usize, oom: Arc<OomScore>) -> io::Result
                 oom,
                 expiry: ExpiryCursor::default(),
                 sampled: Instant::now(),
+                poked: Instant::now(),
                 before: [0; 5],
                 snapshots: 0,
                 huge_pages: false,
@@ -55,6 +59,7 @@ struct Cron {
     oom: Arc<OomScore>,
     expiry: ExpiryCursor,
     sampled: Instant,
+    poked: Instant,
     /// The totals at the last sample.
     before: [u64; 5],
     /// Snapshots that had begun by then.
@@ -80,6 +85,7 @@ impl Cron {
             self.sample(elapsed);
             self.huge_pages = self.huge_pages || memory::allow_huge_pages_if_due(0);
             self.close_idle();
+            self.poke_slow_readers();
             evict_clients::look(&self.engine);
             track::before(&self.engine);
             let shared = &self.engine.shared;
@@ -179,5 +185,27 @@ impl Cron {
                 client.kill();
             }
         }
+    }
+
+    /// Wakes clients that have more to be sent than they may have for long: their time may be
+    /// over without anything else that would make them look.
+    fn poke_slow_readers(&mut self) {
+        let shared = &self.engine.shared;
+        let soft = |class| shared.config.output_limit(class).soft_bytes;
+        let (normal, pubsub) = (soft(ClientClass::Normal), soft(ClientClass::Pubsub));
+        if normal == 0 && pubsub == 0 || self.poked.elapsed() < LOOK_AT_LIMITS {
+            return;
+        }
+        self.poked = Instant::now();
+        shared.clients.for_each_listed(|client| {
+            let soft = match client.has(client_flag::PUBSUB | client_flag::MONITOR) {
+                true => pubsub,
+                false => normal,
+            };
+            let unsent_bytes = client.memory.output_bytes.load(Ordering::Relaxed) as u64;
+            if soft != 0 && unsent_bytes > soft && !client.has(client_flag::FOLLOWER) {
+                client.wake.notify_one();
+            }
+        });
     }
 }

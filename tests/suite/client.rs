@@ -224,3 +224,21 @@ fn a_reply_beyond_the_limit_closes_even_one_who_reads() {
     let stats = server.client().info("stats");
     assert_eq!(stats["client_output_buffer_limit_disconnections"], "1");
 }
+
+#[test]
+fn who_leaves_too_much_unsent_for_long_is_closed_without_a_word() {
+    let limit = ["--client-output-buffer-limit", "normal 0 1mb 1"];
+    let server = Server::start(&limit);
+    let (mut client, mut slow) = (server.client(), named(&server, "slow"));
+    check(&mut client, "SETRANGE k 900000 x", ":900001");
+    wait_until(Duration::from_secs(60), "much is unsent", || {
+        slow.send(b"GET k\r\n");
+        let unsent = field(&mut client, "slow", "omem").expect("client slow");
+        unsent.parse::<u64>().unwrap() > 1 << 20
+    });
+    wait_until(Duration::from_secs(60), "it is closed", || {
+        field(&mut client, "slow", "id").is_none()
+    });
+    let stats = client.info("stats");
+    assert_eq!(stats["client_output_buffer_limit_disconnections"], "1");
+}
