@@ -33,6 +33,9 @@ const LARGE_ARGUMENT_BYTES: usize = 32 << 10;
 /// ... for so much of it, or twice what has come: it costs nothing to announce one.
 const RESERVED_BYTES_MAX: usize = 4 << 20;
 
+/// A buffer that has grown beyond this is not kept for requests that are much smaller.
+const KEPT_BYTES_MAX: usize = 4 * READ_BYTES;
+
 pub struct Connection {
     pub worker: Rc<Worker>,
     pub stream: Stream,
@@ -345,10 +348,18 @@ impl Connection {
         stats.reads.add(1);
     }
 
-    /// Ends the work on a read: an idle connection owns no buffer.
+    /// Ends the work on a read: an idle connection owns no buffer, and others no more than
+    /// what they are at asks for.
     pub fn settle(&mut self) {
+        let capacity = self.pending.capacity();
         if self.pending.is_empty() {
             self.pending = Vec::new();
+        } else if capacity > KEPT_BYTES_MAX {
+            let (_, end) = self.parser.announced_bytes();
+            let wanted = self.pending.len().max(end);
+            if capacity / 4 > wanted {
+                self.pending.shrink_to(wanted);
+            }
         }
         self.note_facts();
     }

@@ -234,6 +234,7 @@ fn run_input(connection: &mut Connection, worker: &Worker, read: Range<usize>) -
 /// Waits for what made `dispatch` stop and goes on with the input, until more is needed.
 async fn go_on(connection: &mut Connection, mut progress: Progress) -> Result<Next, Gone> {
     loop {
+        connection.settle();
         connection.check_limits()?;
         if matches!(progress.stop, Stop::Contended) {
             progress.stop = suspend::wait_in_line(connection).await;

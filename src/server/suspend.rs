@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::base::clock;
 use crate::commands::cx::{Outcome, Role};
 use crate::commands::replication::reply_kept;
 use crate::exec::dispatch::Stop;
+use crate::exec::evict_clients;
 use crate::exec::serve;
 use crate::replication::refusal;
 use crate::resp::reply::ReplyBuf;
@@ -237,8 +239,10 @@ enum Ended {
 /// or somebody ends it.
 async fn wait_for_keys(connection: &mut Connection, parked: &Parked) -> Result<(), Gone> {
     let engine = connection.worker.engine.clone();
+    note_parked(connection, parked.request_bytes());
     let ended = keys_or_end(connection, parked).await;
     serve::end_wait(&engine, parked);
+    note_parked(connection, 0);
     if let Ended::TimedOut | Ended::Unblocked(_) = &ended {
         let gate = connection.worker.executor.borrow().locker.gate();
         let failed = !matches!(
@@ -264,6 +268,15 @@ async fn wait_for_keys(connection: &mut Connection, parked: &Parked) -> Result<(
         Ended::Gone => return Err(Gone),
     }
     Ok(())
+}
+
+/// The request is kept for as long as its client waits.
+fn note_parked(connection: &Connection, bytes: usize) {
+    let memory = &connection.session.facts.memory;
+    memory.parked_bytes.store(bytes, Ordering::Relaxed);
+    if memory.note() {
+        evict_clients::make_room(&connection.worker.engine);
+    }
 }
 
 fn write_nothing(reply: &mut ReplyBuf, nothing: Nothing) {

@@ -30,6 +30,8 @@ pub struct ClientMemory {
     pub query_free_bytes: AtomicUsize,
     /// The whole arguments before.
     pub argument_bytes: AtomicUsize,
+    /// A command that waits.
+    pub parked_bytes: AtomicUsize,
     /// The commands of a transaction.
     pub queued_bytes: AtomicUsize,
     /// Watched keys, channels and patterns.
@@ -65,6 +67,7 @@ impl ClientMemory {
             &self.query_bytes,
             &self.query_free_bytes,
             &self.argument_bytes,
+            &self.parked_bytes,
             &self.queued_bytes,
             &self.name_bytes,
             &self.prefix_bytes,

@@ -96,6 +96,12 @@ pub struct Ticket {
 }
 
 impl Parked {
+    /// What it keeps of its request.
+    pub fn request_bytes(&self) -> usize {
+        let keys = self.keys.iter().map(|key| key.bytes.len());
+        self.request.memory_bytes() + keys.sum::<usize>()
+    }
+
     /// The right to serve it, unless its wait is over.
     pub fn claim(&self) -> Option<Claim<'_>> {
         let state = self.state.lock();

@@ -187,6 +187,47 @@ fn whatever_a_client_lets_grow_closes_it() {
 }
 
 #[test]
+fn what_waits_is_kept_and_counted() {
+    let mut world = World::start(&["--io-threads", "2"]);
+    let mut client = world.client("waits");
+    let key = "k".repeat(100 * KB);
+    client.send_cmd(&["BLPOP", &key, "0"]);
+    world.wait_for("waits", "flags", "b");
+    wait_until(SOON, "what it waits for is counted", || {
+        let arguments = world.field("waits", "argv-mem").unwrap();
+        arguments.parse::<usize>().unwrap() > key.len()
+    });
+    world.wait_for("waits", "qbuf", "0");
+    world.limit(1);
+    world.check_there(&["waits"], false);
+    world.limit(0);
+    let mut client = world.client("again");
+    client.send_cmd(&["BLPOP", &key, "0"]);
+    world.wait_for("again", "flags", "b");
+    let id = world.field("again", "id").unwrap();
+    check(&mut world.control, &format!("CLIENT UNBLOCK {id}"), ":1");
+    assert_eq!(client.recv().to_string(), "nil*");
+    world.wait_for("again", "argv-mem", "0");
+}
+
+#[test]
+fn what_was_large_is_not_kept_for_what_is_small() {
+    let mut world = World::start(&[]);
+    let mut client = world.client("client");
+    let value = "v".repeat(2 * MB);
+    let mut requests = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n", value.len());
+    requests += &value;
+    requests += "\r\n*1\r\n$4\r\nPI";
+    client.send(requests.as_bytes());
+    assert_eq!(client.recv().to_string(), "+OK");
+    world.wait_for("client", "qbuf", "2");
+    let total: usize = world.field("client", "tot-mem").unwrap().parse().unwrap();
+    assert!(total < MB, "{total}");
+    client.send(b"NG\r\n");
+    assert_eq!(client.recv().to_string(), "+PONG");
+}
+
+#[test]
 fn messages_count_for_those_who_do_not_take_them() {
     let mut world = World::start(UNATTENDED);
     world.limit(2 * MB);

@@ -100,7 +100,10 @@ impl<'a> Lines<'a> {
         let memory = &facts.memory;
         let (query, arguments) = match asks {
             true => (self.query_bytes, self.argument_bytes),
-            false => (get(&memory.query_bytes), get(&memory.argument_bytes)),
+            false => {
+                let arguments = get(&memory.argument_bytes) + get(&memory.parked_bytes);
+                (get(&memory.query_bytes), arguments)
+            }
         };
         let query_free = get(&memory.query_free_bytes);
         let queued = get(&memory.queued_bytes);
