@@ -1,5 +1,7 @@
 //! `maxmemory-clients`: who is closed when clients take too much together, and who is not.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use super::support::*;
@@ -42,6 +44,16 @@ impl World {
         client.send(&unfinished(bytes));
         self.wait_for(name, "qbuf", &bytes.to_string());
         client
+    }
+
+    /// One that sends, however far it gets before it is closed.
+    fn flood(&mut self, name: &str, bytes: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.server.port)).unwrap();
+        let named = format!("CLIENT SETNAME {name}\r\n");
+        stream.write_all(named.as_bytes()).unwrap();
+        wait_until(SOON, "it has its name", || self.is_there(name));
+        let _ = stream.write_all(bytes);
+        stream
     }
 
     fn wait_for(&mut self, name: &str, field: &str, value: &str) {
@@ -154,34 +166,21 @@ fn whatever_a_client_lets_grow_closes_it() {
         }),
     ];
     for (name, grow) in ways {
-        let mut client = world.client(name);
-        client.resp3();
-        for n in 0..5000 {
-            client.send_cmd(&grow(n).split(' ').collect::<Vec<_>>());
-            if n % 100 == 0 && !world.is_there(name) {
-                break;
-            }
-        }
+        let commands: Vec<String> = (0..2000).map(|n| grow(n) + "\r\n").collect();
+        let _client = world.flood(name, commands.concat().as_bytes());
         world.wait_until_closed(name);
     }
-    let mut queues = world.client("queues");
-    check(&mut queues, "MULTI", "+OK");
-    for _ in 0..30 {
-        queues.send_cmd(&["SET", "queued", &"x".repeat(10 * KB)]);
-    }
-    queues.send(b"EXEC\r\n");
+    let text = "x".repeat(10 * KB);
+    let queued = format!("SET queued {text}\r\n").repeat(30);
+    let _client = world.flood("queues", format!("MULTI\r\n{queued}EXEC\r\n").as_bytes());
     world.wait_until_closed("queues");
-    let mut sends = world.client("sends");
-    sends.send_cmd(&["SET", "sent", &"x".repeat(300 * KB)]);
-    assert_eq!(sends.recv_to_end(), b"");
+    let bytes = 300 * KB;
+    let mut set = format!("*3\r\n$3\r\nSET\r\n$4\r\nsent\r\n${bytes}\r\n");
+    set += &"x".repeat(bytes);
+    let _client = world.flood("sends", (set + "\r\n").as_bytes());
+    world.wait_until_closed("sends");
     check(&mut world.control, "EXISTS queued sent", ":0");
-    let mut reads_not = world.client("reads-not");
-    for _ in 0..5000 {
-        reads_not.send(b"GET k\r\n");
-        if !world.is_there("reads-not") {
-            break;
-        }
-    }
+    let _client = world.flood("reads-not", "GET k\r\n".repeat(2000).as_bytes());
     world.wait_until_closed("reads-not");
     assert_eq!(world.evicted(), 8);
 }
