@@ -8,6 +8,9 @@
 
 mod pages;
 
+/// Owners of memory that are smaller than a pointer.
+pub mod block;
+
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};

@@ -7,16 +7,33 @@
 //! Integers are as wide as the widest that ever came in needs, as in Redis.
 
 use super::listpack::Corrupt;
-use crate::base::room::{class_bytes, fit, make_room};
+use crate::base::memory::block::Block;
 
 const HEAD_BYTES: usize = 8;
 /// As many as a head can tell, with room to spare for their bytes.
 pub const LEN_MAX: usize = 1 << 30;
 
-#[derive(Clone, PartialEq, Eq)]
+/// Its memory is filled as far as its head tells.
 pub struct IntSet {
-    bytes: Vec<u8>,
+    memory: Block,
 }
+
+impl Clone for IntSet {
+    fn clone(&self) -> IntSet {
+        let used = &self.memory[..self.size_bytes()];
+        IntSet {
+            memory: Block::copy(used),
+        }
+    }
+}
+
+impl PartialEq for IntSet {
+    fn eq(&self, other: &IntSet) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for IntSet {}
 
 impl Default for IntSet {
     fn default() -> IntSet {
@@ -33,22 +50,25 @@ impl std::fmt::Debug for IntSet {
 impl IntSet {
     /// An empty one, which allocates nothing.
     pub const fn new() -> IntSet {
-        IntSet { bytes: Vec::new() }
+        IntSet {
+            memory: Block::EMPTY,
+        }
     }
 
     /// Takes bytes from anywhere; every one of them is checked. An empty set is refused, as
     /// no key holds one.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<IntSet, Corrupt> {
         let corrupt = |at_byte| Err(Corrupt { at_byte });
-        if bytes.len() < HEAD_BYTES {
+        let Some(body_bytes) = bytes.len().checked_sub(HEAD_BYTES) else {
             return corrupt(bytes.len());
-        }
-        let set = IntSet { bytes };
+        };
+        let set = IntSet {
+            memory: Block::from(bytes),
+        };
         if !matches!(set.width(), 2 | 4 | 8) {
             return corrupt(0);
         }
-        let body_len = (set.bytes.len() - HEAD_BYTES) as u64;
-        if set.is_empty() || set.len() as u64 * set.width() as u64 != body_len {
+        if set.is_empty() || set.len() as u64 * set.width() as u64 != body_bytes as u64 {
             return corrupt(4);
         }
         let unordered = (1..set.len()).find(|index| set.at(index - 1) >= set.at(*index));
@@ -60,15 +80,23 @@ impl IntSet {
 
     /// As it is written.
     pub fn as_bytes(&self) -> &[u8] {
-        match self.bytes.len() {
+        match self.size_bytes() {
             0 => &[2, 0, 0, 0, 0, 0, 0, 0],
-            _ => &self.bytes,
+            size => &self.memory[..size],
         }
     }
 
     /// Memory that it has allocated.
     pub fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.memory.len()
+    }
+
+    /// What of it is filled.
+    fn size_bytes(&self) -> usize {
+        match self.memory.is_empty() {
+            true => 0,
+            false => HEAD_BYTES + self.len() * self.width(),
+        }
     }
 
     #[inline]
@@ -97,20 +125,20 @@ impl IntSet {
             Err(index) => index,
         };
         let (len, needed) = (self.len(), width_of(value));
-        if self.bytes.is_empty() {
-            self.bytes = Vec::with_capacity(class_bytes(HEAD_BYTES + needed));
-            self.bytes
-                .extend_from_slice(&[needed as u8, 0, 0, 0, 0, 0, 0, 0]);
+        if self.memory.is_empty() {
+            self.memory = Block::zeroed(HEAD_BYTES + needed);
+            self.memory[0] = needed as u8;
         } else if needed > self.width() {
             self.widen(needed);
         }
         let width = self.width();
         let at = HEAD_BYTES + index * width;
-        let end = self.bytes.len();
-        make_room(&mut self.bytes, width);
-        self.bytes.resize(end + width, 0);
-        self.bytes.copy_within(at..end, at + width);
-        self.bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
+        let end = HEAD_BYTES + len * width;
+        if end + width > self.memory.len() {
+            self.memory.resize(end + width);
+        }
+        self.memory.copy_within(at..end, at + width);
+        self.memory[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
         self.set_len(len + 1);
         true
     }
@@ -122,10 +150,12 @@ impl IntSet {
         };
         let (len, width) = (self.len(), self.width());
         let at = HEAD_BYTES + index * width;
-        self.bytes.drain(at..at + width);
+        let end = HEAD_BYTES + len * width;
+        self.memory.copy_within(at + width..end, at);
         self.set_len(len - 1);
-        if self.bytes.capacity() > 64 && self.bytes.len() < self.bytes.capacity() / 2 {
-            fit(&mut self.bytes);
+        let room = self.memory.len();
+        if room > 64 && end - width < room / 2 {
+            self.memory.resize(end - width);
         }
         true
     }
@@ -152,19 +182,19 @@ impl IntSet {
 
     /// Gives all integers more bytes.
     fn widen(&mut self, width: usize) {
-        let needed = HEAD_BYTES + (self.len() + 1) * width;
-        let mut bytes = Vec::with_capacity(class_bytes(needed));
-        bytes.extend_from_slice(&self.bytes[..HEAD_BYTES]);
-        bytes[0] = width as u8;
-        for value in self.iter() {
-            bytes.extend_from_slice(&value.to_le_bytes()[..width]);
+        let mut memory = Block::zeroed(HEAD_BYTES + (self.len() + 1) * width);
+        memory[..HEAD_BYTES].copy_from_slice(&self.memory[..HEAD_BYTES]);
+        memory[0] = width as u8;
+        let places = memory[HEAD_BYTES..].chunks_exact_mut(width);
+        for (value, place) in self.iter().zip(places) {
+            place.copy_from_slice(&value.to_le_bytes()[..width]);
         }
-        self.bytes = bytes;
+        self.memory = memory;
     }
 
     fn at(&self, index: usize) -> i64 {
         let width = self.width();
-        let bytes = &self.bytes[HEAD_BYTES + index * width..];
+        let bytes = &self.memory[HEAD_BYTES + index * width..];
         match *bytes {
             [a, b, c, d, e, f, g, h, ..] if width == 8 => {
                 i64::from_le_bytes([a, b, c, d, e, f, g, h])
@@ -180,14 +210,14 @@ impl IntSet {
     }
 
     fn head(&self, at: usize) -> u32 {
-        match self.bytes.get(at..at + 4) {
+        match self.memory.get(at..at + 4) {
             Some(&[a, b, c, d]) => u32::from_le_bytes([a, b, c, d]),
             _ => 0,
         }
     }
 
     fn set_len(&mut self, len: usize) {
-        self.bytes[4..HEAD_BYTES].copy_from_slice(&(len as u32).to_le_bytes());
+        self.memory[4..HEAD_BYTES].copy_from_slice(&(len as u32).to_le_bytes());
     }
 }
 

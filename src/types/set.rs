@@ -10,6 +10,7 @@ use super::Encoding;
 use super::dict::{self, Dict, Hash};
 use super::intset::{self, IntSet};
 use super::listpack::{self, EMPTY_BYTES, Item, ListPack};
+use crate::base::memory::block::Slim;
 use crate::base::number::{Digits, parse_i64};
 use crate::base::rng::Rng;
 
@@ -48,8 +49,10 @@ impl Limits {
 pub enum Set {
     Ints(IntSet),
     Pack(ListPack),
-    Table(Box<Dict>),
+    Table(Slim<Dict>),
 }
+
+const _: () = assert!(size_of::<Set>() == 8);
 
 impl Default for Set {
     fn default() -> Set {
@@ -69,7 +72,7 @@ impl Set {
         } else if members <= limits.listpack_entries {
             Set::Pack(ListPack::new())
         } else {
-            Set::Table(Box::default())
+            Set::Table(Slim::default())
         }
     }
 
@@ -309,7 +312,7 @@ impl Set {
         if let Set::Table(_) = self {
             return;
         }
-        let mut table = Box::new(Dict::new());
+        let mut table = Slim::new(Dict::new());
         let mut digits = Digits::new();
         for item in self.iter() {
             table.insert(item.text(&mut digits), b"");

@@ -176,10 +176,10 @@ fn an_entry_holds_no_more_of_a_value_than_its_kind_needs() {
             .layout()
             .bytes()
     };
-    assert_eq!(bytes_of(Value::List(List::default())), 40);
-    assert_eq!(bytes_of(Value::ZSet(ZSet::default())), 40);
-    assert_eq!(bytes_of(Value::Set(Set::default())), 48);
-    assert_eq!(bytes_of(Value::Hash(Hash::default())), 48);
+    assert_eq!(bytes_of(Value::List(List::default())), 32);
+    assert_eq!(bytes_of(Value::ZSet(ZSet::default())), 32);
+    assert_eq!(bytes_of(Value::Set(Set::default())), 32);
+    assert_eq!(bytes_of(Value::Hash(Hash::default())), 32);
     assert_eq!(bytes_of(Value::Stream(Stream::default())), 32);
 }
 

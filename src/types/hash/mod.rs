@@ -29,6 +29,7 @@ use self::large::Large;
 use self::small::{Order, Small};
 use super::Encoding;
 use super::listpack::{Item, ListPack};
+use crate::base::memory::block::Slim;
 use crate::base::rng::Rng;
 
 /// The latest time a field can have, in Unix milliseconds: others cannot keep later ones.
@@ -90,10 +91,10 @@ pub struct Hash(Form);
 #[derive(Clone)]
 enum Form {
     Small(Small),
-    Large(Box<Large>),
+    Large(Slim<Large>),
 }
 
-const _: () = assert!(size_of::<Hash>() <= 32);
+const _: () = assert!(size_of::<Hash>() == 8);
 
 impl Default for Hash {
     fn default() -> Hash {
@@ -340,7 +341,7 @@ impl Hash {
                 let (name, value) = (name.to_vec(), field.value.to_vec());
                 large.set(&name, &value, term_of(field.expire_at_ms));
             }
-            self.0 = Form::Large(Box::new(large));
+            self.0 = Form::Large(Slim::new(large));
         }
         match &mut self.0 {
             Form::Large(large) => large,

@@ -16,6 +16,7 @@ pub use limits::Limits;
 
 use super::Encoding;
 use super::listpack::{self, EMPTY_BYTES, Item, ListPack, Pos};
+use crate::base::memory::block::Slim;
 use nodes::{Nodes, remove_from_pack};
 
 /// Freeing so many nodes is worth another thread's while, and so is so much memory.
@@ -114,12 +115,12 @@ pub struct List {
     form: Form,
 }
 
-const _: () = assert!(size_of::<List>() <= 32);
+const _: () = assert!(size_of::<List>() == 8);
 
 #[derive(Clone)]
 enum Form {
     Small(ListPack),
-    Large(Box<Nodes>),
+    Large(Slim<Nodes>),
 }
 
 impl Default for List {
@@ -197,7 +198,7 @@ impl List {
             if limits.are_exceeded_by(size_bytes, pack.len().saturating_add(values)) {
                 let mut nodes = Nodes::default();
                 nodes.add_pack(std::mem::take(pack));
-                self.form = Form::Large(Box::new(nodes));
+                self.form = Form::Large(Slim::new(nodes));
             }
         }
     }
@@ -267,7 +268,7 @@ impl List {
             (Form::Large(nodes), end) => nodes.drop_at(end, count),
         }
         cut.map(|nodes| List {
-            form: Form::Large(Box::new(nodes)),
+            form: Form::Large(Slim::new(nodes)),
         })
     }
 
@@ -383,7 +384,7 @@ impl Builder {
             return List::new();
         }
         let mut list = List {
-            form: Form::Large(Box::new(self.nodes)),
+            form: Form::Large(Slim::new(self.nodes)),
         };
         list.settle(limits);
         list

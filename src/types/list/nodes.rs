@@ -12,7 +12,7 @@ use super::{End, Node};
 use crate::types::listpack::{Item, ListPack, Pos};
 
 /// What an `Arc` allocates beside a listpack or a value: two counts, and where that is.
-const NODE_BYTES: usize = 16 + size_of::<ListPack>();
+const NODE_BYTES: usize = (16 + size_of::<ListPack>()).next_multiple_of(8);
 
 /// So many nodes are not freed where they are taken out.
 const CUT_NODES_MIN: usize = 64;

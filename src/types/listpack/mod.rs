@@ -24,8 +24,8 @@ mod needle;
 /// Adding several.
 mod tail;
 
+use crate::base::memory::block::Block;
 use crate::base::number::{self, Digits};
-use crate::base::room::class_bytes;
 use entry::{END, Encoded};
 pub use iter::Iter;
 pub use needle::Needle;
@@ -128,10 +128,10 @@ impl Pos {
 /// Its memory is filled up to the size that its first bytes tell. What is behind that is for
 /// entries to come, and never more than what the allocator would give anyway.
 pub struct ListPack {
-    memory: Box<[u8]>,
+    memory: Block,
 }
 
-const _: () = assert!(size_of::<ListPack>() == 16);
+const _: () = assert!(size_of::<ListPack>() == 7);
 
 impl Clone for ListPack {
     fn clone(&self) -> ListPack {
@@ -166,20 +166,15 @@ impl ListPack {
 
     /// An empty one that will not move before it has so many bytes.
     pub fn with_capacity(size_bytes: usize) -> ListPack {
-        let mut memory = vec![0; class_bytes(size_bytes.max(EMPTY_BYTES))];
+        let mut memory = Block::zeroed(size_bytes.max(EMPTY_BYTES));
         memory[..EMPTY_BYTES].copy_from_slice(&[EMPTY_BYTES as u8, 0, 0, 0, 0, 0, END]);
-        ListPack {
-            memory: memory.into_boxed_slice(),
-        }
+        ListPack { memory }
     }
 
     /// Takes the bytes of another one.
     fn of(bytes: &[u8]) -> ListPack {
-        let mut memory = Vec::with_capacity(class_bytes(bytes.len()));
-        memory.extend_from_slice(bytes);
-        memory.resize(memory.capacity(), 0);
         ListPack {
-            memory: memory.into_boxed_slice(),
+            memory: Block::copy(bytes),
         }
     }
 
@@ -209,7 +204,7 @@ impl ListPack {
             return corrupt(4);
         }
         let mut pack = ListPack {
-            memory: bytes.into_boxed_slice(),
+            memory: Block::from(bytes),
         };
         pack.set_count(count);
         Ok(pack)
@@ -230,7 +225,7 @@ impl ListPack {
     /// The size of the whole, as it is written.
     #[inline]
     pub fn size_bytes(&self) -> usize {
-        match *self.memory {
+        match self.memory[..] {
             [a, b, c, d, ..] => u32::from_le_bytes([a, b, c, d]) as usize,
             _ => 0,
         }
@@ -326,10 +321,11 @@ impl ListPack {
         skip: usize,
     ) -> Option<(Pos, usize)> {
         let needle = Needle::new(needle);
+        let memory = &self.memory[..];
         let mut at = from?.at();
         let mut before = 0;
         loop {
-            let entry = &self.memory[at..];
+            let entry = &memory[at..];
             if entry[0] == END {
                 return None;
             }
@@ -339,9 +335,9 @@ impl ListPack {
             before += 1;
             at += entry::len_bytes(entry);
             for _ in 0..skip {
-                match self.memory[at] {
+                match memory[at] {
                     END => return None,
-                    _ => at += entry::len_bytes(&self.memory[at..]),
+                    _ => at += entry::len_bytes(&memory[at..]),
                 }
             }
         }
@@ -477,9 +473,7 @@ impl ListPack {
 
     /// Gives back memory that was for entries to come.
     pub fn shrink_to_fit(&mut self) {
-        if class_bytes(self.size_bytes()) < self.memory.len() {
-            *self = ListPack::of(self.as_bytes());
-        }
+        self.memory.resize(self.size_bytes());
     }
 
     #[inline]
@@ -514,17 +508,8 @@ impl ListPack {
     #[inline]
     fn make_room(&mut self, size_bytes: usize) {
         if size_bytes > self.memory.len() {
-            self.grow(size_bytes);
+            self.memory.resize(size_bytes);
         }
-    }
-
-    #[inline(never)]
-    fn grow(&mut self, size_bytes: usize) {
-        let mut memory = std::mem::take(&mut self.memory).into_vec();
-        let class = class_bytes(size_bytes);
-        memory.reserve_exact(class - memory.len());
-        memory.resize(class, 0);
-        self.memory = memory.into_boxed_slice();
     }
 
     /// # Panics

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::rng::Rng;
+use crate::base::room::class_bytes;
 
 fn pack_of(values: &[&[u8]]) -> ListPack {
     let mut pack = ListPack::new();

@@ -40,6 +40,7 @@ use self::large::Large;
 use self::small::Small;
 use super::Encoding;
 use super::listpack::{Item, ListPack};
+use crate::base::memory::block::Slim;
 use crate::base::rng::Rng;
 
 /// What a set in a listpack may hold.
@@ -73,8 +74,10 @@ pub struct ZSet(Form);
 #[derive(Clone, Debug)]
 enum Form {
     Small(Small),
-    Large(Box<Large>),
+    Large(Slim<Large>),
 }
+
+const _: () = assert!(size_of::<ZSet>() == 8);
 
 impl Default for ZSet {
     fn default() -> ZSet {
@@ -98,7 +101,7 @@ impl ZSet {
     pub fn build(members: Vec<(f64, &[u8])>, limits: &Limits) -> Option<ZSet> {
         let longest = members.iter().map(|(_, member)| member.len()).max();
         if !limits.allow(members.len(), longest.unwrap_or(0)) {
-            return Large::build(members).map(|large| ZSet(Form::Large(Box::new(large))));
+            return Large::build(members).map(|large| ZSet(Form::Large(Slim::new(large))));
         }
         let small = Small::from_pack(Small::of(members).into_pack());
         small.map(|small| ZSet(Form::Small(small)))
@@ -110,7 +113,7 @@ impl ZSet {
         if limits.allow(members.len(), longest.unwrap_or(0)) {
             return ZSet(Form::Small(Small::of(members)));
         }
-        ZSet(Form::Large(Box::new(Large::of_different(members))))
+        ZSet(Form::Large(Slim::new(Large::of_different(members))))
     }
 
     /// A set that stands in a listpack, member and score in turn; `None` if it is none.
@@ -144,7 +147,7 @@ impl ZSet {
             let members = members.iter().map(|(score, member)| (*score, &member[..]));
             // A small set has no member twice.
             let large = Large::build(members.collect()).unwrap_or_default();
-            self.0 = Form::Large(Box::new(large));
+            self.0 = Form::Large(Slim::new(large));
         }
     }
 
