@@ -108,6 +108,11 @@ pub fn entry_bytes(value: &[u8]) -> usize {
     Encoded::of(value).len_bytes()
 }
 
+/// The same of one with an integer.
+pub fn int_entry_bytes(value: i64) -> usize {
+    Encoded::int(value).len_bytes()
+}
+
 /// The place of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pos(u32);

@@ -46,6 +46,9 @@ use tree::Tree;
 /// At most so much memory is taken for a node before it is needed.
 const NODE_CAPACITY_BYTES_MAX: usize = 1 << 16;
 
+/// What an `Arc` allocates for a node: two counts, and where its entries are.
+const NODE_BYTES: usize = (16 + size_of::<Node>()).next_multiple_of(8);
+
 /// So many nodes, or pending entries, take long enough to free.
 const BIG_NODES: usize = 256;
 const BIG_PENDING: usize = 4096;
@@ -148,7 +151,7 @@ impl Stream {
         let groups = body.groups.iter().take(ASKED);
         let asked: usize = groups.map(|(_, group)| group.heap_bytes()).sum();
         let of_groups = asked * body.groups.len() / body.groups.len().clamp(1, ASKED);
-        let of_nodes = body.nodes_bytes + body.nodes.len() * size_of::<Node>();
+        let of_nodes = body.nodes_bytes + body.nodes.len() * NODE_BYTES;
         size_of::<Body>()
             + of_nodes
             + body.nodes.heap_bytes()
@@ -224,9 +227,12 @@ impl Stream {
         }
         let body = &mut *self.body;
         let last = body.nodes.last_mut();
-        let head = last
-            .as_ref()
-            .and_then(|(_, node)| node.head_with_room(bytes, limits));
+        let head = last.as_ref().and_then(|(node_id, node)| {
+            let head = node.head_with_room(bytes, limits)?;
+            let delta = id.minus(**node_id);
+            let is_full = node.is_full_for(&head, delta, (pairs, bytes), limits);
+            (!is_full).then_some(head)
+        });
         match (last, head) {
             (Some((node_id, node)), Some(head)) => {
                 let push = |node: &mut Node| node.push(&head, *node_id, id, pairs);

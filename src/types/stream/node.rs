@@ -15,13 +15,23 @@
 //! A node is never without a living entry; what has lost its last one goes as a whole.
 
 use super::id::StreamId;
-use crate::types::listpack::{Item, Iter as Items, ListPack, Pos, SIZE_BYTES_MAX};
+use crate::base::room::class_bytes;
+use crate::types::listpack::{
+    Item, Iter as Items, ListPack, Pos, SIZE_BYTES_MAX, entry_bytes, int_entry_bytes,
+};
 
 pub(super) const DELETED: i64 = 1;
 pub(super) const SAME_FIELDS: i64 = 2;
 
 /// What an entry has beside fields and values: flags, two differences.
 pub(super) const HEAD_ITEMS: i64 = 3;
+
+/// No item of a listpack takes more beside its text.
+const ITEM_BYTES_MAX: usize = 11;
+/// A node ends early if one byte in so many, or more, is saved.
+const GAIN: usize = 32;
+/// About what a node takes beside the memory of its entries.
+const AROUND_BYTES: usize = 96;
 
 /// When the next entry begins a new node. 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +117,51 @@ impl Node {
         let entries = head.live.saturating_add(head.deleted) as u64;
         let has_room = limits.node_entries_max == 0 || entries < limits.node_entries_max;
         has_room.then_some(head)
+    }
+
+    /// Whether another entry belongs into a new node although the limits allow it here: the
+    /// memory of this one would have to grow for it, has half the size that is allowed, and
+    /// is clearly better used than it would be in the end, to judge by the entries so far.
+    /// `pairs` have so many bytes; `delta` is the entry's id less the node's.
+    pub fn is_full_for(
+        &self,
+        head: &Head,
+        delta: (i64, i64),
+        (pairs, text_bytes): (&[&[u8]], usize),
+        limits: &Limits,
+    ) -> bool {
+        let (size, memory) = (self.pack.size_bytes(), self.pack.heap_bytes());
+        let needed_max = text_bytes + (pairs.len() + 6) * ITEM_BYTES_MAX;
+        let bytes_max = limits.node_bytes_max;
+        if size + needed_max <= memory || bytes_max == 0 || memory < bytes_max / 2 {
+            return false;
+        }
+        let entries = (head.live.saturating_add(head.deleted)).max(1) as usize;
+        let entries_max = match limits.node_entries_max {
+            0 => usize::MAX,
+            entries => usize::try_from(entries).unwrap_or(usize::MAX),
+        };
+        let end_size = (size / entries).saturating_mul(entries_max).min(bytes_max);
+        let end_memory = class_bytes(end_size);
+        // A byte of this node against a byte of the larger one, crosswise.
+        let now = (memory + AROUND_BYTES) * end_size;
+        now + now / GAIN < (end_memory + AROUND_BYTES) * size
+            && size + self.entry_bytes(head, delta, pairs) > memory
+    }
+
+    /// What an entry would add to the size.
+    fn entry_bytes(&self, head: &Head, (ms, seq): (i64, i64), pairs: &[&[u8]]) -> usize {
+        let texts: usize = match self.has_fields(head, pairs) {
+            true => pairs
+                .iter()
+                .skip(1)
+                .step_by(2)
+                .map(|v| entry_bytes(v))
+                .sum(),
+            false => pairs.iter().map(|text| entry_bytes(text)).sum(),
+        };
+        let counts = int_entry_bytes(HEAD_ITEMS + 1 + pairs.len() as i64) * 2;
+        int_entry_bytes(SAME_FIELDS) + int_entry_bytes(ms) + int_entry_bytes(seq) + texts + counts
     }
 
     /// Adds an entry behind all others. `id` is the node's own, as `head` is.

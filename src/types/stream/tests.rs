@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::rng::Rng;
+use crate::base::room::class_bytes;
 
 type Fields = Vec<Vec<u8>>;
 
@@ -218,6 +219,35 @@ fn nodes_end_at_their_limits() {
     assert_eq!(nodes(4096, 0), 28);
     assert_eq!(nodes(4096, 5), 200);
     assert_eq!(nodes(1, 0), 1000);
+}
+
+/// Memory comes in sizes, of which a node is to use the whole.
+#[test]
+fn nodes_end_early_where_they_would_not_fill_their_memory() {
+    let check = |value_bytes: usize, entries: usize, memory: usize| {
+        let (mut stream, limits) = (Stream::default(), Limits::default());
+        let value = vec![b'x'; value_bytes];
+        for ms in 1..=5000 {
+            let pairs: [&[u8]; 2] = [b"field", &value];
+            stream.add(StreamId::new(ms, 0), &pairs, &limits).unwrap();
+        }
+        let (first, bytes) = stream.nodes().nth(1).unwrap();
+        let (next, _) = stream.nodes().nth(2).unwrap();
+        let size = bytes.len();
+        assert_eq!(
+            (next.ms - first.ms) as usize,
+            entries,
+            "{size} bytes in a node"
+        );
+        assert_eq!(class_bytes(size), memory, "{size} bytes in a node");
+    };
+    // A hundred do not take half of what is allowed, or just fill the half.
+    check(3, 100, 1536);
+    check(10, 100, 2048);
+    // They would take 2,422 bytes of 2,560.
+    check(14, 84, 2048);
+    // They take 4,022 bytes of 4,096.
+    check(30, 100, 4096);
 }
 
 #[test]
