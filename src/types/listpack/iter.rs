@@ -1,6 +1,6 @@
 //! The values of a listpack one after the other.
 
-use super::{Item, entry};
+use super::{Item, Pos, entry};
 
 /// The values of a listpack, from both ends.
 #[derive(Clone, Debug)]
@@ -8,6 +8,22 @@ pub struct Iter<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) front: usize,
     pub(super) back: usize,
+}
+
+impl Iter<'_> {
+    /// Where the next value is, `None` at the end.
+    #[inline]
+    pub fn pos(&self) -> Option<Pos> {
+        (self.front < self.back).then(|| Pos::new(self.front))
+    }
+
+    /// Passes over the next value without a look at it, and says where it is.
+    #[inline]
+    pub fn pass(&mut self) -> Option<Pos> {
+        let pos = self.pos()?;
+        self.front += entry::len_bytes(&self.bytes[self.front..self.back]);
+        Some(pos)
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {

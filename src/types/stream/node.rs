@@ -278,18 +278,16 @@ impl Node {
     }
 
     fn head(&self) -> Option<Head> {
-        let pack = &self.pack;
-        let count_at = pack.first()?;
-        let deleted_at = pack.next(count_at)?;
-        let fields_count_at = pack.next(deleted_at)?;
-        let number = |pos| int(pack.get(pos));
+        let mut items = self.pack.iter();
+        let (count_at, live) = (items.pos()?, int(items.next()?));
+        let (deleted_at, deleted) = (items.pos()?, int(items.next()?));
         Some(Head {
-            live: number(count_at),
-            deleted: number(deleted_at),
-            fields: number(fields_count_at),
+            live,
+            deleted,
+            fields: int(items.next()?),
             count_at,
             deleted_at,
-            fields_at: pack.next(fields_count_at)?,
+            fields_at: items.pos()?,
         })
     }
 }

@@ -97,20 +97,16 @@ impl Small {
     /// Puts a member in that is not there.
     pub fn insert(&mut self, member: &[u8], score: f64) {
         let mut digits = Digits::new();
-        let mut pos = self.0.first();
-        while let Some(at) = pos
-            && let Some(score_at) = self.0.next(at)
+        let mut items = self.0.iter();
+        while let Some(at) = items.pass()
+            && let Some(item_score) = items.next()
         {
-            let there = self.score_at(Place {
-                member: at,
-                score: score_at,
-            });
+            let there = score_of(item_score);
             if there > score || there == score && self.0.get(at).text(&mut digits) > member {
                 let at = self.0.insert_before(at, member);
                 self.write_score(at, score);
                 return;
             }
-            pos = self.0.next(score_at);
         }
         self.push(member, score);
     }
