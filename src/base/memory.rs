@@ -23,6 +23,9 @@ const ALIGN_BYTES: usize = 8;
 /// Cells of the count; cell 0 is the shared one.
 const CELLS: usize = 256;
 
+/// As long as less is in use, `tidy` returns every empty page.
+const THOROUGHLY_BELOW_BYTES: usize = 64 << 20;
+
 /// The global allocator of the binaries: `#[global_allocator] static A: Allocator = Allocator;`
 pub struct Allocator;
 
@@ -55,9 +58,13 @@ unsafe extern "C" fn append(line: *const c_char, text: *mut c_void) {
 /// empty. The allocator does so by itself only where it allocates next: pages of sizes that are
 /// not asked for any more, as those of tables that have grown, would stay. Takes some
 /// microseconds for each 10 MB of the thread's, a millisecond at most where that was measured.
+///
+/// As long as little is in use, the empty page that the allocator keeps of each size counts as
+/// well, and looking everywhere takes no time: they are returned too.
 pub fn tidy() {
+    let thoroughly = used_bytes() < THOROUGHLY_BELOW_BYTES;
     // SAFETY: may be called at any time.
-    unsafe { libmimalloc_sys::mi_collect(false) }
+    unsafe { libmimalloc_sys::mi_collect(thoroughly) }
 }
 
 /// Bytes allocated and not freed, by the sizes asked for; 0 where `Allocator` is not the

@@ -17,11 +17,14 @@ use super::serve::serve;
 use super::services::Services;
 use crate::base::memory;
 use crate::exec::Engine;
+use crate::store::locked::Want;
 
 /// How often a worker looks whether its memory is worth tidying.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 /// It is when what is in use has changed by one part in so many since the last time.
 const TIDY_CHANGE: usize = 16;
+/// Shards whose tables a worker moves before it looks at its connections again.
+const SHARDS_AT_ONCE: usize = 32;
 
 /// Starts the worker whose gate is `gate`. It ends with the process.
 pub fn start(
@@ -53,7 +56,7 @@ fn run(worker: Rc<Worker>, mut arriving: UnboundedReceiver<Arrival>) {
         }
     };
     runtime.block_on(async move {
-        tokio::task::spawn_local(keep_memory_tidy());
+        tokio::task::spawn_local(keep_memory_tidy(worker.clone()));
         while let Some(arrival) = arriving.recv().await {
             let worker = worker.clone();
             tokio::task::spawn_local(async move {
@@ -83,14 +86,39 @@ async fn take_in(worker: Rc<Worker>, arrival: Arrival) {
 }
 
 /// Gives memory back that the worker does not need any more, for ever.
-async fn keep_memory_tidy() {
-    let mut tidied_bytes = 0_usize;
+async fn keep_memory_tidy(worker: Rc<Worker>) {
+    let (mut tidied_bytes, mut has_changed) = (0_usize, false);
     loop {
         tokio::time::sleep(TIDY_EVERY).await;
         let used_bytes = memory::used_bytes();
-        if used_bytes.abs_diff(tidied_bytes) > used_bytes / TIDY_CHANGE {
-            memory::tidy();
+        let had_changed = has_changed;
+        has_changed = used_bytes.abs_diff(tidied_bytes) > used_bytes / TIDY_CHANGE;
+        if has_changed {
             tidied_bytes = used_bytes;
+            if worker.gate == 0 {
+                resettle_tables(&worker).await;
+            }
+        }
+        // Once more a while later: the first worker has moved what was this one's.
+        if has_changed || had_changed {
+            memory::tidy();
+        }
+    }
+}
+
+/// Moves the small tables of all databases together, up to one that cannot be locked: there is
+/// something more urgent to do then.
+async fn resettle_tables(worker: &Worker) {
+    let keyspace = &worker.engine.shared.keyspace;
+    for shard in 0..keyspace.shard_count() {
+        if shard % SHARDS_AT_ONCE == 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut executor = worker.executor.borrow_mut();
+        let want = Want::Shards(&[shard as u16]);
+        match keyspace.try_lock(&mut executor.locker, want) {
+            Ok(mut locked) => locked.resettle(shard),
+            Err(_) => return,
         }
     }
 }

@@ -169,6 +169,15 @@ impl Locked<'_> {
         }
     }
 
+    /// Moves what a shard that is held has of small tables, see `Table::resettle`.
+    pub fn resettle(&mut self, shard: usize) {
+        for db in 0..self.keyspace.database_count() as u32 {
+            if let Some(Held { table, writing }) = self.table(db, shard) {
+                table.table.resettle(&self.keyspace.hasher, &writing);
+            }
+        }
+    }
+
     /// The shard in which the expiry task goes on with a database, `None` if nothing in
     /// there is due. Any lock will do.
     pub fn due_shard(&self, db: u32) -> Option<usize> {

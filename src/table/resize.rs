@@ -92,6 +92,17 @@ impl<S: Slot> Table<S> {
         }
     }
 
+    /// Moves a table of one segment to other memory. Tables that grow together leave the
+    /// memory of their former sizes all but empty, and what of it the last of them still use
+    /// is found here and there: moved together, it takes a fraction. With a snapshot open,
+    /// which would have to be given everything first, the table stays where it is.
+    pub fn resettle(&mut self, hasher: &KeyHasher, snaps: &impl Snapshots<S>) {
+        if self.has_segments() && self.depth() == 0 && snaps.numbers() == [0, 0] {
+            let link = self.link(0);
+            self.rebuild(0, link, link.segment().class(), hasher);
+        }
+    }
+
     fn rebuild(&mut self, hash: u64, link: Link, class: u8, hasher: &KeyHasher) {
         let old = link.segment();
         let new = Link::new(heir_of(old, class), link.depth());
