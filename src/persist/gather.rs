@@ -68,9 +68,11 @@ const LONG_BYTES: usize = 4096;
 /// When writers have given so much, whoever takes it is woken.
 const MANY_BYTES: usize = 512 << 10;
 
-/// A buffer begins with room for that, and some more. If it grew up to it, the allocator would
-/// keep a page of 4 MB for each size on the way, and for each thread that gives.
-const FIRST_BYTES: usize = MANY_BYTES + (64 << 10);
+/// A buffer with so much in it is given room for `MANY_BYTES` and some more at once. If it grew
+/// there, the allocator would keep a page of 4 MB for each size on the way, and for each thread
+/// that gives.
+const SMALL_BYTES: usize = 32 << 10;
+const LARGE_BYTES: usize = MANY_BYTES + (64 << 10);
 
 /// More than writers are likely to be in the middle of giving at the same time.
 const PLACES: usize = 4;
@@ -128,8 +130,8 @@ impl Gatherer {
             access: self.usage.access(entry),
         };
         self.keys += 1;
-        if self.out.capacity() == 0 {
-            self.out.reserve_exact(FIRST_BYTES);
+        if self.out.len() >= SMALL_BYTES && self.out.capacity() < LARGE_BYTES {
+            self.out.reserve_exact(LARGE_BYTES - self.out.len());
         }
         if let Some(value) = entry.value() {
             return self.take_value(db, entry.key(), value, meta);
