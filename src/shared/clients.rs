@@ -246,14 +246,15 @@ impl ClientFacts {
         let mut pushes = self.pushes.lock();
         let resp3 = self.resp.load(Ordering::Relaxed) == 3;
         pushes.extend_from_slice(encoded(resp3));
-        self.has_pushes.store(true, Ordering::Release);
         self.note_pushes(&pushes);
         drop(pushes);
         self.memory.note();
         self.wake.notify_one();
     }
 
+    /// Tells others what waits now.
     fn note_pushes(&self, pushes: &Vec<u8>) {
+        self.has_pushes.store(!pushes.is_empty(), Ordering::Release);
         let memory = &self.memory;
         let of = (&memory.pushed_bytes, &memory.pushed_free_bytes);
         ClientMemory::store_buffer(of, pushes.len(), pushes.capacity());
@@ -272,7 +273,6 @@ impl ClientFacts {
         if let Some(out) = out {
             out.raw(&pushes);
             pushes.clear();
-            self.has_pushes.store(false, Ordering::Release);
             self.note_pushes(&pushes);
         }
         self.resp
@@ -283,7 +283,6 @@ impl ClientFacts {
     pub fn take_pushes_if(&self, out: &mut ReplyBuf, may_go: impl FnOnce() -> bool) {
         let mut pushes = self.pushes.lock();
         let taken = std::mem::take(&mut *pushes);
-        self.has_pushes.store(false, Ordering::Release);
         self.note_pushes(&pushes);
         drop(pushes);
         if may_go() {
@@ -292,7 +291,6 @@ impl ClientFacts {
         let mut pushes = self.pushes.lock();
         let later = std::mem::replace(&mut *pushes, taken);
         pushes.extend_from_slice(&later);
-        self.has_pushes.store(true, Ordering::Release);
         self.note_pushes(&pushes);
     }
 
@@ -303,7 +301,6 @@ impl ClientFacts {
         pushes.clear();
         // Many clients that were told much once must not keep the memory for ever.
         pushes.shrink_to(PUSHES_KEPT_BYTES_MAX);
-        self.has_pushes.store(false, Ordering::Release);
         self.note_pushes(&pushes);
     }
 }

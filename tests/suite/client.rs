@@ -4,17 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::support::*;
 
-/// A field of the line that CLIENT LIST has for the client of this name.
-fn field(client: &mut Client, name: &str, field: &str) -> Option<String> {
-    let list = client.run("CLIENT LIST").text();
-    let line = list
-        .lines()
-        .find(|line| line.contains(&format!(" name={name} ")))?;
-    let start = format!("{field}=");
-    let word = line.split(' ').find_map(|word| word.strip_prefix(&start));
-    Some(word.expect("a field of that name").to_owned())
-}
-
 fn named(server: &Server, name: &str) -> Client {
     let mut client = server.client();
     check(&mut client, &format!("CLIENT SETNAME {name}"), "+OK");
@@ -47,7 +36,7 @@ fn lists_what_clients_are_at() {
         ],
     );
     let shown = ["flags", "db", "watch", "multi", "cmd", "lib-name"]
-        .map(|name| field(&mut one, "two", name).expect("client two"));
+        .map(|name| one.listed("two", name).expect("client two"));
     assert_eq!(shown, ["x", "7", "2", "1", "ping", "lib"]);
     two.run("RESET");
     check(&mut two, "CLIENT SETNAME two", "+OK");
@@ -56,7 +45,7 @@ fn lists_what_clients_are_at() {
     two.recv();
     two.run("PSUBSCRIBE p*");
     let shown = ["flags", "db", "sub", "psub", "resp"]
-        .map(|name| field(&mut one, "two", name).expect("client two"));
+        .map(|name| one.listed("two", name).expect("client two"));
     assert_eq!(shown, ["P", "0", "2", "1", "3"]);
     check(&mut one, "CLIENT LIST TYPE pubsub", "\"... name=two ...\"");
     check(&mut one, "CLIENT LIST TYPE master", "\"\"");
@@ -122,16 +111,16 @@ fn imports_keep_keys_whose_time_has_come() {
 fn kills_others_and_itself() {
     let server = Server::start(&[]);
     let (mut one, mut two) = (named(&server, "one"), named(&server, "two"));
-    let id = field(&mut one, "two", "id").expect("client two");
+    let id = one.listed("two", "id").expect("client two");
     check(&mut one, &format!("CLIENT KILL ID {id}"), ":1");
     assert_eq!(two.recv_to_end(), b"");
-    assert_eq!(field(&mut one, "two", "id"), None);
+    assert_eq!(one.listed("two", "id"), None);
     let mut two = named(&server, "two");
     two.run("SUBSCRIBE a");
     check(&mut one, "CLIENT KILL TYPE pubsub", ":1");
     assert_eq!(two.recv_to_end(), b"");
     let mut two = named(&server, "two");
-    let address = field(&mut one, "two", "addr").expect("client two");
+    let address = one.listed("two", "addr").expect("client two");
     check(&mut one, &format!("CLIENT KILL {address}"), "+OK");
     assert_eq!(two.recv_to_end(), b"");
     check(
@@ -193,7 +182,7 @@ fn pauses_writes_and_everything() {
 fn unblocks_who_waits() {
     let server = Server::start(&[]);
     let (mut one, mut two) = (server.client(), named(&server, "two"));
-    let id = field(&mut one, "two", "id").expect("client two");
+    let id = one.listed("two", "id").expect("client two");
     check(&mut one, &format!("CLIENT UNBLOCK {id}"), ":0");
     for (how, answer) in [
         ("", ":0"),
@@ -202,7 +191,7 @@ fn unblocks_who_waits() {
     ] {
         two.send_cmd(&["WAIT", "1", "0"]);
         wait_until(Duration::from_secs(10), "the client waits", || {
-            field(&mut one, "two", "flags").as_deref() == Some("b")
+            one.listed("two", "flags").as_deref() == Some("b")
         });
         check(&mut one, &format!("CLIENT UNBLOCK {id} {how}"), ":1");
         assert_eq!(two.recv().to_string(), answer);
@@ -233,11 +222,11 @@ fn who_leaves_too_much_unsent_for_long_is_closed_without_a_word() {
     check(&mut client, "SETRANGE k 900000 x", ":900001");
     wait_until(Duration::from_secs(60), "much is unsent", || {
         slow.send(b"GET k\r\n");
-        let unsent = field(&mut client, "slow", "omem").expect("client slow");
+        let unsent = client.listed("slow", "omem").expect("client slow");
         unsent.parse::<u64>().unwrap() > 1 << 20
     });
     wait_until(Duration::from_secs(60), "it is closed", || {
-        field(&mut client, "slow", "id").is_none()
+        client.listed("slow", "id").is_none()
     });
     let stats = client.info("stats");
     assert_eq!(stats["client_output_buffer_limit_disconnections"], "1");

@@ -62,15 +62,8 @@ impl World {
         });
     }
 
-    /// A field of a client's line in CLIENT LIST; nothing if it is closed.
     fn field(&mut self, name: &str, field: &str) -> Option<String> {
-        let list = self.control.run("CLIENT LIST").text();
-        let line = list
-            .lines()
-            .find(|line| line.contains(&format!(" name={name} ")))?;
-        let start = format!("{field}=");
-        let word = line.split(' ').find_map(|word| word.strip_prefix(&start));
-        Some(word.expect("a field of that name").to_owned())
+        self.control.listed(name, field)
     }
 
     fn is_there(&mut self, name: &str) -> bool {

@@ -101,14 +101,10 @@ fn resident_percent(huge_page: usize) -> io::Result<usize> {
         return Err(io::Error::last_os_error());
     }
     // Larger pages leave the rest of the bytes alone.
-    let count = HUGE_PAGE_BYTES / page_bytes();
+    let count = HUGE_PAGE_BYTES / rustix::param::page_size();
     let pages = pages.get(..count).unwrap_or(&pages);
     let resident = pages.iter().filter(|&&page| page & 1 == 1).count();
     Ok(resident * 100 / pages.len().max(1))
-}
-
-fn page_bytes() -> usize {
-    rustix::param::page_size()
 }
 
 fn keep_small(huge_page: usize) -> io::Result<()> {

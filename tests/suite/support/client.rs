@@ -130,6 +130,18 @@ impl Client {
         );
     }
 
+    /// A field of the line that CLIENT LIST has for the client of this name; nothing if it is
+    /// closed.
+    pub fn listed(&mut self, name: &str, field: &str) -> Option<String> {
+        let list = self.run("CLIENT LIST").text();
+        let line = list
+            .lines()
+            .find(|line| line.contains(&format!(" name={name} ")))?;
+        let start = format!("{field}=");
+        let word = line.split(' ').find_map(|word| word.strip_prefix(&start));
+        Some(word.expect("a field of that name").to_owned())
+    }
+
     /// The fields of `INFO section`, by name.
     #[track_caller]
     pub fn info(&mut self, section: &str) -> HashMap<String, String> {
