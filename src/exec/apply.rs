@@ -273,23 +273,16 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::base::hash::KeyHasher;
     use crate::commands::FAMILIES;
     use crate::commands::registry::Registry;
-    use crate::config::Config;
     use crate::resp::request::encode_command;
+    use crate::shared::Shared;
     use crate::shared::session::Origin;
-    use crate::shared::{Shared, Size};
 
     #[test]
     fn a_transaction_in_many_reads_is_applied_when_it_is_whole() {
         let registry = Registry::new(FAMILIES);
-        let size = Size {
-            shards: 16,
-            gates: 1,
-            commands: registry.len(),
-        };
-        let (shared, _) = Shared::new(Arc::new(Config::new()), KeyHasher::seeded(1), size, 0);
+        let shared = Shared::for_test(1, registry.len());
         shared.oplog.activate_backlog();
         let engine = Engine { shared, registry };
         let mut applier = Applier::new(Locker::new(&engine.shared.keyspace, 0));

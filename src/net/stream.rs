@@ -2,12 +2,12 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{SockRef, Socket, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -53,6 +53,17 @@ impl Stream {
             Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
+    }
+
+    /// The same socket once more, for other threads to send with. None for what is no socket,
+    /// and where there can be no more descriptors.
+    pub fn socket(&self) -> Option<Socket> {
+        let fd = match self {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Other(_) => return None,
+        };
+        fd.try_clone_to_owned().ok().map(Socket::from)
     }
 
     /// -1 for what is no socket.

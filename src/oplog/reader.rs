@@ -112,13 +112,6 @@ impl Reader {
         self.shared.end_offset().saturating_sub(self.offset)
     }
 
-    /// How much more than it should the log may keep in memory for this reader, where no shelf
-    /// takes it, before those who append had better wait (`Spiller::is_crowded`). At first
-    /// nobody waits for it: `u64::MAX`.
-    pub fn set_patience_bytes(&self, bytes: u64) {
-        self.seat.patience_bytes.store(bytes, Ordering::Relaxed);
-    }
-
     /// A view for whoever enforces limits.
     #[must_use]
     pub fn watch(&self) -> ReaderWatch {
@@ -273,6 +266,13 @@ impl ReaderWatch {
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.seat.offset()
+    }
+
+    /// How much more than it should the log may keep in memory for this reader, where no shelf
+    /// takes it, before those who append had better wait (`Spiller::is_crowded`). At first
+    /// nobody waits for it: `u64::MAX`.
+    pub fn set_patience_bytes(&self, bytes: u64) {
+        self.seat.patience_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Gives the reader up: the log keeps nothing for it, and it reads `Missed` from now

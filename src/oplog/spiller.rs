@@ -261,7 +261,7 @@ mod tests {
         let one = SEGMENT_BYTES as u64;
         put_segments(&log, 100);
         assert!(!spiller.is_crowded(0), "nobody waits for it");
-        slow.set_patience_bytes(80 * one);
+        slow.watch().set_patience_bytes(80 * one);
         assert!(!spiller.is_crowded(0));
         assert!(
             spiller.is_crowded(2 * one),
@@ -269,9 +269,9 @@ mod tests {
         );
         put_segments(&log, 2);
         assert!(spiller.is_crowded(0));
-        slow.set_patience_bytes(90 * one);
+        slow.watch().set_patience_bytes(90 * one);
         assert!(!spiller.is_crowded(one));
-        slow.set_patience_bytes(0);
+        slow.watch().set_patience_bytes(0);
         assert!(spiller.is_crowded(0));
         // Nobody appends, and what was read goes all the same.
         while slow.lag_bytes() > 20 * one {

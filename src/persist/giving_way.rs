@@ -56,22 +56,12 @@ fn reads(shared: &Shared) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
-    use crate::base::hash::KeyHasher;
-    use crate::config::Config;
-    use crate::shared::Size;
 
     #[test]
     fn only_while_clients_are_served_is_there_rest() {
-        let size = Size {
-            shards: 1,
-            gates: 1,
-            commands: 1,
-        };
-        let config = Arc::new(Config::new());
-        let (shared, _) = Shared::new(config, KeyHasher::seeded(1), size, 0);
+        let shared = Shared::for_test(1, 1);
         let mut giving_way = GivingWay::new(&shared);
         giving_way.rest(&shared);
         assert!(!giving_way.clients_served());

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::desk::{Desk, RoleRequest, Waiting};
+use super::feed::express::Express;
 use super::feed::{End, Feed, Source, State};
 use super::full_sync::without_data;
 use super::line::LogLine;
@@ -113,6 +114,7 @@ pub async fn serve(desk: Rc<Desk>, new: NewFollower) {
     let args: Vec<&[u8]> = request.iter().map(|arg| &arg[..]).collect();
     let asked = Asked {
         desk: &desk,
+        stream: &stream,
         facts: &facts,
         request: Request::parse(&args),
         introduction: &introduction,
@@ -171,7 +173,8 @@ fn leave(desk: &Desk, feed: &Feed, end: &End) {
 
 struct Asked<'a> {
     desk: &'a Rc<Desk>,
-    facts: &'a ClientFacts,
+    stream: &'a Stream,
+    facts: &'a Arc<ClientFacts>,
     request: Request,
     introduction: &'a FollowerFacts,
     follower: &'a Arc<Follower>,
@@ -255,7 +258,9 @@ impl Asked<'_> {
                         shared.followers.add(self.follower.clone());
                         stats.sync_partial_ok.fetch_add(1, Ordering::Relaxed);
                         self.desk.dropped.borrow_mut().remove(self.name);
-                        return Answered::Begins(Source::Stream(reader), reply);
+                        let engine = &self.desk.engine;
+                        let express = Express::new(reader, self.stream, engine, self.facts);
+                        return Answered::Begins(Source::Stream(express), reply);
                     }
                     Err(_) => Reason::BacklogMissed,
                 }

@@ -21,6 +21,7 @@
 //! (`persist::spill`). What a leader of ours writes does not wait: on a follower the limit
 //! applies before, too, if its disk is full.
 
+pub mod express;
 mod limits;
 
 use std::future::{Future, poll_fn};
@@ -36,10 +37,10 @@ use bytes::{Buf, Bytes};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+use self::express::Express;
 use super::desk::{Cut, Desk};
 use super::line::LogLine;
 use super::relay::Piece;
-use super::rest::Rest;
 use super::stray;
 use crate::base::clock;
 use crate::net::stream::Stream;
@@ -77,7 +78,7 @@ pub enum Source {
         begun: bool,
     },
     AwaitsAck(Reader),
-    Stream(Reader),
+    Stream(Express),
     /// Everything was sent; the other side is to close.
     Done(Instant),
 }
@@ -142,7 +143,6 @@ pub struct State {
     moved: Instant,
     newline: Instant,
     above_soft_since: Option<Instant>,
-    rest: Rest,
     /// It has loaded what it had to load.
     acked: bool,
     /// It has been sent, at some time since, nearly all that there was.
@@ -160,7 +160,6 @@ impl Default for State {
             moved: Instant::now(),
             newline: Instant::now(),
             above_soft_since: None,
-            rest: Rest::default(),
             acked: false,
             caught_up: false,
         }
@@ -262,17 +261,11 @@ impl Feed {
                 piece.advance(sent);
                 Poll::Ready(Ok(Event::Sent(sent)))
             }
-            Source::Stream(reader) => loop {
-                let bytes = reader.fill(WRITE_BYTES_MAX)?;
-                if !bytes.is_empty() {
-                    let sent = ready!(self.stream.poll_write(cx, bytes))?;
-                    reader.consume(sent);
-                    self.state.rest.note_sent();
-                    return Poll::Ready(Ok(Event::Sent(sent)));
-                }
-                ready!(self.state.rest.poll_end(&self.desk.hurry, cx));
-                ready!(pin!(reader.ready()).poll(cx))?;
-            },
+            Source::Stream(express) => {
+                let hurry = &self.desk.hurry;
+                let sent = ready!(express.poll_send(&mut self.stream, hurry, cx))?;
+                Poll::Ready(Ok(Event::Sent(sent)))
+            }
             Source::AwaitsAck(_) | Source::Done(_) => Poll::Pending,
         }
     }
@@ -336,7 +329,8 @@ impl Feed {
     }
 
     fn start_stream(&mut self, reader: Reader) {
-        self.source = Source::Stream(reader);
+        let express = Express::new(reader, &self.stream, &self.desk.engine, &self.facts);
+        self.source = Source::Stream(express);
         self.state.moved = Instant::now();
         let now_ms = clock::unix_ms();
         self.follower.last_ack_ms.store(now_ms, Ordering::Relaxed);

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! They share nothing but the engine: the log, the history, the registers of `shared`. What
-//! changes the role or the history does so while everything is locked (`roles`).
+//! changes the role or the history does so while everything is locked (`roles`). And a lone write
+//! goes to the followers on the thread that made it (`feed::express`).
 
 /// Log lines as data.
 pub mod line;

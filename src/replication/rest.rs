@@ -59,6 +59,11 @@ impl Rest {
         self.is_due = before.is_some_and(|before| now - before < BUSY);
     }
 
+    /// Whether what comes now is to wait for more: the stream was sent a moment ago.
+    pub fn is_busy(&self) -> bool {
+        self.sent.is_some_and(|sent| sent.elapsed() < BUSY)
+    }
+
     /// Ready when the link may look for more to send: at once, unless a pause is due.
     pub fn poll_end(&mut self, hurry: &Hurry, cx: &mut Context<'_>) -> Poll<()> {
         if std::mem::take(&mut self.is_due) {

@@ -190,23 +190,14 @@ pub fn select(shared: &Shared, db: Option<u32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::hash::KeyHasher;
-    use crate::config::Config;
     use crate::oplog::ReaderKind;
-    use crate::shared::Size;
     use crate::shared::followers::Follower;
     use std::sync::Arc;
 
     const ID: ReplId = ReplId::from_hex([b'a'; 40]);
 
     fn server() -> (Shared, Locker) {
-        let size = Size {
-            shards: 4,
-            gates: 1,
-            commands: 1,
-        };
-        let config = Arc::new(Config::new());
-        let (shared, _) = Shared::new(config, KeyHasher::seeded(1), size, 0);
+        let shared = Shared::for_test(1, 1);
         let locker = Locker::new(&shared.keyspace, 0);
         (shared, locker)
     }

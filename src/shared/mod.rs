@@ -249,6 +249,22 @@ impl Shared {
     }
 }
 
+#[cfg(test)]
+impl Shared {
+    /// An empty server's, with all parameters as they are at first.
+    pub fn for_test(gates: usize, commands: usize) -> Shared {
+        let size = Size {
+            shards: 16,
+            gates,
+            commands,
+        };
+        let config = Arc::new(Config::new());
+        let hasher = KeyHasher::seeded(1);
+        let (shared, _) = Shared::new(config, hasher, size, 0);
+        shared
+    }
+}
+
 /// What is freed off the threads that serve clients.
 pub enum Garbage {
     Tables(Arc<Tables>),

@@ -23,7 +23,7 @@ impl Feed {
         let timeout = config.get_seconds(Param::ReplTimeout);
         let has_nothing_to_send = match &self.source {
             Source::Snapshot { piece, .. } => piece.is_empty() && self.out.is_empty(),
-            Source::Stream(reader) => reader.lag_bytes() == 0,
+            Source::Stream(express) => express.watch().lag_bytes() == 0,
             _ => false,
         };
         if has_nothing_to_send {
@@ -55,7 +55,8 @@ impl Feed {
 
     pub(super) fn check_limit(&mut self) -> Result<(), End> {
         let lag_bytes = match &self.source {
-            Source::Stream(reader) | Source::AwaitsAck(reader) => reader.lag_bytes(),
+            Source::Stream(express) => express.watch().lag_bytes(),
+            Source::AwaitsAck(reader) => reader.lag_bytes(),
             Source::Snapshot { cut, .. } => cut.reader.as_ref().map_or(0, Reader::lag_bytes),
             Source::Waiting(_) | Source::Done(_) => 0,
         };
@@ -118,19 +119,20 @@ impl Feed {
     /// loaded it, comes bit by bit, so that writes are slow all the time and stop at no time.
     fn set_patience(&self) {
         let progress = &self.follower.progress;
-        let (reader, part) = match &self.source {
+        let (watch, part) = match &self.source {
             Source::Snapshot { cut, .. } => {
                 let Some(reader) = &cut.reader else { return };
                 let sent_bytes = progress.sent_bytes.load(Ordering::Relaxed);
                 let total_bytes = progress.total_bytes.load(Ordering::Relaxed);
                 let part = sent_bytes as f64 / total_bytes.max(sent_bytes).max(1) as f64;
-                (reader, part * PATIENCE_PART_IN_SNAPSHOT)
+                (reader.watch(), part * PATIENCE_PART_IN_SNAPSHOT)
             }
-            Source::AwaitsAck(reader) | Source::Stream(reader) => (reader, 1.0),
+            Source::AwaitsAck(reader) => (reader.watch(), 1.0),
+            Source::Stream(express) => (express.watch().clone(), 1.0),
             Source::Waiting(_) | Source::Done(_) => return,
         };
         let waits = self.may_lag() && !self.desk.engine.shared.role.is_follower();
-        reader.set_patience_bytes(match waits {
+        watch.set_patience_bytes(match waits {
             true => (part * PATIENCE_BYTES_MAX as f64) as u64,
             false => u64::MAX,
         });
@@ -139,12 +141,12 @@ impl Feed {
     /// Notes that the follower has caught up, if so: that it lags no further behind than a
     /// small part of what it may, so that the next burst of writes does not cost it its link.
     pub(super) fn note_progress(&mut self) {
-        let Source::Stream(reader) = &self.source else {
+        let Source::Stream(express) = &self.source else {
             return;
         };
         let config = &self.desk.engine.shared.config;
         let limit = config.output_limit(ClientClass::Replica);
-        let bytes = reader.lag_bytes().saturating_mul(CAUGHT_UP_PART);
+        let bytes = express.watch().lag_bytes().saturating_mul(CAUGHT_UP_PART);
         let is_far = self.exceeds(limit.hard_bytes, bytes) || self.exceeds(limit.soft_bytes, bytes);
         self.state.caught_up |= (self.state.acked || self.by_sync) && !is_far;
     }

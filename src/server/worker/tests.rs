@@ -6,15 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
-use crate::base::clock;
-use crate::base::hash::KeyHasher;
 use crate::base::rng::Rng;
 use crate::commands::FAMILIES;
 use crate::commands::registry::Registry;
-use crate::config::Config;
 use crate::net::stream::Moving;
 use crate::resp::request::encode_command;
-use crate::shared::{Shared, Size};
+use crate::shared::Shared;
 
 const WORKERS: usize = 3;
 const CLIENTS: usize = 12;
@@ -30,13 +27,7 @@ struct Place {
 impl Place {
     fn new() -> Place {
         let registry = Registry::new(FAMILIES);
-        let size = Size {
-            shards: 64,
-            gates: WORKERS,
-            commands: registry.len(),
-        };
-        let config = Arc::new(Config::new());
-        let (shared, _) = Shared::new(config, KeyHasher::random(), size, clock::unix_ms());
+        let shared = Shared::for_test(WORKERS, registry.len());
         let engine = Arc::new(Engine { shared, registry });
         let (crew, arriving) = Crew::new(WORKERS);
         let crew = Arc::new(crew);
