@@ -19,8 +19,9 @@ use crate::store::lock::Contended;
 use crate::store::locked::{Expiry, Locked, Locker, Want};
 use crate::store::waiters::Ready;
 
-/// Replies are sent before more commands run once they take this much.
-const REPLY_BYTES_MAX: usize = 1 << 20;
+/// Replies are sent before more commands run once they take this much: until then they belong
+/// to no client, and no limit sees them.
+const REPLY_BYTES_MAX: usize = 64 << 10;
 
 /// Why `dispatch` returned.
 #[derive(Debug)]

@@ -30,8 +30,8 @@ pub const GROUP_BYTES_MAX: i64 = 64 << 10;
 const VICTIMS_PER_LOOK: usize = 4;
 /// After so many attempts in a row that came to nothing the rest is left for later.
 const MISSED_MAX: usize = 4;
-/// Of what is on its way to be freed no more than this part of the limit counts as freed: a
-/// thread that cannot keep up must not make us exceed it without end.
+/// Of what is on its way to be freed in the background no more than this part of the limit
+/// counts as freed: a thread that cannot keep up must not make us exceed it without end.
 const FREED_PART: u64 = 4;
 
 /// What making room came to.
@@ -309,8 +309,11 @@ fn excess_counted(shared: &Shared, used: u64, limit: u64) -> Option<u64> {
     let freed = match shared.freed_soon() {
         // A whole database: how large it is nobody knows.
         None => return None,
-        Some(bytes) => (bytes + shared.clients.ledger.leaving_bytes()).min(limit / FREED_PART),
+        Some(bytes) => bytes.min(limit / FREED_PART),
     };
+    // Each worker frees its own the next time that it goes round. All of it counts: those who
+    // are being closed take nothing more, and the others may take no more than before.
+    let freed = freed + shared.clients.ledger.leaving_bytes();
     let counted = used.saturating_sub(followers + freed);
     counted.checked_sub(limit).filter(|&excess| excess > 0)
 }

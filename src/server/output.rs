@@ -27,7 +27,11 @@ pub struct Output {
 pub struct Overflow;
 
 /// A worker's reply buffer that has grown beyond this is not kept.
-const REPLY_KEPT_BYTES_MAX: usize = 1 << 20;
+const REPLY_KEPT_BYTES_MAX: usize = 256 << 10;
+
+/// What waits and is larger than this has a quarter of room to grow, where a vector of its own
+/// accord would have as much again.
+const LARGE_BYTES: usize = 64 << 10;
 
 /// More than this is not held back: the other end may as well begin to read.
 const HELD_BYTES_MAX: usize = 16 << 10;
@@ -94,6 +98,12 @@ impl Output {
         if self.sent > self.len() {
             self.bytes.drain(..self.sent);
             self.sent = 0;
+        }
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity().max(LARGE_BYTES) {
+            let grown = self.bytes.len() + self.bytes.len() / 4;
+            self.bytes
+                .reserve_exact(grown.max(needed) - self.bytes.len());
         }
         self.bytes.extend_from_slice(bytes);
     }
@@ -184,5 +194,20 @@ mod tests {
             assert_eq!(output.len(), 500);
         }
         assert!(output.memory_bytes() < 10_000);
+    }
+
+    #[test]
+    fn much_that_waits_takes_little_more_than_its_bytes() {
+        let mut output = Output::default();
+        let (mut moved, mut address) = (0, output.bytes.as_ptr());
+        for _ in 0..1000 {
+            output.append(&[b'x'; 10_000]);
+            if std::mem::replace(&mut address, output.bytes.as_ptr()) != address {
+                moved += 1;
+            }
+            let most_bytes = (output.len() + output.len() / 4).max(2 * LARGE_BYTES);
+            assert!(output.memory_bytes() <= most_bytes);
+        }
+        assert!(moved < 100, "{moved}");
     }
 }
