@@ -1,5 +1,5 @@
-//! What is noted of a group that has run: how often and how long its commands ran, and which
-//! of them were slow or large.
+//! What is noted of commands that have run: how often and how long, and which of them were
+//! slow or large.
 
 use std::sync::atomic::Ordering;
 
@@ -12,7 +12,7 @@ use crate::config::Param;
 use crate::resp::argv::Argv;
 use crate::resp::value::parse_value;
 use crate::shared::commandlog::{LoggedCommand, Reason, trimmed};
-use crate::shared::session::{Queued, ReplyMode, Session};
+use crate::shared::session::{ReplyMode, Session};
 use crate::shared::spikes::Event;
 
 /// Below this threshold of the slow log commands run one by one, to be timed one by one.
@@ -24,18 +24,13 @@ pub fn wants_single_times(engine: &Engine) -> bool {
     (0..SLOW_MICROSECONDS_ALONE).contains(&threshold_us)
 }
 
-/// Notes a command of a transaction in the slow log if it was slow: EXEC itself is not there.
-pub fn note_if_slow(engine: &Engine, session: &Session, queued: &Queued, took_us: u64) {
+/// Notes in the slow log, if it was slow, a command that is no request of its group: one of a
+/// transaction, where EXEC itself is not noted, or one that has waited.
+pub fn note_if_slow(engine: &Engine, session: &Session, id: CommandId, argv: Argv, took_us: u64) {
     if exceeds(engine, Reason::Slow, took_us)
-        && !engine.registry.get(queued.id).spec.has(flag::SKIP_SLOWLOG)
+        && !engine.registry.get(id).spec.has(flag::SKIP_SLOWLOG)
     {
-        add(
-            engine,
-            session,
-            Reason::Slow,
-            queued.command.argv(),
-            took_us,
-        );
+        add(engine, session, Reason::Slow, argv, took_us);
     }
 }
 
@@ -58,6 +53,8 @@ pub struct Group<'a> {
     pub input: &'a [u8],
     /// How many of them ran; at least one.
     pub ran: usize,
+    /// The last of them waits, and is noted when it does no more.
+    pub is_parked: bool,
     /// How many bytes of the input they took.
     pub used: usize,
     pub gate: usize,
@@ -131,7 +128,8 @@ impl Group<'_> {
     #[cold]
     fn log(&self, engine: &Engine, session: &Session, microseconds: u64) {
         let mut replies = self.replies;
-        for request in self.requests() {
+        let over = self.ran - usize::from(self.is_parked);
+        for request in &self.requests()[..over] {
             let reply_bytes = match session.reply_mode {
                 ReplyMode::On => self.next_reply(&mut replies),
                 _ => 0,

@@ -21,7 +21,7 @@ use crate::store::waiters::Ready;
 
 /// Replies are sent before more commands run once they take this much: until then they belong
 /// to no client, and no limit sees them.
-const REPLY_BYTES_MAX: usize = 64 << 10;
+const REPLY_BYTES_MAX: usize = 256 << 10;
 
 /// Why `dispatch` returned.
 #[derive(Debug)]
@@ -258,6 +258,7 @@ impl Executor {
                 plan: &self.plan,
                 input,
                 ran,
+                is_parked: matches!(stop, Some(Stop::Outcome(Outcome::Parked(_)))),
                 used,
                 gate,
                 replies: reply.bytes().get(replies_from..).unwrap_or_default(),

@@ -17,6 +17,9 @@ pub mod plan;
 /// Client-side caching: reads are noted, changes told.
 pub mod track;
 
+/// What is noted of commands that have run.
+pub mod account;
+
 /// Those who wait for keys are served.
 pub mod serve;
 
@@ -28,9 +31,6 @@ pub mod evict;
 
 /// Clients are closed that take too much together.
 pub mod evict_clients;
-
-/// What is noted of a group that has run.
-pub mod account;
 
 /// One command after another under one lock set.
 pub mod step;

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::account::note_if_slow;
 use super::track;
 use crate::base::clock;
 use crate::commands::args::FirstKey;
 use crate::commands::call::call;
 use crate::commands::cx::{Blocking, Cx, Outcome};
 use crate::commands::registry::CommandId;
+use crate::config::Param;
 use crate::resp::argv::{Argv, OwnedCommand};
 use crate::resp::reply::ReplyBuf;
 use crate::shared::parked::{Parked, Ticket, WantedKey};
@@ -69,13 +71,36 @@ pub fn end_wait(engine: &Engine, parked: &Parked) {
     parked.facts.end_wait();
 }
 
-/// Counts a command whose wait has ended without its being run again, for INFO commandstats.
-pub fn count_unserved(engine: &Engine, gate: usize, parked: &Parked, failed: bool) {
+/// Notes a command whose wait has ended without its being run again.
+pub fn note_unserved(
+    engine: &Engine,
+    session: &Session,
+    gate: usize,
+    parked: &Parked,
+    failed: bool,
+) {
+    note(engine, session, gate, parked, failed, 0);
+}
+
+fn note(
+    engine: &Engine,
+    session: &Session,
+    gate: usize,
+    parked: &Parked,
+    failed: bool,
+    took_us: u64,
+) {
     let stats = engine.shared.stats.thread(gate);
     if let Some(cost) = stats.costs.get(parked.command as usize) {
         cost.calls.add(1);
         cost.failed.add(u64::from(failed));
+        cost.microseconds.add(took_us);
+        if engine.shared.config.get_bool(Param::LatencyTracking) {
+            cost.track(took_us, 1);
+        }
     }
+    let argv = parked.request.argv();
+    note_if_slow(engine, session, parked.command, argv, took_us);
 }
 
 /// Ends a wait for which nothing came. False if it was served just before.
@@ -149,7 +174,8 @@ fn serve(engine: &Engine, locked: &mut Locked, parked: &Parked) {
     session.authenticated = true;
     let mut reply = ReplyBuf::with_protocol(parked.resp3);
     // Its time is its own: those before it may have taken theirs.
-    locked.now_ms = clock::unix_ms().max(locked.now_ms);
+    let begun_us = clock::unix_us();
+    locked.now_ms = locked.now_ms.max(begun_us / 1000);
     let known = engine.registry.get(parked.command);
     let gate = locked.gate();
     let mut cx = Cx {
@@ -172,12 +198,10 @@ fn serve(engine: &Engine, locked: &mut Locked, parked: &Parked) {
     if locked.effects().tracking {
         track::after_wait(engine, locked, &parked.facts, known.spec, argv);
     }
-    let stats = engine.shared.stats.thread(gate);
-    if let Some(cost) = stats.costs.get(parked.command as usize) {
-        cost.calls.add(1);
-        cost.failed.add(u64::from(result.is_err()));
-    }
+    let took_us = (clock::unix_us() - begun_us).max(0).unsigned_abs();
+    note(engine, &session, gate, parked, result.is_err(), took_us);
     if let Err(error) = &result {
+        let stats = engine.shared.stats.thread(gate);
         stats.error_replies.add(1);
         engine.shared.stats.count_error(&error.message());
     }

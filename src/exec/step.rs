@@ -262,7 +262,8 @@ impl<'a, 'k> Step<'a, 'k> {
             }
             let ended_us = clock::unix_us();
             let took_us = (ended_us - begun_us).max(0) as u64;
-            note_if_slow(self.engine, self.session, queued, took_us);
+            let argv = queued.command.argv();
+            note_if_slow(self.engine, self.session, queued.id, argv, took_us);
             begun_us = ended_us;
         }
         self.session.transaction = None;

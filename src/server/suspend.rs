@@ -249,7 +249,7 @@ async fn wait_for_keys(connection: &mut Connection, parked: &Parked) -> Result<(
             &ended,
             Ended::TimedOut | Ended::Unblocked(Unblock::TimedOut)
         );
-        serve::count_unserved(&engine, gate, parked, failed);
+        serve::note_unserved(&engine, &connection.session, gate, parked, failed);
     }
     match ended {
         Ended::Served(Delivery { reply, end_offset }) => {

@@ -183,6 +183,34 @@ fn who_came_first_is_served_first() {
 }
 
 #[test]
+fn who_has_waited_is_in_the_slow_log_once_it_does_no_more() {
+    let server = Server::start(&["--slowlog-log-slower-than", "0"]);
+    let (mut client, mut waiting) = (server.client(), server.client());
+    check(&mut waiting, "CLIENT SETNAME me", "+OK");
+    let id = waiting.run("CLIENT ID").integer();
+    let logged = |client: &mut Client| {
+        let entries = client.run("SLOWLOG GET -1");
+        let entries = entries.items().iter().map(|entry| entry.items());
+        let blpops = entries.filter(|entry| entry[3].to_string() == r#"["BLPOP", "key", "0"]"#);
+        blpops.map(|entry| entry[5].text()).collect::<Vec<_>>()
+    };
+    for (end, reply) in [
+        ("RPUSH key element", "[\"key\", \"element\"]"),
+        (&format!("CLIENT UNBLOCK {id}"), "nil*"),
+    ] {
+        check(&mut client, "SLOWLOG RESET", "+OK");
+        waiting.send(b"BLPOP key 0\r\n");
+        wait_until(SOON, "it waits", || blocked(&server) == "1");
+        assert!(logged(&mut client).is_empty());
+        check(&mut client, end, ":1");
+        assert_eq!(waiting.recv().to_string(), reply);
+        assert_eq!(logged(&mut client), ["me"]);
+    }
+    let stats = client.info("commandstats");
+    assert!(stats["cmdstat_blpop"].starts_with("calls=2,"), "{stats:?}");
+}
+
+#[test]
 fn a_chain_of_moves_runs_at_once() {
     let server = Server::start(&["--io-threads", "1"]);
     let mut movers: Vec<Client> = (0..10).map(|_| server.client()).collect();
