@@ -7,10 +7,17 @@ use std::io::Write;
 use crate::base::number::{digits, format_f64};
 
 /// Replies waiting to be sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ReplyBuf {
     bytes: Vec<u8>,
     resp3: bool,
+    most_bytes: usize,
+}
+
+impl Default for ReplyBuf {
+    fn default() -> ReplyBuf {
+        ReplyBuf::new()
+    }
 }
 
 /// A header whose count is filled in when its elements are known. Inner ones must be
@@ -26,10 +33,7 @@ const CRLF: &[u8] = b"\r\n";
 impl ReplyBuf {
     /// An empty buffer that speaks RESP2.
     pub const fn new() -> ReplyBuf {
-        ReplyBuf {
-            bytes: Vec::new(),
-            resp3: false,
-        }
+        ReplyBuf::with_protocol(false)
     }
 
     /// An empty buffer that speaks RESP3 or RESP2.
@@ -37,7 +41,24 @@ impl ReplyBuf {
         ReplyBuf {
             bytes: Vec::new(),
             resp3,
+            most_bytes: usize::MAX,
         }
+    }
+
+    /// With more than this the client is closed, not answered; 0 for no limit.
+    #[inline]
+    pub fn set_most_bytes(&mut self, most_bytes: u64) {
+        self.most_bytes = match most_bytes {
+            0 => usize::MAX,
+            bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
+        };
+    }
+
+    /// Whether the client will be closed, so that nothing more needs to be written. To be
+    /// asked by commands whose replies may be much larger than all that there is.
+    #[inline]
+    pub fn is_too_much(&self) -> bool {
+        self.bytes.len() > self.most_bytes
     }
 
     /// Whether replies are RESP3.

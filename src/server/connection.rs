@@ -136,6 +136,7 @@ impl Connection {
         let worker = self.worker.clone();
         let mut reply = worker.reply.borrow_mut();
         reply.set_resp3(self.resp3);
+        reply.set_most_bytes(self.output_limit().hard_bytes);
         let progress = worker.executor.borrow_mut().dispatch(
             &worker.engine,
             &mut self.session,

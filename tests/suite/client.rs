@@ -215,6 +215,31 @@ fn a_reply_beyond_the_limit_closes_even_one_who_reads() {
 }
 
 #[test]
+fn a_reply_without_end_ends_at_the_limit() {
+    let limit = ["--client-output-buffer-limit", "normal 1mb 0 0"];
+    let server = Server::start(&limit);
+    let mut client = server.client();
+    check(&mut client, "SETRANGE string 1000 x", ":1001");
+    check(&mut client, "HSET hash field value", ":1");
+    check(&mut client, "SADD set member", ":1");
+    check(&mut client, "ZADD zset 1 member", ":1");
+    for command in [
+        "HRANDFIELD hash -999999999999 WITHVALUES".to_owned(),
+        "SRANDMEMBER set -999999999999".to_owned(),
+        "ZRANDMEMBER zset -999999999999".to_owned(),
+        format!("MGET {}", "string ".repeat(100_000)),
+    ] {
+        let mut greedy = server.client();
+        let words: Vec<&str> = command.split_whitespace().collect();
+        greedy.send_cmd(&words);
+        assert_eq!(greedy.recv_to_end(), b"", "{}", words[0]);
+        check(&mut client, "PING", "+PONG");
+    }
+    let stats = client.info("stats");
+    assert_eq!(stats["client_output_buffer_limit_disconnections"], "4");
+}
+
+#[test]
 fn who_leaves_too_much_unsent_for_long_is_closed_without_a_word() {
     let limit = ["--client-output-buffer-limit", "normal 0 1mb 1"];
     let server = Server::start(&limit);

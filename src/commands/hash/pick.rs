@@ -159,6 +159,9 @@ impl Answer<'_> {
         let wanted = if fields.len() == 0 { 0 } else { wanted };
         self.begin(wanted);
         for _ in 0..wanted {
+            if self.reply.is_too_much() {
+                break;
+            }
             if let Some(picked) = fields.random(rng) {
                 self.put(picked);
             }

@@ -14,7 +14,8 @@ pub fn keys(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let mut count = 0;
     let (store, reply) = (&*cx.store, &mut *cx.reply);
     store.for_each(cx.session.db, |entry| {
-        if scan::matches(pattern, entry.key()) && !store.is_hidden(entry) {
+        let is_wanted = !reply.is_too_much() && scan::matches(pattern, entry.key());
+        if is_wanted && !store.is_hidden(entry) {
             reply.bulk(entry.key());
             count += 1;
         }

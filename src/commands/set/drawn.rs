@@ -165,6 +165,9 @@ pub fn random(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if count < 0 {
         cx.reply.array(wanted);
         for _ in 0..wanted {
+            if cx.reply.is_too_much() {
+                break;
+            }
             let item = set.random(&mut rng).unwrap_or(Item::Text(b""));
             cx.reply.bulk(item.text(&mut digits));
         }

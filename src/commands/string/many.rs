@@ -10,7 +10,7 @@ use crate::store::view::Ttl;
 
 pub fn mget(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     cx.reply.array(args.left());
-    while !args.is_empty() {
+    while !args.is_empty() && !cx.reply.is_too_much() {
         let entry = cx.store.read(cx.session.db, args.key());
         match entry.and_then(|entry| entry.string_bytes()) {
             Some(bytes) => cx.reply.bulk(bytes),

@@ -134,6 +134,9 @@ pub fn zrandmember(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if count < 0 {
         begin_members(cx.reply, wanted, with_scores);
         for _ in 0..wanted {
+            if cx.reply.is_too_much() {
+                break;
+            }
             if let Some(picked) = set.random(&mut rng) {
                 reply_member(cx.reply, picked, with_scores);
             }
