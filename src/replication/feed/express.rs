@@ -5,6 +5,9 @@
 //! not wake but sends: whoever appends to the log and wakes its readers sends to the follower
 //! itself, before it answers its client. The link's task is woken only for what that does not
 //! get done: writes that come in numbers (`rest`), a socket that is full or broken.
+//!
+//! A follower is cut off when the history changes, before anything of the new one is in the
+//! log. So whoever has read from the log asks whether it is, and then sends none of it.
 
 use std::future::Future;
 use std::pin::pin;
@@ -89,6 +92,9 @@ impl Express {
         loop {
             let bytes = ends.reader.fill(WRITE_BYTES_MAX)?;
             if !bytes.is_empty() {
+                if self.line.facts.is_killed() {
+                    return Poll::Ready(Err(End::Killed));
+                }
                 let sent = ready!(stream.poll_write(cx, bytes))?;
                 ends.reader.consume(sent);
                 ends.rest.note_sent();
@@ -123,6 +129,7 @@ impl Line {
             return false;
         };
         if let Ok(bytes) = ends.reader.fill(EXPRESS_BYTES_MAX)
+            && !self.facts.is_killed()
             && let Ok(sent) = socket.send(bytes)
         {
             ends.reader.consume(sent);
@@ -273,6 +280,20 @@ mod tests {
         assert_eq!(link.received().len(), filled);
         assert_eq!(link.poll().await, Some(PING.len()));
         assert_eq!(link.received(), PING);
+    }
+
+    #[tokio::test]
+    async fn who_is_cut_off_is_sent_nothing_more() {
+        let mut link = Link::new();
+        assert_eq!(link.poll().await, None);
+        link.facts.kill();
+        link.write();
+        assert!(link.was_task_woken());
+        let mut cx = Context::from_waker(Waker::noop());
+        let hurry = Hurry::default();
+        let end = link.express.poll_send(&mut link.stream, &hurry, &mut cx);
+        assert_eq!(end, Poll::Ready(Err(End::Killed)));
+        assert_eq!(link.received(), b"");
     }
 
     #[tokio::test]
