@@ -45,13 +45,16 @@ impl ReplyBuf {
         }
     }
 
-    /// With more than this the client is closed, not answered; 0 for no limit.
+    /// With more than this waiting the client is closed, not answered.
     #[inline]
-    pub fn set_most_bytes(&mut self, most_bytes: u64) {
-        self.most_bytes = match most_bytes {
-            0 => usize::MAX,
-            bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
-        };
+    pub fn most_bytes(&self) -> usize {
+        self.most_bytes
+    }
+
+    /// Chooses it for the replies to come; `usize::MAX` for no limit.
+    #[inline]
+    pub fn set_most_bytes(&mut self, most_bytes: usize) {
+        self.most_bytes = most_bytes;
     }
 
     /// Whether the client will be closed, so that nothing more needs to be written. To be

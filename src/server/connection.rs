@@ -15,7 +15,7 @@ use std::task::Poll;
 use super::context::Worker;
 use super::crew::{Arrival, Carried};
 use super::inbox::READ_BYTES;
-use super::output::{Output, Overflow};
+use super::output::{HELD_BYTES_MAX, Output, Overflow};
 use crate::base::clock;
 use crate::config::{ClientClass, OutputLimit, Param};
 use crate::exec::dispatch::{Progress, Stop};
@@ -135,8 +135,7 @@ impl Connection {
     pub fn dispatch(&mut self, input: &[u8]) -> Progress {
         let worker = self.worker.clone();
         let mut reply = worker.reply.borrow_mut();
-        reply.set_resp3(self.resp3);
-        reply.set_most_bytes(self.output_limit().hard_bytes);
+        self.begin(&mut reply);
         let progress = worker.executor.borrow_mut().dispatch(
             &worker.engine,
             &mut self.session,
@@ -199,21 +198,26 @@ impl Connection {
     pub fn reply(&mut self, write: impl FnOnce(&mut ReplyBuf)) {
         let worker = self.worker.clone();
         let mut reply = worker.reply.borrow_mut();
-        reply.set_resp3(self.resp3);
+        self.begin(&mut reply);
         write(&mut reply);
         self.send(&mut reply);
         self.count_sent();
     }
 
-    /// Sends at once. As in Redis, a reply beyond the hard limit closes even a client who
-    /// would read it.
+    /// Makes the worker's buffer this client's. As in Redis, a reply beyond the hard limit
+    /// closes even a client who would read it, but not one so small that it may be held back.
+    fn begin(&self, reply: &mut ReplyBuf) {
+        reply.set_resp3(self.resp3);
+        let hard_bytes = self.output_limit().hard_bytes;
+        reply.set_most_bytes(match hard_bytes {
+            0 => usize::MAX,
+            bytes => usize::try_from(bytes).map_or(usize::MAX, |bytes| bytes.max(HELD_BYTES_MAX)),
+        });
+    }
+
+    /// Sends at once.
     fn send(&mut self, reply: &mut ReplyBuf) {
-        let most_bytes = match self.output_limit().hard_bytes {
-            0 => u64::MAX,
-            _ if self.output.holds(reply) => u64::MAX,
-            bytes => bytes,
-        };
-        self.output.send(&mut self.stream, reply, most_bytes);
+        self.output.send(&mut self.stream, reply);
     }
 
     fn output_limit(&self) -> OutputLimit {

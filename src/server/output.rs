@@ -38,7 +38,7 @@ const REPLY_KEPT_BYTES_MAX: usize = 256 << 10;
 const PIECE_BYTES: usize = 64 << 10;
 
 /// More than this is not held back: the other end may as well begin to read.
-const HELD_BYTES_MAX: usize = 16 << 10;
+pub const HELD_BYTES_MAX: usize = 16 << 10;
 
 /// So many buffers a worker keeps for replies that are held back.
 const SPARES_MAX: usize = 256;
@@ -118,12 +118,12 @@ impl Output {
 
     /// Sends what `reply` holds, behind what still waits; keeps what the socket does not
     /// take now, and empties `reply`. An error of the socket shows at the next write. Of more
-    /// than `most_bytes` nothing is sent: `check` will say so.
+    /// than the client may leave unsent nothing is sent: `check` will say so.
     #[inline]
-    pub fn send(&mut self, stream: &mut Stream, reply: &mut ReplyBuf, most_bytes: u64) {
+    pub fn send(&mut self, stream: &mut Stream, reply: &mut ReplyBuf) {
         let mut written = 0;
         let mut cx = Context::from_waker(Waker::noop());
-        self.is_too_much |= (self.len() + reply.bytes().len()) as u64 > most_bytes;
+        self.is_too_much |= self.len() + reply.len_bytes() > reply.most_bytes();
         if self.is_empty()
             && !reply.is_empty()
             && !self.is_too_much
@@ -292,7 +292,7 @@ mod tests {
         {
             reply.raw(&vec![n as u8; len]);
             all.resize(all.len() + len, n as u8);
-            output.send(&mut stream, &mut reply, u64::MAX);
+            output.send(&mut stream, &mut reply);
             assert!(reply.is_empty());
         }
         while !output.is_empty() {

@@ -215,6 +215,17 @@ fn a_reply_beyond_the_limit_closes_even_one_who_reads() {
 }
 
 #[test]
+fn a_small_reply_is_whole_whatever_the_limit() {
+    let limit = ["--client-output-buffer-limit", "normal 1kb 0 0"];
+    let server = Server::start(&limit);
+    let mut client = server.client();
+    check(&mut client, "SETRANGE k 1000 x", ":1001");
+    for _ in 0..3 {
+        assert_eq!(client.run("MGET k k k k k").items().len(), 5);
+    }
+}
+
+#[test]
 fn a_reply_without_end_ends_at_the_limit() {
     let limit = ["--client-output-buffer-limit", "normal 1mb 0 0"];
     let server = Server::start(&limit);
