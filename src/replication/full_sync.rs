@@ -399,7 +399,7 @@ async fn see_off(transfer: Transfer, relay: Relay, members: Vec<Arc<Follower>>) 
     let there = transfer.0.engine.shared.followers.all();
     let is_up = |member: &&Arc<Follower>| there.iter().any(|other| Arc::ptr_eq(member, other));
     let count = members.iter().filter(is_up).count();
-    if relay.done() == 0 {
+    if count == 0 && relay.done() < members.len() as u64 {
         let text = "Diskless rdb transfer, last replica dropped, killing fork child.";
         LogLine::warning(text).log();
         return;

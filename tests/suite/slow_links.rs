@@ -302,6 +302,39 @@ fn who_hangs_or_dies_in_a_sync_harms_only_itself() {
     });
 }
 
+/// As it is told of when nobody is left: whoever had already taken all has gone, too.
+#[test]
+fn a_sync_whose_followers_all_go_is_given_up() {
+    let leader = Server::start(&[
+        "--repl-diskless-sync-delay",
+        "1000",
+        "--repl-diskless-sync-max-replicas",
+        "2",
+    ]);
+    write(&leader, "a", 2000);
+    let link = Proxy::to(leader.port);
+    link.limit(1_000_000);
+    let mut slow = follow(link.port, &[]);
+    wait_until(SOON, "a follower waits", || {
+        field(&leader, "replication", "connected_slaves") == 1
+    });
+    link.limit(0);
+    let mut fast = follow(leader.port, &[]);
+    wait_until_equal(&leader, &fast);
+    fast.kill();
+    wait_until(SOON, "one of them has gone", || {
+        field(&leader, "replication", "connected_slaves") == 1
+    });
+    assert_eq!(field(&leader, "persistence", "rdb_bgsave_in_progress"), 1);
+    slow.kill();
+    link.cut();
+    wait_until(SOON, "the transfer has ended", || {
+        field(&leader, "persistence", "rdb_bgsave_in_progress") == 0
+    });
+    let line = "Diskless rdb transfer, last replica dropped, killing fork child.";
+    assert!(leader.log().contains(line), "{}", leader.log());
+}
+
 /// A pass does not wait for its members when others wait for the next one.
 #[test]
 fn who_comes_late_does_not_wait_for_a_slow_follower() {
