@@ -10,7 +10,7 @@ use crate::commands::registry::CommandId;
 use crate::commands::spec::flag;
 use crate::config::Param;
 use crate::resp::argv::Argv;
-use crate::resp::value::parse_value;
+use crate::resp::value::measure;
 use crate::shared::commandlog::{LoggedCommand, Reason, trimmed};
 use crate::shared::session::{ReplyMode, Session};
 use crate::shared::spikes::Event;
@@ -156,9 +156,9 @@ impl Group<'_> {
     /// The bytes of the next reply: each request has one, but that a single one may have
     /// several, or one that is still to come.
     fn next_reply(&self, replies: &mut &[u8]) -> u64 {
-        let len = match parse_value(replies) {
-            Ok(Some((_, len_bytes))) if self.ran > 1 => len_bytes,
-            _ => replies.len(),
+        let len = match self.ran {
+            1 => replies.len(),
+            _ => measure(replies).ok().flatten().unwrap_or(replies.len()),
         };
         *replies = &replies[len..];
         len as u64

@@ -233,6 +233,10 @@ impl Executor {
                 // Room is made for the rest of them first.
                 break;
             }
+            if step.reply.len_bytes() >= REPLY_BYTES_MAX && ran > 0 {
+                // The rest of them may be as large, and nobody else's turn comes meanwhile.
+                break;
+            }
             match step.request(request, plan.argv(request, input)) {
                 Ok(()) => ran += 1,
                 Err(halt) => {

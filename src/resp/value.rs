@@ -133,8 +133,8 @@ fn write_pairs(pairs: &[(Value, Value)], out: &mut ReplyBuf) {
 }
 
 /// The length of the reply at the start of `input`, checked as a whole; None if it is not
-/// all there yet.
-fn measure(input: &[u8]) -> Result<Option<usize>, ValueError> {
+/// all there yet. Allocates nothing.
+pub fn measure(input: &[u8]) -> Result<Option<usize>, ValueError> {
     let mut reader = Reader { input, at: 0 };
     // How many replies are still to come at each depth.
     let mut open = [0usize; DEPTH_MAX];
