@@ -8,7 +8,8 @@
 //! - what they have came from this very leader: since the last REPLICAOF it has led them, or
 //!   they have started with the history of a leader whom the configuration names;
 //! - the history it offers is neither theirs nor their past: both ids are others;
-//! - that history is no older: its offset is not ahead of theirs;
+//! - that history is no older: its offset is not ahead of theirs, or was not when they first
+//!   heard of it, for it goes on while they refuse;
 //! - hardly anything is left: the snapshot has no more than a hundredth of their keys.
 //!
 //! So nothing is refused by a follower without data, nor by one that an operator has just
@@ -29,6 +30,8 @@ pub struct Held {
     pub keys: u64,
     /// Whether it came from this leader.
     pub is_its_own: bool,
+    /// Whether the leader seemed to have lost its history before, and nothing was taken since.
+    pub was_in_doubt: bool,
 }
 
 impl Held {
@@ -38,7 +41,10 @@ impl Held {
     #[must_use]
     pub fn doubts(&self, offered: Option<(ReplId, u64)>) -> bool {
         let is_another = match offered {
-            Some((id, offset)) => !self.ids.contains(&id) && offset <= self.end_offset,
+            Some((id, offset)) => {
+                let is_younger = offset <= self.end_offset || self.was_in_doubt;
+                !self.ids.contains(&id) && is_younger
+            }
             None => true,
         };
         self.is_its_own && self.keys > 0 && is_another
@@ -64,6 +70,7 @@ mod tests {
         end_offset: 1000,
         keys: 50,
         is_its_own: true,
+        was_in_doubt: false,
     };
 
     #[test]
@@ -77,6 +84,13 @@ mod tests {
         check(HELD, Some((OURS, 5000)), false);
         check(HELD, Some((PAST, 0)), false);
         check(HELD, Some((NEW, 1001)), false);
+        // It was refused, and has gone on; or it has found what it had.
+        let refusing = Held {
+            was_in_doubt: true,
+            ..HELD
+        };
+        check(refusing, Some((NEW, 1001)), true);
+        check(refusing, Some((OURS, 5000)), false);
         // A new follower, and one that was told to follow another leader.
         check(Held { keys: 0, ..HELD }, Some((NEW, 0)), false);
         let told = Held {

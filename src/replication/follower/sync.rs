@@ -19,6 +19,7 @@ impl Following {
         let held = self.held();
         let plan = self.plan(&held);
         self.doubt = held.doubts(self.full_from).then_some(held);
+        self.was_in_doubt |= self.doubt.is_some();
         let announced_bytes = match framing {
             Framing::LengthBytes(bytes) => Some(bytes),
             Framing::Mark(_) => None,
@@ -137,6 +138,7 @@ impl Following {
     }
 
     pub fn forget_refusals(&mut self) {
+        self.was_in_doubt = false;
         let mut facts = self.engine.shared.role.link.lock();
         facts.refusal.clear();
         facts.refusals = 0;
@@ -168,6 +170,7 @@ impl Following {
             end_offset: shared.oplog.end_offset(),
             keys,
             is_its_own: self.link.has_led(),
+            was_in_doubt: self.was_in_doubt,
         }
     }
 }
