@@ -80,6 +80,7 @@ fn standing(shared: &Shared, has_pending_output: bool) -> Standing {
         pending_output: has_pending_output,
         leads: !shared.role.is_follower(),
         link_up: shared.role.is_link_up(),
+        end_offset: shared.oplog.end_offset(),
         failing_over: *shared.role.failover.lock() != FailoverPhase::None,
     }
 }
@@ -296,9 +297,12 @@ impl Asked<'_> {
             let _ = cut.send(without_data(by_sync, rdb_only, self.desk));
             return Answered::Begins(Source::Waiting(cuts), Vec::new());
         }
+        let mut introduction = self.introduction.clone();
+        // Today that is how tools ask, which say nothing of what they read.
+        introduction.redis_12 |= by_sync;
         self.desk.waiting.borrow_mut().push(Waiting {
             follower: self.follower.clone(),
-            introduction: self.introduction.clone(),
+            introduction,
             by_sync,
             since_us: clock::monotonic_us(),
             is_refused: false,

@@ -59,6 +59,8 @@ pub struct Standing {
     pub leads: bool,
     /// This server's own link to its leader stands.
     pub link_up: bool,
+    /// The last byte that this server has of its history.
+    pub end_offset: u64,
     /// This server is handing its role over.
     pub failing_over: bool,
 }
@@ -102,6 +104,9 @@ pub fn screen(
     if !standing.leads && !standing.link_up {
         return refuse("NOMASTERLINK Can't SYNC while not connected with my master");
     }
+    if !standing.leads && is_ahead(request, history, standing.end_offset) {
+        return refuse("NOMASTERLINK Can't SYNC before I have caught up with my master");
+    }
     if standing.pending_output {
         return refuse("ERR SYNC and PSYNC are invalid with pending output");
     }
@@ -118,6 +123,19 @@ pub fn screen(
         return Screened::Refuse(lines, NOT_AN_INTEGER.to_owned());
     }
     Screened::Proceed(asks)
+}
+
+/// Whether a follower has more of the history that we follow ourselves than we have, as when
+/// we were started from an older file: its leader sends us the same bytes, so there will be
+/// something to continue soon.
+fn is_ahead(request: &Request, history: &History, end_offset: u64) -> bool {
+    match request {
+        Request::Psync { id, offset, .. } => {
+            let next = offset.ok().and_then(|next| u64::try_from(next).ok());
+            history.id().matches(id) && next.is_some_and(|next| next > end_offset.saturating_add(1))
+        }
+        Request::Sync => false,
+    }
 }
 
 fn screen_failover(id: &[u8], history: &History, standing: Standing) -> Screened {

@@ -13,6 +13,10 @@ use crate::shared::introduction::FollowerFacts;
 const VALKEY_80_SINCE: [u8; 3] = [9, 0, 0];
 
 pub fn can_read(follower: &FollowerFacts, version: FileVersion) -> bool {
+    if follower.rdb_only && version != FileVersion::Valkey80 {
+        // It is a tool that keeps the file as it is; whoever loads it has to know it.
+        return true;
+    }
     match version {
         FileVersion::Redis10 => true,
         FileVersion::Redis11 => follower.redis_12 || follower.version.is_some(),
@@ -102,6 +106,12 @@ mod tests {
         check(&[valkey([9, 0, 0]), redis_8(), ours()], redis, 2);
         check(&[valkey([9, 0, 0]), ours()], redis, 1);
         check(&[ours()], redis, 1);
+        // Who only keeps the file need not read it.
+        let tool = FollowerFacts {
+            rdb_only: true,
+            ..FollowerFacts::default()
+        };
+        check(&[tool], redis, 1);
     }
 
     /// Nobody is refused for what is only left away.

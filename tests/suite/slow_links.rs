@@ -335,6 +335,31 @@ fn a_sync_whose_followers_all_go_is_given_up() {
     assert!(leader.log().contains(line), "{}", leader.log());
 }
 
+/// Who has more of the same history is asked to wait until there is something to continue.
+#[test]
+fn a_follower_that_is_started_from_an_older_file_costs_its_own_followers_nothing() {
+    let leader = Server::start(&["--repl-diskless-sync-delay", "0"]);
+    write(&leader, "a", 10);
+    let link = Proxy::to(leader.port);
+    let mut middle = follow(link.port, &["--repl-diskless-sync-delay", "0"]);
+    wait_until_equal(&leader, &middle);
+    let last = follow(middle.port, &[]);
+    wait_until_equal(&leader, &last);
+    assert_eq!(middle.client().run("SAVE").to_string(), "+OK");
+    write(&leader, "b", 40);
+    wait_until_equal(&leader, &last);
+    middle.kill();
+    link.limit(20_000);
+    middle.restart();
+    wait_until(SOON, "it asks too early", || {
+        last.log().contains("before I have caught up with my master")
+    });
+    link.unlimit();
+    wait_until_equal(&leader, &last);
+    assert_eq!(field(&middle, "stats", "sync_full"), 0);
+    assert_eq!(field(&leader, "stats", "sync_full"), 1);
+}
+
 /// A pass does not wait for its members when others wait for the next one.
 #[test]
 fn who_comes_late_does_not_wait_for_a_slow_follower() {

@@ -127,6 +127,7 @@ const LEADER: Standing = Standing {
     pending_output: false,
     leads: true,
     link_up: false,
+    end_offset: 100,
     failing_over: false,
 };
 
@@ -167,6 +168,17 @@ fn a_request_must_come_at_the_right_time() {
         ..follower
     };
     assert!(matches!(screened("SYNC", linked), Screened::Proceed(_)));
+    let (same, past) = (ReplId::from_hex([b'b'; 40]), ReplId::from_hex([b'a'; 40]));
+    let behind = "NOMASTERLINK Can't SYNC before I have caught up with my master";
+    refuses(&format!("PSYNC {same} 102"), linked, behind);
+    for (id, next, standing) in [
+        (same, 101, linked),
+        (past, 102, linked),
+        (same, 102, LEADER),
+    ] {
+        let proceeds = screened(&format!("PSYNC {id} {next}"), standing);
+        assert!(matches!(proceeds, Screened::Proceed(_)), "{proceeds:?}");
+    }
     let text = "NOMASTERLINK Can't SYNC while not connected with my master";
     refuses("SYNC", follower, text);
     let failing_over = Standing {
