@@ -45,10 +45,11 @@ pub fn encode_string(encoder: &mut Encoder, value: &[u8]) -> Vec<u8> {
     seal(out, Dialect::Redis)
 }
 
-/// The payload of any value, in the form that the most servers know.
+/// The payload of any value, in the form that the most servers know of those that hold all of
+/// it.
 pub fn encode(encoder: &mut Encoder, value: ValueRef<'_>) -> Vec<u8> {
-    let known = |&target: &FileVersion| value::type_byte(value, target).is_some();
-    let targets = [FileVersion::Redis10, FileVersion::Redis12];
+    let known = |&target: &FileVersion| value::holds_all(value, target);
+    let targets = [FileVersion::Redis10, FileVersion::Redis11];
     let target = targets.into_iter().find(known);
     // Whatever there is, the newest version knows.
     let target = target.unwrap_or(FileVersion::Redis12);

@@ -163,6 +163,21 @@ fn files_keep_when_consumers_were_active() {
     assert_eq!(header(&mut client), "REDIS0010");
 }
 
+#[test]
+fn a_payload_tells_when_consumers_were_last_given_anything() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    fill_with_consumers(&mut client);
+    let Value::Bulk(payload) = client.run("DUMP read") else {
+        panic!("no payload");
+    };
+    let expect = groups_in_full(&server, "read");
+    assert!(expect.contains("\"active-time\", :-1"), "{expect}");
+    let restored: [&[u8]; 5] = [b"RESTORE", b"read", b"0", &payload, b"REPLACE"];
+    assert_eq!(client.cmd(&restored).to_string(), "+OK");
+    assert_eq!(groups_in_full(&server, "read"), expect);
+}
+
 /// Payloads go from every server to every other that knows their version.
 #[test]
 fn streams_are_dumped_and_restored_everywhere() {

@@ -30,6 +30,14 @@ pub fn type_byte(value: ValueRef<'_>, target: FileVersion) -> Option<u8> {
     }
 }
 
+/// Whether there is nothing of the value that the version has no place for.
+pub fn holds_all(value: ValueRef<'_>, target: FileVersion) -> bool {
+    match value {
+        ValueRef::Stream(stream) => stream::holds_all(stream, target),
+        _ => type_byte(value, target).is_some(),
+    }
+}
+
 /// Appends what stands behind the type byte and the key, of a value that `type_byte` has a
 /// byte for.
 pub fn put(value: ValueRef<'_>, target: FileVersion, encoder: &mut Encoder, out: &mut Vec<u8>) {

@@ -27,6 +27,16 @@ pub fn type_byte(target: FileVersion) -> u8 {
     }
 }
 
+/// Whether the version has a place for when each consumer was last given anything, or needs
+/// none: without one it is taken for the time when it last asked.
+pub fn holds_all(stream: &Stream, target: FileVersion) -> bool {
+    type_byte(target) == t::STREAM_LISTPACKS_3
+        || stream.groups().all(|(_, group)| {
+            let mut consumers = group.consumers();
+            consumers.all(|(_, consumer)| consumer.active_ms == consumer.seen_ms)
+        })
+}
+
 /// Appends what stands behind `type_byte(target)` and the key.
 pub fn put(stream: &Stream, target: FileVersion, encoder: &mut Encoder, out: &mut Vec<u8>) {
     put_len(out, stream.node_count() as u64);
