@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let arguments = process::arguments().iter().skip(1).cloned();
     let launch = match cli::parse(arguments) {
         Invocation::Help => {
-            print!("{}", cli::help());
+            println!("{}", cli::help());
             return ExitCode::SUCCESS;
         }
         Invocation::Version => {

@@ -5,8 +5,12 @@
 //! times text, never exponential.
 
 /// Whether the whole `text` matches the whole `pattern`. With `nocase`, ASCII letters of
-/// both cases are equal. An unclosed `[` closes at the pattern's end.
+/// both cases are equal. An unclosed `[` closes at the pattern's end. As in Redis an empty text
+/// matches nothing but an empty pattern, not even a star.
 pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -114,7 +118,8 @@ mod tests {
     fn stars_and_questions() {
         check("", "", true);
         check("", "a", false);
-        check("*", "", true);
+        check("*", "", false);
+        check("**", "", false);
         check("*", "anything", true);
         check("a*", "a", true);
         check("a*c", "abc", true);

@@ -227,7 +227,7 @@ fn parse_word(kind: &Kind, word: &[u8], current: &Value) -> Result<Value, String
         Kind::Int { min, max, .. } => parse_integer(word, min, max),
         Kind::Threads { max } => parse_integer(word, 1, max),
         Kind::Memory { min, max, .. } => {
-            let number = parse_memory(word).ok_or("argument must be a memory value")?;
+            let number = parse_bytes(word).ok_or("argument must be a memory value")?;
             within(i64::try_from(number).unwrap_or(-1), min, max)
         }
         Kind::MemoryOrPercent { .. } => parse_memory_or_percent(word),
@@ -262,8 +262,15 @@ fn within(number: i64, min: i64, max: i64) -> Result<Value, String> {
     ))
 }
 
-/// An empty word counts as 0, and what is too much for a number of bytes is refused as if it
-/// were a percentage, as in Redis.
+/// As in Redis an empty word counts as 0.
+fn parse_bytes(word: &[u8]) -> Option<u64> {
+    match word {
+        b"" => Some(0),
+        word => parse_memory(word),
+    }
+}
+
+/// What is too much for a number of bytes is refused as if it were a percentage, as in Redis.
 fn parse_memory_or_percent(word: &[u8]) -> Result<Value, String> {
     const WRONG: &str = "argument must be a memory or percent value";
     const TOO_MUCH: &str = "percentage argument must be less or equal to 100";
@@ -274,10 +281,7 @@ fn parse_memory_or_percent(word: &[u8]) -> Result<Value, String> {
             _ => Err(TOO_MUCH.into()),
         };
     }
-    let bytes = match word {
-        b"" => 0,
-        word => parse_memory(word).ok_or(WRONG)?,
-    };
+    let bytes = parse_bytes(word).ok_or(WRONG)?;
     let bytes = i64::try_from(bytes).map_err(|_| TOO_MUCH)?;
     Ok(Value::Number(bytes))
 }

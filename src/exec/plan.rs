@@ -422,13 +422,13 @@ fn check_session(
         ));
     }
     let speaks_resp2 = session.facts.resp.load(Ordering::Relaxed) != 3;
-    if speaks_resp2 && session.is_subscribed() && !may_subscriber(spec.name) {
+    if speaks_resp2 && session.is_subscribed() && !may_subscriber(full_name) {
         return Err(CmdError::err(format!(
             "Can't execute '{full_name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
              RESET are allowed in this context"
         )));
     }
-    if session.transaction.is_none() || runs_inside_multi(spec.name) {
+    if session.transaction.is_none() || runs_inside_multi(full_name) {
         return Ok(false);
     }
     if spec.has(flag::NO_MULTI) {
@@ -457,9 +457,9 @@ fn resolve<'e>(
     }
 }
 
-fn may_subscriber(name: &str) -> bool {
+fn may_subscriber(full_name: &str) -> bool {
     matches!(
-        name,
+        full_name,
         "ping"
             | "subscribe"
             | "ssubscribe"
@@ -472,9 +472,9 @@ fn may_subscriber(name: &str) -> bool {
     )
 }
 
-fn runs_inside_multi(name: &str) -> bool {
+fn runs_inside_multi(full_name: &str) -> bool {
     matches!(
-        name,
+        full_name,
         "exec" | "discard" | "multi" | "watch" | "quit" | "reset"
     )
 }

@@ -1,5 +1,7 @@
 //! One command after another under one lock set.
 
+use std::sync::atomic::Ordering;
+
 use super::Engine;
 use super::account::note_if_slow;
 use super::admit::{Refusal, admit, is_calm};
@@ -27,6 +29,15 @@ pub enum Halt {
     Paused { until_ms: i64 },
     /// It was run, and leaves something to do.
     Outcome(Outcome),
+}
+
+/// So often at most a line is logged for who sends HTTP.
+const ATTACK_LOG_SECONDS: u64 = 60;
+
+/// Whether a request is a line of HTTP: the first of those that can carry lines of somebody
+/// else's making, or one that they all have.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }
 
 /// Whether the reply is written. Otherwise it comes later, and is then held back if CLIENT
@@ -83,6 +94,7 @@ impl<'a, 'k> Step<'a, 'k> {
         let result = match &request.verdict {
             Verdict::Run(id) => self.run(*id, argv, request.first_key),
             Verdict::Queue(id) => self.queue(*id, argv),
+            Verdict::Reject(_, None) if is_http(argv.get(0)) => Err(self.hang_up()),
             Verdict::Reject(error, id) => {
                 self.reject(error, *id);
                 Ok(())
@@ -111,6 +123,22 @@ impl<'a, 'k> Step<'a, 'k> {
                 self.session.reply_mode = ReplyMode::On;
             }
         }
+    }
+
+    /// Ends the connection of a browser that was made to send us somebody else's commands.
+    #[cold]
+    fn hang_up(&mut self) -> Box<Halt> {
+        let now_s = clock::unix_ms() as u64 / 1000;
+        let last_s = &self.engine.shared.stats.rare.attack_logged_s;
+        if now_s - last_s.load(Ordering::Relaxed).min(now_s) > ATTACK_LOG_SECONDS {
+            last_s.store(now_s, Ordering::Relaxed);
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected: POST or Host: was sent as a command, as when \
+                 a web page has a browser talk to this server. Connection from {} closed.",
+                self.session.facts.address
+            );
+        }
+        Halt::Outcome(Outcome::Close).into()
     }
 
     fn reject(&mut self, error: &CmdError, id: Option<CommandId>) {

@@ -119,6 +119,8 @@ pub struct RareStats {
     pub lazyfree_pending_bytes: AtomicU64,
     pub lazyfree_pending_tables: AtomicU64,
     pub acl_denied_auth: AtomicU64,
+    /// When it was last logged that a client speaks HTTP, in seconds since 1970.
+    pub attack_logged_s: AtomicU64,
 }
 
 /// What cron last sampled, per second.

@@ -6,6 +6,22 @@ use super::support::*;
 
 const WRONGPASS: &str = "-WRONGPASS invalid username-password pair or user is disabled.";
 
+/// A web page can have a browser send any text to us, behind lines of HTTP.
+#[test]
+fn a_browser_is_hung_up_on() {
+    let server = Server::start(&[]);
+    let mut other = server.client();
+    for http in ["POST / HTTP/1.1\r\n", "GET /\r\nHost: here\r\n", "post\r\n"] {
+        let mut browser = server.client();
+        browser.send(format!("{http}SET from browser\r\n").as_bytes());
+        let answered = browser.recv_to_end();
+        assert!(!answered.contains(&b'+'), "{}", answered.escape_ascii());
+        check(&mut other, "EXISTS from", ":0");
+    }
+    let log = server.log();
+    assert_eq!(log.matches("Possible SECURITY ATTACK").count(), 1, "{log}");
+}
+
 #[test]
 fn says_hello_in_both_protocols() {
     let server = Server::start(&[]);

@@ -30,6 +30,12 @@ fn a_subscriber_hears_channels_and_patterns() {
         "-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
          are allowed in this context",
     );
+    check(
+        &mut listener,
+        "LATENCY RESET",
+        "-ERR Can't execute 'latency|reset': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT \
+         / RESET are allowed in this context",
+    );
     check_all(
         &mut speaker,
         &[

@@ -352,7 +352,8 @@ fn a_follower_that_is_started_from_an_older_file_costs_its_own_followers_nothing
     link.limit(20_000);
     middle.restart();
     wait_until(SOON, "it asks too early", || {
-        last.log().contains("before I have caught up with my master")
+        last.log()
+            .contains("before I have caught up with my master")
     });
     link.unlimit();
     wait_until_equal(&leader, &last);

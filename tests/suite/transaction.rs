@@ -18,6 +18,16 @@ fn start() -> Server {
     Server::start(&["--enable-debug-command", "yes"])
 }
 
+#[test]
+fn a_subcommand_is_not_taken_for_the_command_of_its_name() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    check(&mut client, "MULTI", "+OK");
+    check(&mut client, "SLOWLOG RESET", "+QUEUED");
+    check(&mut client, "LATENCY RESET", "+QUEUED");
+    check(&mut client, "EXEC", "[+OK, :0]");
+}
+
 // A watcher sees no key that is due: when it is deleted at last nothing has changed for it.
 // Watches used to be told of that deletion as of any other.
 #[test]

@@ -32,13 +32,13 @@ pub fn setname(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 pub fn setinfo(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let option = args.bytes();
     let mut text = cx.session.facts.text.lock();
-    let (name, place) = if option.eq_ignore_ascii_case(b"lib-name") {
-        ("lib-name", &mut text.library_name)
+    let name = String::from_utf8_lossy(option);
+    let place = if option.eq_ignore_ascii_case(b"lib-name") {
+        &mut text.library_name
     } else if option.eq_ignore_ascii_case(b"lib-ver") {
-        ("lib-ver", &mut text.library_version)
+        &mut text.library_version
     } else {
-        let option = String::from_utf8_lossy(option).into_owned();
-        return Err(CmdError::err(format!("Unrecognized option '{option}'")));
+        return Err(CmdError::err(format!("Unrecognized option '{name}'")));
     };
     *place = printable_word(args.bytes()).ok_or_else(|| {
         CmdError::err(format!(
@@ -205,7 +205,7 @@ mod tests {
             let line = format!("CLIENT SETNAME \"{bad}\"");
             server.check(&line, &format!("-ERR Client names {refusal}"));
             let line = format!("CLIENT SETINFO LIB-NAME \"{bad}\"");
-            server.check(&line, &format!("-ERR lib-name {refusal}"));
+            server.check(&line, &format!("-ERR LIB-NAME {refusal}"));
         }
         server.check("CLIENT GETNAME", "\"abc\"");
         server.check("CLIENT SETNAME \"\"", "+OK");

@@ -33,9 +33,12 @@ pub fn exists(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 
 pub fn touch(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let mut count = 0;
+    // It is what the command is for, whatever CLIENT NO-TOUCH says.
+    cx.store.touch_access = true;
     while !args.is_empty() {
         count += i64::from(cx.store.read(cx.session.db, args.key()).is_some());
     }
+    cx.store.touch_access = !cx.session.no_touch;
     cx.reply.integer(count);
     Ok(Outcome::Done)
 }

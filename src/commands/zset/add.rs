@@ -64,9 +64,19 @@ impl Options {
     }
 }
 
-pub fn zadd(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
+pub fn zadd(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
+    add_with(cx, args, false)
+}
+
+/// It is ZADD with INCR, and so takes for one of its options what looks like one.
+pub fn zincrby(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
+    add_with(cx, args, true)
+}
+
+fn add_with(cx: &mut Cx, mut args: Args, increments: bool) -> Result<Outcome, CmdError> {
     let key = args.key();
-    let options = Options::take(&mut args);
+    let mut options = Options::take(&mut args);
+    options.incr |= increments;
     let pairs = args.left() / 2;
     if pairs == 0 || args.left() % 2 == 1 {
         return Err(CmdError::Syntax);
@@ -75,15 +85,6 @@ pub fn zadd(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if options.incr && pairs > 1 {
         return Err(ONE_INCREMENT);
     }
-    add(cx, key, options, args)
-}
-
-pub fn zincrby(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
-    let options = Options {
-        incr: true,
-        ..Options::default()
-    };
-    let key = args.key();
     add(cx, key, options, args)
 }
 

@@ -61,6 +61,7 @@ fn incremented() {
         server.check("ZADD z XX INCR 2 b", "nil");
         server.check("ZADD other XX INCR 2 b", "nil");
         server.check_all("ZINCRBY z 0 a", "\"3.5\"", &[], &[]);
+        server.check("ZINCRBY z NX a", "-ERR syntax error");
         server.check("ZINCRBY z inf a", "\"inf\"");
         let no_number = "-ERR resulting score is not a number (NaN)";
         server.check_all("ZINCRBY z -inf a", no_number, &[], &[]);
