@@ -479,9 +479,14 @@ fn there_are_times_when_nothing_goes() {
 fn large_values_make_room_once() {
     let server = Server::start(&["--maxmemory-policy", "allkeys-lru"]);
     let mut client = server.client();
+    let before = used_bytes(&mut client);
     for n in 0..20 {
         client.cmd(&["SET", &format!("key:{n}"), &"x".repeat(1 << 20)]);
     }
+    let all = 20 * client.run("MEMORY USAGE key:0").integer() as u64;
+    wait_until(SOON, "what the requests took is free again", || {
+        used_bytes(&mut client) < before + all + (1 << 18)
+    });
     shrink_by(&mut client, (3 << 20) - (1 << 19));
     // Two threads may each be about to delete one when there is enough.
     let gone = evicted(&mut client);
