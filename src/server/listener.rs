@@ -1,8 +1,10 @@
 //! Accepts connections and gives each to the worker that has the fewest.
 
-use std::io::Write as _;
+use std::convert::Infallible;
+use std::io::{ErrorKind, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -21,9 +23,9 @@ use crate::net::stream::{Moving, Stream};
 /// Waits this long after an error such as "too many open files" before it accepts again.
 const AFTER_ERROR: Duration = Duration::from_millis(100);
 
-/// An address that we have just given up is not free at once.
-const REBIND_TRIES: usize = 20;
-const REBIND_PAUSE: Duration = Duration::from_millis(10);
+/// A socket is closed when its runtime drops the task that accepts; it does so at once unless
+/// the machine is busy.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 const PROTECTED: &[u8] =
     b"-DENIED Redis is running in protected mode because protected mode is enabled and no \
@@ -85,8 +87,8 @@ impl Bound {
             tcp: Mutex::default(),
         };
         for (place, socket) in self.tcp {
-            let task = listeners.spawn(socket)?;
-            listeners.tcp.lock().push((place, task));
+            let accepting = listeners.spawn(place, socket)?;
+            listeners.tcp.lock().push(accepting);
         }
         Ok(listeners)
     }
@@ -96,7 +98,15 @@ impl Bound {
 pub struct Listeners {
     acceptor: Arc<Acceptor>,
     runtime: Handle,
-    tcp: Mutex<Vec<(Place, AbortHandle)>>,
+    tcp: Mutex<Vec<Accepting>>,
+}
+
+/// One place that is listened on.
+struct Accepting {
+    place: Place,
+    task: AbortHandle,
+    /// Ends when the socket is closed.
+    closed: Receiver<Infallible>,
 }
 
 impl Listeners {
@@ -104,34 +114,94 @@ impl Listeners {
     /// address is not to be had everything stays as it is.
     pub fn rebind(&self, config: &Config) -> anyhow::Result<()> {
         let mut accepting = self.tcp.lock();
-        let wanted = places(config);
-        let mut new = Vec::new();
-        for place in &wanted {
-            if accepting.iter().all(|(known, _)| known != place) {
-                let socket = bind_patiently(place, config)?;
-                new.extend(socket.map(|socket| (place.clone(), socket)));
+        let mut old = std::mem::take(&mut *accepting);
+        let mut missing = Vec::new();
+        for place in places(config) {
+            match old.iter().position(|known| known.place == place) {
+                Some(index) => accepting.push(old.swap_remove(index)),
+                None => missing.push(place),
             }
         }
-        accepting.retain(|(place, task)| {
-            let stays = wanted.contains(place);
-            if !stays {
-                task.abort();
-            }
-            stays
-        });
-        for (place, socket) in new {
-            accepting.push((place, self.spawn(socket)?));
+        let bound = self.exchange(&mut old, missing, config);
+        accepting.append(&mut old);
+        for (place, socket) in bound? {
+            accepting.push(self.spawn(place, socket)?);
         }
         Ok(())
     }
 
-    fn spawn(&self, socket: Socket) -> anyhow::Result<AbortHandle> {
+    /// Binds what is `missing` in place of what is `old`, which is empty then. If that fails
+    /// `old` is what is still listened on. An old address is given up first only where a new
+    /// one includes it, since whoever is about to connect there is turned away.
+    fn exchange(
+        &self,
+        old: &mut Vec<Accepting>,
+        missing: Vec<Place>,
+        config: &Config,
+    ) -> anyhow::Result<Vec<(Place, Socket)>> {
+        let (mut bound, mut taken) = (Vec::new(), Vec::new());
+        for place in missing {
+            match bind(&place, config) {
+                Ok(socket) => bound.extend(socket.map(|socket| (place, socket))),
+                Err(error) if error.error.kind() == ErrorKind::AddrInUse && !old.is_empty() => {
+                    taken.push(place);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let given_up: Vec<Place> = old.drain(..).map(Accepting::close).collect();
+        for place in taken {
+            match bind(&place, config) {
+                Ok(socket) => bound.extend(socket.map(|socket| (place, socket))),
+                Err(error) => {
+                    // They may be in the way of the old ones.
+                    drop(bound);
+                    old.extend(given_up.into_iter().filter_map(|old| self.reopen(old, config)));
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(bound)
+    }
+
+    /// Listens again where it was listened before.
+    fn reopen(&self, place: Place, config: &Config) -> Option<Accepting> {
+        let named = format!("{}:{}", place.0, place.1);
+        let bound = bind(&place, config).map_err(anyhow::Error::from);
+        match bound.and_then(|socket| socket.map(|socket| self.spawn(place, socket)).transpose()) {
+            Ok(accepting) => accepting,
+            Err(error) => {
+                tracing::warn!("{named} is no longer listened on: {error}");
+                None
+            }
+        }
+    }
+
+    fn spawn(&self, place: Place, socket: Socket) -> anyhow::Result<Accepting> {
         let _inside = self.runtime.enter();
         let listener = listen::tcp(socket)?;
-        Ok(self
-            .runtime
-            .spawn(self.acceptor.clone().tcp(listener))
-            .abort_handle())
+        let acceptor = self.acceptor.clone();
+        let (closing, closed) = channel();
+        let task = self.runtime.spawn(async move {
+            // Dropped behind the listener.
+            let _closing = closing;
+            acceptor.tcp(listener).await;
+        });
+        Ok(Accepting {
+            place,
+            task: task.abort_handle(),
+            closed,
+        })
+    }
+}
+
+impl Accepting {
+    /// Gives its place up, which is free to be bound again when this returns.
+    fn close(self) -> Place {
+        self.task.abort();
+        // Nothing is ever sent: either way the wait is over.
+        let _ = self.closed.recv_timeout(CLOSING_MAX);
+        self.place
     }
 }
 
@@ -151,19 +221,6 @@ fn bind(place: &Place, config: &Config) -> Result<Option<Socket>, listen::BindEr
     let backlog = config.get_int(Param::TcpBacklog) as i32;
     let bound = listen::bind_all(std::slice::from_ref(&place.0), place.1, backlog)?;
     Ok(bound.into_iter().next())
-}
-
-/// As `bind`, for a socket that we may just have given up ourselves.
-fn bind_patiently(place: &Place, config: &Config) -> Result<Option<Socket>, listen::BindError> {
-    for _ in 0..REBIND_TRIES {
-        match bind(place, config) {
-            Err(error) if error.error.kind() == std::io::ErrorKind::AddrInUse => {
-                std::thread::sleep(REBIND_PAUSE);
-            }
-            other => return other,
-        }
-    }
-    bind(place, config)
 }
 
 pub struct Acceptor {

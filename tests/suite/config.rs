@@ -101,3 +101,45 @@ fn the_file_is_rewritten() {
         r#"["maxclients", "123"]"#,
     );
 }
+
+#[test]
+fn addresses_that_overlap_can_be_exchanged() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let lists = [
+        "127.0.0.1",
+        "127.0.0.1 -::1",
+        "0.0.0.0",
+        "*",
+        "* -::*",
+        "127.0.0.1",
+    ];
+    for list in lists {
+        let reply = client.cmd(&["CONFIG", "SET", "bind", list]);
+        assert_eq!(reply.to_string(), "+OK", "{list}");
+        check(&mut server.client(), "PING", "+PONG");
+    }
+}
+
+#[test]
+fn addresses_that_are_not_to_be_had_change_nothing() {
+    let server = Server::start(&["--bind", "127.0.0.1"]);
+    let mut client = server.client();
+    for list in [
+        "127.0.0.1 127.0.0.1",
+        "0.0.0.0 127.0.0.1",
+        "127.0.0.2 0.0.0.0",
+        "0.0.0.0 192.0.2.1",
+    ] {
+        let reply = client.cmd(&["CONFIG", "SET", "bind", list]).to_string();
+        let refused = "Failed to bind to specified addresses.";
+        assert!(reply.contains(refused), "{list}: {reply}");
+        check(&mut client, "CONFIG GET bind", r#"["bind", "127.0.0.1"]"#);
+        check(&mut server.client(), "PING", "+PONG");
+        let elsewhere = std::net::TcpStream::connect(("127.0.0.2", server.port));
+        assert!(elsewhere.is_err(), "{list}");
+    }
+    let reply = client.cmd(&["CONFIG", "SET", "bind", "*"]);
+    assert_eq!(reply.to_string(), "+OK");
+    check(&mut server.client(), "PING", "+PONG");
+}
