@@ -55,9 +55,6 @@ impl Bound {
     pub fn new(config: &Config) -> anyhow::Result<Bound> {
         let port = config.get_int(Param::Port) as u16;
         let path = config.path(Param::UnixSocket);
-        if port == 0 && path.is_none() {
-            anyhow::bail!("Configured to not listen anywhere, exiting.");
-        }
         let mut tcp = Vec::new();
         for place in places(config) {
             let socket = bind(&place, config).inspect_err(|error| {
@@ -65,6 +62,9 @@ impl Bound {
                 tracing::warn!("Failed listening on port {port} (tcp), aborting.");
             })?;
             tcp.extend(socket.map(|socket| (place, socket)));
+        }
+        if tcp.is_empty() && path.is_none() {
+            anyhow::bail!("Configured to not listen anywhere, exiting.");
         }
         let mode = config.get_int(Param::UnixSocketPerm) as u32;
         let open = |path: std::path::PathBuf| {

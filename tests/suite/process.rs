@@ -51,6 +51,24 @@ fn nobody_hears_of_a_load_that_is_over_at_once() {
 }
 
 #[test]
+fn a_server_that_would_listen_nowhere_ends() {
+    for nowhere in [["--port", "0"], ["--bind", ""], ["--bind", "-192.0.2.1"]] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = env!("CARGO_BIN_EXE_server");
+        let ended = Command::new("timeout")
+            .args(["20", server, "--save", "", "--port", &free_port().to_string()])
+            .args(nowhere)
+            .current_dir(folder.path())
+            .output()
+            .expect("timeout runs");
+        assert_eq!(ended.status.code(), Some(1), "{nowhere:?}");
+        let log = String::from_utf8_lossy(&ended.stdout);
+        let reason = "Configured to not listen anywhere, exiting.";
+        assert!(log.contains(reason), "{nowhere:?}: {log}");
+    }
+}
+
+#[test]
 fn a_signal_waits_for_cron_and_can_be_called_off() {
     let mut server = Server::start(&["--enable-debug-command", "yes"]);
     let mut client = server.client();
