@@ -142,9 +142,7 @@ pub enum Job {
     Save,
     /// FLUSHALL: save that there is nothing any more, in place of a save that runs.
     SaveFlushed,
-    BackgroundSave {
-        schedule: bool,
-    },
+    BackgroundSave,
     Shutdown(Shutdown),
     CancelShutdown,
     /// Follow this leader, or none.

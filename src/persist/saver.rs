@@ -37,14 +37,6 @@ pub enum SaveRefused {
     Running,
 }
 
-/// What BGSAVE came to.
-pub enum Started {
-    /// Resolves when what is saved is fixed; to be awaited before the reply, so that
-    /// nothing the client does after it is in the file.
-    Begun(oneshot::Receiver<()>),
-    Scheduled,
-}
-
 /// The result of a save, when there is one.
 pub type Saved = oneshot::Receiver<Result<SaveReport, SaveError>>;
 
@@ -91,22 +83,19 @@ impl Saver {
         })
     }
 
-    /// BGSAVE, or BGSAVE SCHEDULE.
+    /// BGSAVE. What it returns resolves when what is saved is fixed; to be awaited before
+    /// the reply, so that nothing the client does after it is in the file.
     ///
     /// # Errors
-    /// A save runs, and `schedule` is not asked for.
-    pub fn background_save(&self, schedule: bool) -> Result<Started, SaveRefused> {
+    /// A save runs.
+    pub fn background_save(&self) -> Result<oneshot::Receiver<()>, SaveRefused> {
         let saves = &self.engine.shared.jobs.saves;
-        if saves.begin(clock::unix_ms()) {
-            let (cut, told) = oneshot::channel();
-            self.ask(Ask::Background(cut));
-            return Ok(Started::Begun(told));
+        if !saves.begin(clock::unix_ms()) {
+            return Err(SaveRefused::Running);
         }
-        if schedule {
-            saves.scheduled.store(true, Ordering::Relaxed);
-            return Ok(Started::Scheduled);
-        }
-        Err(SaveRefused::Running)
+        let (cut, told) = oneshot::channel();
+        self.ask(Ask::Background(cut));
+        Ok(told)
     }
 
     /// SAVE.

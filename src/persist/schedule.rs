@@ -1,5 +1,5 @@
 //! When the server saves by itself: after so many changes in so many seconds, or because
-//! somebody asked for a save while another one ran.
+//! a transaction asked for a save.
 
 use crate::config::SavePoint;
 
@@ -15,7 +15,7 @@ pub struct Facts<'a> {
     pub last_save_s: i64,
     pub last_try_s: i64,
     pub last_failed: bool,
-    /// BGSAVE SCHEDULE was accepted.
+    /// A transaction asked for a save.
     pub scheduled: bool,
     pub points: &'a [SavePoint],
 }

@@ -12,7 +12,6 @@ use crate::commands::cx::{Asked, Failover, Job, Shutdown};
 use crate::commands::error::CmdError;
 use crate::config::Force;
 use crate::persist::load::{self, Reload, ReloadError};
-use crate::persist::saver::{SaveRefused, Started};
 use crate::replication::NewFollower;
 use crate::resp::reply::ReplyBuf;
 use crate::shared::clients::client_flag;
@@ -68,7 +67,7 @@ async fn run_with(
     match job {
         Job::Save => save(services).await,
         Job::SaveFlushed => save_flushed(services).await,
-        Job::BackgroundSave { schedule } => background_save(services, schedule).await,
+        Job::BackgroundSave => background_save(services).await,
         Job::Shutdown(options) => shutdown(connection, services, options).await,
         Job::CancelShutdown => cancel_shutdown(services),
         Job::ReplicaOf(leader) => replica_of(connection, services, leader).await,
@@ -99,17 +98,12 @@ async fn save_flushed(services: &Services) -> Result<String, JobError> {
     Ok("OK".to_owned())
 }
 
-async fn background_save(services: &Services, schedule: bool) -> Result<String, JobError> {
-    let saver = &services.saver;
-    let started = saver.background_save(schedule);
-    match started.map_err(|refused: SaveRefused| refused.to_string())? {
-        Started::Begun(cut) => {
-            // What the client writes from now on is not in the file.
-            let _ = cut.await;
-            Ok("Background saving started".to_owned())
-        }
-        Started::Scheduled => Ok("Background saving scheduled".to_owned()),
-    }
+async fn background_save(services: &Services) -> Result<String, JobError> {
+    let started = services.saver.background_save();
+    let cut = started.map_err(|refused| refused.to_string())?;
+    // What the client writes from now on is not in the file.
+    let _ = cut.await;
+    Ok("Background saving started".to_owned())
 }
 
 async fn shutdown(

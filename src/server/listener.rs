@@ -156,7 +156,11 @@ impl Listeners {
                 Err(error) => {
                     // They may be in the way of the old ones.
                     drop(bound);
-                    old.extend(given_up.into_iter().filter_map(|old| self.reopen(old, config)));
+                    old.extend(
+                        given_up
+                            .into_iter()
+                            .filter_map(|old| self.reopen(old, config)),
+                    );
                     return Err(error.into());
                 }
             }

@@ -42,7 +42,7 @@ pub struct Saves {
     running: AtomicBool,
     /// Asks the running save to stop; that is no failure.
     pub cancel: AtomicBool,
-    /// BGSAVE SCHEDULE asked for one more when the running one ends.
+    /// BGSAVE in a transaction asked for one, which begins when that is over.
     pub scheduled: AtomicBool,
     last_failed: AtomicBool,
     pub last_save_unix_s: AtomicI64,

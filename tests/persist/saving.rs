@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lockstep::commands::FAMILIES;
 use lockstep::commands::registry::Registry;
 use lockstep::exec::Engine;
-use lockstep::persist::saver::{SaveRefused, Saver, Started};
+use lockstep::persist::saver::{SaveRefused, Saver};
 use lockstep::store::locked::Locker;
 
 use crate::{model, shared};
@@ -55,7 +55,7 @@ impl Server {
 
     /// BGSAVE, and a change right after its reply.
     fn begin(&self) {
-        let Ok(Started::Begun(cut)) = self.saver.background_save(false) else {
+        let Ok(cut) = self.saver.background_save() else {
             panic!("it begins");
         };
         cut.blocking_recv().unwrap();
@@ -106,15 +106,13 @@ fn one_save_at_a_time() {
     let server = Server::new(&[("save", "\"\""), ("rdb-key-save-delay", "10000000")]);
     server.begin();
     assert_eq!(server.saver.save().err(), Some(SaveRefused::Running));
-    assert_eq!(
-        server.saver.background_save(false).err(),
-        Some(SaveRefused::Running)
-    );
-    let scheduled = server.saver.background_save(true);
-    assert!(matches!(scheduled, Ok(Started::Scheduled)));
+    let refused = server.saver.background_save().err();
+    assert_eq!(refused, Some(SaveRefused::Running));
+    // As a transaction does that began before the save.
+    let saves = &server.engine.shared.jobs.saves;
+    saves.scheduled.store(true, Ordering::Relaxed);
     // The delay is looked up anew while it is slept.
     server.set("rdb-key-save-delay", "0");
-    let saves = &server.engine.shared.jobs.saves;
     until("both saves end", || {
         saves.count.load(Ordering::Relaxed) == 2
     });
@@ -161,7 +159,7 @@ fn a_failed_save_is_remembered_until_one_succeeds() {
     assert!(error.is_err());
     // Whoever asked was told: no reason to refuse writes.
     assert!(!saves.last_failed());
-    server.saver.background_save(false).unwrap();
+    server.saver.background_save().unwrap();
     until("it has failed", || saves.last_failed());
     assert!(saves.last_error.lock().starts_with("cannot rename "));
     assert_eq!(server.dirty(), 10);

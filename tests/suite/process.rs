@@ -56,7 +56,14 @@ fn a_server_that_would_listen_nowhere_ends() {
         let folder = tempfile::tempdir().expect("a folder");
         let server = env!("CARGO_BIN_EXE_server");
         let ended = Command::new("timeout")
-            .args(["20", server, "--save", "", "--port", &free_port().to_string()])
+            .args([
+                "20",
+                server,
+                "--save",
+                "",
+                "--port",
+                &free_port().to_string(),
+            ])
             .args(nowhere)
             .current_dir(folder.path())
             .output()

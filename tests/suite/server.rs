@@ -58,6 +58,16 @@ fn a_save_can_be_watched() {
         "SAVE",
         "-ERR Background save already in progress",
     );
+    let running = "-ERR Background save already in progress";
+    check_all(
+        &mut client,
+        &[
+            ("BGSAVE SCHEDULE", running),
+            ("MULTI", "+OK"),
+            ("BGSAVE SCHEDULE", "+QUEUED"),
+            ("EXEC", "[-ERR Background save already in progress]"),
+        ],
+    );
     let persistence = client.info("persistence");
     assert_eq!(persistence["rdb_bgsave_in_progress"], "1");
     wait_until(Duration::from_secs(30), "some keys are saved", || {
