@@ -51,11 +51,19 @@ async fn perform(connection: &mut Connection, job: Job) -> Result<String, JobErr
     let worker = connection.worker.clone();
     match worker.services.get() {
         Some(services) => run_with(connection, services, job).await,
-        None if matches!(job, Job::Shutdown(_)) => {
+        None => run_while_loading(connection, &job),
+    }
+}
+
+/// The services come when the dataset is there; little can be done without them.
+fn run_while_loading(connection: &Connection, job: &Job) -> Result<String, JobError> {
+    match job {
+        Job::RewriteConfig { all } => rewrite_config(connection, *all),
+        Job::Shutdown(_) => {
             tracing::warn!("User requested shutdown while the dataset is loading, bye bye...");
             std::process::exit(0);
         }
-        None => Err(CmdError::Loading.message().into_owned()),
+        _ => Err(CmdError::Loading.message().into_owned()),
     }
 }
 

@@ -138,6 +138,27 @@ fn a_signal_ends_a_server_that_loads() {
 }
 
 #[test]
+fn a_server_that_loads_rewrites_its_file() {
+    let mut server =
+        Server::start_with_file("timeout 5\n", &["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    check(&mut client, "DEBUG POPULATE 2000 key 1000", "+OK");
+    check(&mut client, "SAVE", "+OK");
+    server.begin_again(&["--key-load-delay", "20000"]);
+    let address = ("127.0.0.1", server.port);
+    wait_until(SOON, "it loads", || match Client::try_connect(address) {
+        Ok(mut client) => client.info("persistence")["loading"] == "1",
+        Err(_) => false,
+    });
+    let mut client = server.client();
+    check(&mut client, "CONFIG SET timeout 6", "+OK");
+    check(&mut client, "CONFIG REWRITE", "+OK");
+    assert_eq!(client.info("persistence")["loading"], "1");
+    let text = fs::read_to_string(server.folder().join("redis.conf")).expect("the file");
+    assert!(text.starts_with("timeout 6\n"), "{text}");
+}
+
+#[test]
 fn a_save_that_fails_is_told_to_who_asked() {
     let mut server = Server::start(&["--save", "3600 1000"]);
     let mut client = server.client();
