@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::args::Args;
 use super::error::CmdError;
-use super::index::{self, Index};
+use super::index::{self, CommandId, Index};
 use crate::resp::argv::OwnedCommand;
 use crate::resp::reply::ReplyBuf;
 use crate::shared::Shared;
@@ -122,6 +122,8 @@ pub struct Blocking {
 /// they are one unit; the replies still come in the order of the commands.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Asked {
+    /// The command that has asked for it, whose failure it may be.
+    pub command: CommandId,
     pub job: Job,
     /// The replies that come behind that of the job, up to the next job's.
     pub then: Vec<u8>,

@@ -278,7 +278,11 @@ impl<'a, 'k> Step<'a, 'k> {
                         None => first = self.hold(start),
                     }
                     let then = Vec::new();
-                    asked.push(Asked { job, then });
+                    asked.push(Asked {
+                        command: queued.id,
+                        job,
+                        then,
+                    });
                 }
                 // Handlers answer for themselves when they may not wait.
                 _ => {

@@ -1,5 +1,6 @@
 //! Jobs that commands leave to tasks, and how their replies are written.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::connection::Connection;
@@ -10,6 +11,7 @@ use crate::base::{clock, process};
 use crate::commands::client::described;
 use crate::commands::cx::{Asked, Failover, Job, Shutdown};
 use crate::commands::error::CmdError;
+use crate::commands::registry::CommandId;
 use crate::config::Force;
 use crate::persist::load::{self, Reload, ReloadError};
 use crate::replication::NewFollower;
@@ -21,15 +23,23 @@ type JobError = String;
 
 /// Runs a job to its end and replies.
 pub async fn run(connection: &mut Connection, job: Job) {
+    let command = last_command(connection);
     let answer = perform(connection, job).await;
+    if let (Some(command), Err(error)) = (command, &answer) {
+        note_failure(connection, command, error);
+    }
     connection.answer(|reply| write(reply, &answer));
 }
 
 /// Runs the jobs of a transaction, one after the other, and replies to all of them.
 pub async fn run_all(connection: &mut Connection, first: Vec<u8>, asked: Vec<Asked>) {
     let mut answers = Vec::with_capacity(asked.len());
-    for Asked { job, then } in asked {
-        answers.push((perform(connection, job).await, then));
+    for asked in asked {
+        let answer = perform(connection, asked.job).await;
+        if let Err(error) = &answer {
+            note_failure(connection, asked.command, error);
+        }
+        answers.push((answer, asked.then));
     }
     connection.answer(|reply| {
         reply.raw(&first);
@@ -38,6 +48,25 @@ pub async fn run_all(connection: &mut Connection, first: Vec<u8>, asked: Vec<Ask
             reply.raw(then);
         }
     });
+}
+
+/// The command that has left something to do. It is noted with its group, so it is known
+/// until the next one runs.
+pub fn last_command(connection: &Connection) -> Option<CommandId> {
+    let noted = connection.session.facts.last_command.load(Relaxed);
+    noted.checked_sub(1).and_then(|id| id.try_into().ok())
+}
+
+/// Counts an error as that of a command which has run, and failed later.
+pub fn note_failure(connection: &Connection, command: CommandId, error: &str) {
+    let worker = &connection.worker;
+    let stats = &worker.engine.shared.stats;
+    let thread = stats.thread(worker.executor.borrow().locker.gate());
+    if let Some(cost) = thread.costs.get(usize::from(command)) {
+        cost.failed.add(1);
+    }
+    thread.error_replies.add(1);
+    stats.count_error(error);
 }
 
 fn write(reply: &mut ReplyBuf, answer: &Result<String, JobError>) {

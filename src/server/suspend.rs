@@ -56,7 +56,12 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
             let has_pending_output = !connection.output.is_empty();
             let engine = &connection.worker.engine;
             match refusal(engine, &connection.session, &request, has_pending_output) {
-                Some(error) => connection.answer(|reply| reply.error(&error)),
+                Some(error) => {
+                    if let Some(command) = jobs::last_command(connection) {
+                        jobs::note_failure(connection, command, &error);
+                    }
+                    connection.answer(|reply| reply.error(&error));
+                }
                 None => return Ok(Next::Follow { request }),
             }
         }

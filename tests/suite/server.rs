@@ -82,6 +82,41 @@ fn a_save_can_be_watched() {
 }
 
 #[test]
+fn what_fails_beside_the_commands_is_counted() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let no_file = "-ERR The server is running without a config file";
+    check_all(
+        &mut client,
+        &[
+            ("CONFIG REWRITE", no_file),
+            ("SHUTDOWN ABORT", "-ERR No shutdown in progress."),
+            ("REPLICAOF host x", "-ERR Invalid master port"),
+            ("SAVE", "+OK"),
+            ("MULTI", "+OK"),
+            ("CONFIG REWRITE", "+QUEUED"),
+            ("REPLICAOF NO ONE", "+QUEUED"),
+            ("EXEC", "[-ERR The server is running..., +OK]"),
+        ],
+    );
+    let costs = client.info("commandstats");
+    for (command, calls, failed) in [
+        ("config|rewrite", 2, 2),
+        ("shutdown", 1, 1),
+        ("replicaof", 2, 1),
+        ("save", 1, 0),
+        ("exec", 1, 0),
+    ] {
+        let cost = &costs[&format!("cmdstat_{command}")[..]];
+        assert!(cost.starts_with(&format!("calls={calls},")), "{cost}");
+        let ending = format!(",failed_calls={failed}");
+        assert!(cost.ends_with(&ending), "{command}: {cost}");
+    }
+    assert_eq!(client.info("errorstats")["errorstat_ERR"], "count=4");
+    assert_eq!(client.info("stats")["total_error_replies"], "4");
+}
+
+#[test]
 fn ends_with_and_without_its_data() {
     let mut server = Server::start(&["--save", "3600 1000"]);
     let mut client = server.client();
