@@ -375,14 +375,39 @@ impl<H: Copy> Shape<H> {
             narrow(argv, keys);
         }
     }
+
+    /// Whether a call is such that each of its key specs tells keys. Where it is not the
+    /// command will refuse it, and `keys_of` adds what the others tell.
+    pub fn all_specs_fit(&self, argv: Argv) -> bool {
+        let mut specs = self.keys.iter();
+        self.keys_from.is_some()
+            || specs.all(|spec| spec.access & access::NOT_KEY != 0 || spec.places(argv).is_some())
+    }
 }
 
 impl KeySpec {
     fn keys_of(&self, argv: Argv, found: &mut Vec<KeyRef>) {
-        let argc = argv.len();
-        let Some(first) = self.begin.position(argv) else {
+        let Some((first, last, step)) = self.places(argv) else {
             return;
         };
+        let mut arg = first;
+        while arg <= last {
+            found.push(KeyRef {
+                arg,
+                access: self.access,
+            });
+            arg += step;
+        }
+    }
+
+    /// The first and the last place of its keys, and the step between them. `None` if the
+    /// arguments of the call are not such as the command takes.
+    ///
+    /// Inlined, since `keys_of` finds what to lock.
+    #[inline(always)]
+    fn places(&self, argv: Argv) -> Option<(usize, usize, usize)> {
+        let argc = argv.len();
+        let first = self.begin.position(argv)?;
         let (first, last, step) = match self.find {
             Find::Range { last, step, limit } => {
                 let last = match last {
@@ -402,28 +427,14 @@ impl KeySpec {
                 step,
             } => {
                 let count = crate::base::number::parse_i64(argv.get(first + count_at));
-                let Some(count) = count.and_then(|n| usize::try_from(n).ok()) else {
-                    return;
-                };
+                let count = usize::try_from(count?).ok()?;
                 let first = first + offset;
-                match count.checked_mul(step).and_then(|n| n.checked_add(first)) {
-                    Some(end) if count > 0 && end - step < argc => (first, end - step, step),
-                    _ => return,
-                }
+                let end = count.checked_mul(step)?.checked_add(first)?;
+                (first, end.checked_sub(step)?, step)
             }
-            Find::Unknown => return,
+            Find::Unknown => return None,
         };
-        if last >= argc {
-            return;
-        }
-        let mut arg = first;
-        while arg <= last {
-            found.push(KeyRef {
-                arg,
-                access: self.access,
-            });
-            arg += step;
-        }
+        (first <= last && last < argc).then_some((first, last, step))
     }
 }
 

@@ -53,7 +53,9 @@ fn find_keys(registry: &Registry, call: Argv) -> Result<Vec<KeyRef>, CmdError> {
         ));
     }
     let mut keys = Vec::new();
-    spec.keys_of(call, &mut keys);
+    if spec.all_specs_fit(call) {
+        spec.keys_of(call, &mut keys);
+    }
     keys.retain(|key| is_key(key.access));
     if keys.is_empty() && !spec.has(flag::NO_MANDATORY_KEYS) {
         return Err(CmdError::text(

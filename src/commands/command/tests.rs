@@ -86,6 +86,35 @@ fn the_keys_of_a_command() {
     );
 }
 
+/// Half of the keys would be worse than none to whoever asks where to send a call.
+#[test]
+fn a_call_that_cannot_be_has_no_keys() {
+    let mut server = TestServer::new();
+    for call in [
+        "ZUNIONSTORE a 5 b c",
+        "ZUNIONSTORE a 0 b c",
+        "ZUNIONSTORE a -1 b c",
+        "ZUNIONSTORE a x b c",
+        "ZUNIONSTORE a 9223372036854775807 b c",
+        "ZDIFFSTORE a 2 b",
+        "SINTERCARD 3 a b",
+        "BLMPOP 1 3 a LEFT",
+        "PFMERGE a",
+    ] {
+        for question in ["GETKEYS", "GETKEYSANDFLAGS"] {
+            server.check(
+                &format!("COMMAND {question} {call}"),
+                "-ERR Invalid arguments specified for command",
+            );
+        }
+    }
+    let mut check = |line: &str, expect: &str| server.check(line, expect);
+    check("COMMAND GETKEYS ZUNIONSTORE a 1 b", "[\"a\", \"b\"]");
+    check("COMMAND GETKEYS LMPOP 2 a LEFT", "[\"a\", \"LEFT\"]");
+    check("COMMAND GETKEYS SORT a STORE", "[\"a\"]");
+    check("COMMAND GETKEYS GEORADIUS a 1 1 1 m", "[\"a\"]");
+}
+
 #[test]
 fn lists_of_names() {
     let mut server = TestServer::new();
