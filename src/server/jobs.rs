@@ -7,6 +7,7 @@ use super::connection::Connection;
 use super::migrate;
 use super::services::Services;
 use super::shutdown::Refused;
+use super::supervisor::{self, State};
 use crate::base::{clock, process};
 use crate::commands::client::described;
 use crate::commands::cx::{Asked, Failover, Job, Shutdown};
@@ -90,6 +91,8 @@ fn run_while_loading(connection: &Connection, job: &Job) -> Result<String, JobEr
         Job::RewriteConfig { all } => rewrite_config(connection, *all),
         Job::Shutdown(_) => {
             tracing::warn!("User requested shutdown while the dataset is loading, bye bye...");
+            let config = &connection.worker.engine.shared.config;
+            supervisor::tell(config, State::Stopping);
             std::process::exit(0);
         }
         _ => Err(CmdError::Loading.message().into_owned()),

@@ -11,6 +11,9 @@
 /// Log lines in Redis's form.
 pub mod logging;
 
+/// What a service manager is told.
+pub mod supervisor;
+
 /// Replies on their way out.
 pub mod output;
 

@@ -1,8 +1,6 @@
 //! From the configuration to a server that runs.
 
 use std::io::Write as _;
-use std::os::unix::net::UnixDatagram;
-use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +17,7 @@ use super::logging::LogState;
 use super::oom::OomScore;
 use super::services::Services;
 use super::shutdown::Shutdown;
+use super::supervisor::{self, State};
 use super::worker;
 use super::{appliers, background, courier, cron, evictor, garbage, staffing};
 use crate::base::hash::KeyHasher;
@@ -26,7 +25,7 @@ use crate::base::{clock, memory};
 use crate::commands::FAMILIES;
 use crate::commands::cx::Shutdown as ShutdownOptions;
 use crate::commands::registry::Registry;
-use crate::config::{Config, LoadError, Param, REDIS_VERSION, Supervised};
+use crate::config::{Config, LoadError, Param, REDIS_VERSION};
 use crate::exec::Engine;
 use crate::exec::maintain::ExpiryCursor;
 use crate::exec::plan::GROUP_MAX;
@@ -114,6 +113,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         let used = memory::used_bytes() as u64;
         let startup = &engine.shared.stats.rare.startup_memory_bytes;
         startup.store(used, Ordering::Relaxed);
+        supervisor::tell(config, State::Loading);
         let mut loading = pin!(load_dataset(engine.clone(), gates.main));
         let restored = loop {
             tokio::select! {
@@ -126,6 +126,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
                 _ = signals.next() => {
                     // What is in memory is only a part of what is in the file.
                     tracing::warn!("Received shutdown signal during loading, exiting now.");
+                    supervisor::tell(config, State::Stopping);
                     return Ok(());
                 }
             }
@@ -263,9 +264,7 @@ fn announce_ready(config: &Config) {
             path.display()
         );
     }
-    if let Err(error) = tell_supervisor(config) {
-        tracing::warn!("The service manager was not told that the server is ready: {error}");
-    }
+    supervisor::tell(config, State::Ready);
 }
 
 fn write_pid_file(config: &Config) {
@@ -278,28 +277,6 @@ fn write_pid_file(config: &Config) {
     if let Err(error) = written {
         tracing::warn!("Failed to write PID file {}: {error}", path.display());
     }
-}
-
-/// The notification protocol of systemd, as sd_notify(3) has it.
-fn tell_supervisor(config: &Config) -> std::io::Result<()> {
-    let mode = config.choice::<Supervised>(Param::Supervised);
-    let socket = std::env::var_os("NOTIFY_SOCKET");
-    let wanted = matches!(mode, Supervised::Systemd | Supervised::Auto);
-    let (true, Some(path)) = (wanted, socket) else {
-        return Ok(());
-    };
-    let state: &[u8] = b"STATUS=Ready to accept connections\nREADY=1\n";
-    let sender = UnixDatagram::unbound()?;
-    let name = path.to_string_lossy();
-    if let Some(name) = name.strip_prefix('@') {
-        use std::os::linux::net::SocketAddrExt;
-        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-        sender.connect_addr(&address)?;
-        sender.send(state)?;
-    } else {
-        sender.send_to(state, Path::new(&path))?;
-    }
-    Ok(())
 }
 
 struct Signals {
@@ -350,6 +327,7 @@ async fn obey_signals(
         let again = async {
             signals.interrupt.recv().await;
             tracing::warn!("You insist... exiting now.");
+            supervisor::tell(config, State::Stopping);
             services.shutdown.remove_unfinished();
             std::process::exit(1);
         };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::supervisor::{self, State};
 use crate::base::clock;
 use crate::commands::cx::Shutdown as Options;
 use crate::config::Param;
@@ -145,6 +146,7 @@ impl Shutdown {
             }
             *phase = Phase::Ending;
         }
+        supervisor::tell(config, State::Stopping);
         for file in self.files.lock().iter() {
             tracing::info!("Removing the file {}.", file.display());
             // It may have been taken away by others.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -76,6 +77,37 @@ fn a_server_that_would_listen_nowhere_ends() {
 }
 
 #[test]
+fn a_service_manager_hears_how_far_the_server_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).expect("a socket");
+    manager.set_read_timeout(Some(SOON)).expect("an option");
+    let mut server = Command::new(env!("CARGO_BIN_EXE_server"))
+        .args(["--port", &free_port().to_string(), "--save", ""])
+        .args(["--supervised", "systemd"])
+        .env("NOTIFY_SOCKET", &path)
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the server is built");
+    let hear = || {
+        let mut word = [0; 100];
+        let length = manager.recv(&mut word).unwrap_or(0);
+        String::from_utf8_lossy(&word[..length]).into_owned()
+    };
+    let beginning = [hear(), hear()];
+    let pid = server.id().to_string();
+    let told = Command::new("kill").args(["-s", "TERM", &pid]).status();
+    let end = hear();
+    server.kill().expect("it runs or has ended");
+    server.wait().expect("it has ended");
+    assert!(told.expect("kill runs").success());
+    let ready = "STATUS=Ready to accept connections\nREADY=1\n";
+    assert_eq!(beginning, ["STATUS=Loading the dataset\n", ready]);
+    assert_eq!(end, "STOPPING=1\n");
+}
+
+#[test]
 fn a_signal_waits_for_cron_and_can_be_called_off() {
     let mut server = Server::start(&["--enable-debug-command", "yes"]);
     let mut client = server.client();
@@ -139,8 +171,7 @@ fn a_signal_ends_a_server_that_loads() {
 
 #[test]
 fn a_server_that_loads_rewrites_its_file() {
-    let mut server =
-        Server::start_with_file("timeout 5\n", &["--enable-debug-command", "yes"]);
+    let mut server = Server::start_with_file("timeout 5\n", &["--enable-debug-command", "yes"]);
     let mut client = server.client();
     check(&mut client, "DEBUG POPULATE 2000 key 1000", "+OK");
     check(&mut client, "SAVE", "+OK");
