@@ -104,7 +104,16 @@ def sync_under_load(session, leader, how, limit_s):
 
 
 def snapshot_bytes(server):
-    server.client("SAVE")
+    # A peer's child that was to serve a follower may still be about to end.
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            server.client("SAVE")
+            break
+        except Refused:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
     return os.path.getsize(os.path.join(server.folder, "dump.rdb"))
 
 
