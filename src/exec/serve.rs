@@ -201,9 +201,8 @@ fn serve(engine: &Engine, locked: &mut Locked, parked: &Parked) {
     let took_us = (clock::unix_us() - begun_us).max(0).unsigned_abs();
     note(engine, &session, gate, parked, result.is_err(), took_us);
     if let Err(error) = &result {
-        let stats = engine.shared.stats.thread(gate);
-        stats.error_replies.add(1);
-        engine.shared.stats.count_error(&error.message());
+        let stats = &engine.shared.stats;
+        stats.count_error(stats.thread(gate), &error.message());
     }
     claim.served(reply.bytes().to_vec());
     leave_lines(locked, parked);

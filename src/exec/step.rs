@@ -130,7 +130,7 @@ impl<'a, 'k> Step<'a, 'k> {
     fn hang_up(&mut self) -> Box<Halt> {
         let now_s = clock::unix_ms() as u64 / 1000;
         let last_s = &self.engine.shared.stats.rare.attack_logged_s;
-        if now_s - last_s.load(Ordering::Relaxed).min(now_s) > ATTACK_LOG_SECONDS {
+        if now_s.saturating_sub(last_s.load(Ordering::Relaxed)) > ATTACK_LOG_SECONDS {
             last_s.store(now_s, Ordering::Relaxed);
             tracing::warn!(
                 "Possible SECURITY ATTACK detected: POST or Host: was sent as a command, as when \
@@ -143,8 +143,8 @@ impl<'a, 'k> Step<'a, 'k> {
 
     fn reject(&mut self, error: &CmdError, id: Option<CommandId>) {
         error.write(self.reply);
-        self.stats.error_replies.add(1);
-        self.engine.shared.stats.count_error(&error.message());
+        let stats = &self.engine.shared.stats;
+        stats.count_error(self.stats, &error.message());
         if let Some(cost) = id.and_then(|id| self.stats.costs.get(id as usize)) {
             cost.rejected.add(1);
         }
@@ -395,8 +395,8 @@ impl<'a, 'k> Step<'a, 'k> {
     fn outcome_of(&self, id: CommandId, result: Result<Outcome, CmdError>) -> Outcome {
         result.unwrap_or_else(|error| {
             self.stats.costs[id as usize].failed.add(1);
-            self.stats.error_replies.add(1);
-            self.engine.shared.stats.count_error(&error.message());
+            let stats = &self.engine.shared.stats;
+            stats.count_error(self.stats, &error.message());
             Outcome::Done
         })
     }

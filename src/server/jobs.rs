@@ -66,8 +66,7 @@ pub fn note_failure(connection: &Connection, command: CommandId, error: &str) {
     if let Some(cost) = thread.costs.get(usize::from(command)) {
         cost.failed.add(1);
     }
-    thread.error_replies.add(1);
-    stats.count_error(error);
+    stats.count_error(thread, error);
 }
 
 fn write(reply: &mut ReplyBuf, answer: &Result<String, JobError>) {

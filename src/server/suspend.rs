@@ -222,8 +222,7 @@ fn answer_unblocked(
         Some(text) => {
             let stats = &connection.worker.engine.shared.stats;
             let gate = connection.worker.executor.borrow().locker.gate();
-            stats.thread(gate).error_replies.add(1);
-            stats.count_error(text);
+            stats.count_error(stats.thread(gate), text);
             connection.answer(|reply| reply.error(text));
         }
         None => connection.answer(write),

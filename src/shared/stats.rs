@@ -198,8 +198,9 @@ impl Stats {
         spread
     }
 
-    /// Counts an error reply by the code in front of its text.
-    pub fn count_error(&self, message: &str) {
+    /// Counts an error reply of a thread, also by the code in front of its text.
+    pub fn count_error(&self, thread: &ThreadStats, message: &str) {
+        thread.error_replies.add(1);
         let code = message.split(' ').next().unwrap_or(message);
         let mut errors = self.errors.lock();
         if let Some(count) = errors.get_mut(code) {

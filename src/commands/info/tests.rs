@@ -185,7 +185,8 @@ fn commands_errors_and_latencies() {
     cost.microseconds.add(5);
     cost.track(1, 1);
     cost.track(4, 1);
-    server.shared.stats.count_error("ERR no");
+    let stats = &server.shared.stats;
+    stats.count_error(stats.thread(0), "ERR no");
     let stat =
         "cmdstat_config|get:calls=2,usec=5,usec_per_call=2.50,rejected_calls=0,failed_calls=0";
     check_has(&mut server, "commandstats", &[stat]);
