@@ -139,13 +139,6 @@ impl Desk {
         dropped.insert(name.to_owned());
     }
 
-    /// The log ends where it ends now.
-    pub fn note_moment(&self) {
-        let shared = &self.engine.shared;
-        let end_offset = shared.oplog.end_offset();
-        shared.followers.moments.note(clock::unix_ms(), end_offset);
-    }
-
     /// Holds writes back until `reason` ends. Returns the offset at which the log stands
     /// still from here on.
     pub fn pause_writes(&self, reason: PausedFor) -> u64 {

@@ -282,7 +282,7 @@ impl Feed {
             let sent = &self.follower.progress.sent_bytes;
             sent.fetch_add(len, Ordering::Relaxed);
         }
-        self.desk.note_moment();
+        self.desk.engine.shared.note_moment();
     }
 
     // ---- the snapshot ----
@@ -424,7 +424,7 @@ impl Feed {
         known.acked_aof_offset.store(synced, Ordering::Release);
         let now_ms = clock::unix_ms();
         known.last_ack_ms.store(now_ms, Ordering::Relaxed);
-        self.desk.note_moment();
+        self.desk.engine.shared.note_moment();
         let followers = &self.desk.engine.shared.followers;
         known.progress.note_ack(acked, &followers.moments, now_ms);
         self.facts.last_active_ms.store(now_ms, Ordering::Relaxed);
@@ -452,7 +452,7 @@ impl Feed {
             self.state.newline = Instant::now();
             self.out.push(b'\n');
         }
-        self.desk.note_moment();
+        self.desk.engine.shared.note_moment();
         self.check_time()?;
         self.check_limit()
     }

@@ -138,7 +138,7 @@ async fn keep_house(desk: Rc<Desk>) {
         shared.jobs.keep_going();
         desk.count_good_followers();
         // Without followers nobody else looks.
-        desk.note_moment();
+        shared.note_moment();
         let period = shared.config.get_seconds(Param::ReplPingReplicaPeriod);
         // Rounded, so that a tick which comes a little early counts.
         let is_due = last_ping.elapsed() + SECOND / 2 >= period;

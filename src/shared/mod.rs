@@ -70,6 +70,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use crate::base::clock;
 use crate::base::hash::KeyHasher;
 use crate::base::rng::Rng;
 use crate::config::{Config, EvictionPolicy, Param};
@@ -128,6 +129,12 @@ impl Shared {
         if is_news && (self.tracking.is_active() || self.tracking.key_count() > 0) {
             self.tracking.tell_flushed(&self.clients);
         }
+    }
+
+    /// Notes when the log ended where it ends now, for what is told of followers' lags.
+    pub fn note_moment(&self) {
+        let end_offset = self.oplog.end_offset();
+        self.followers.moments.note(clock::unix_ms(), end_offset);
     }
 
     /// Everything before the first client: no keys, a log without backlog, a leader with

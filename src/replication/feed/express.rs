@@ -20,11 +20,9 @@ use socket2::Socket;
 
 use super::super::rest::{Hurry, Rest};
 use super::{End, WRITE_BYTES_MAX};
-use crate::base::clock;
 use crate::exec::Engine;
 use crate::net::stream::Stream;
 use crate::oplog::{Missed, Reader, ReaderWatch};
-use crate::shared::Shared;
 use crate::shared::clients::ClientFacts;
 
 /// So much is sent by the thread that wrote it: what the log shows in one piece.
@@ -148,11 +146,7 @@ impl Line {
         let stats = &self.engine.shared.stats.rare;
         let output_bytes = &stats.repl_output_bytes;
         output_bytes.fetch_add(sent_bytes, Ordering::Relaxed);
-        let Shared {
-            oplog, followers, ..
-        } = &self.engine.shared;
-        let end_offset = oplog.end_offset();
-        followers.moments.note(clock::unix_ms(), end_offset);
+        self.engine.shared.note_moment();
     }
 }
 
@@ -187,6 +181,7 @@ mod tests {
     use crate::commands::registry::Registry;
     use crate::net::stream::Moving;
     use crate::oplog::{Audience, ReaderKind, Records};
+    use crate::shared::Shared;
 
     const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
