@@ -65,27 +65,33 @@ impl Options {
 }
 
 pub fn zadd(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
-    add_with(cx, args, false)
+    add(cx, args, false)
 }
 
 /// It is ZADD with INCR, and so takes for one of its options what looks like one.
 pub fn zincrby(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
-    add_with(cx, args, true)
+    add(cx, args, true)
 }
 
-fn add_with(cx: &mut Cx, mut args: Args, increments: bool) -> Result<Outcome, CmdError> {
+fn add(cx: &mut Cx, mut args: Args, increments: bool) -> Result<Outcome, CmdError> {
     let key = args.key();
     let mut options = Options::take(&mut args);
     options.incr |= increments;
-    let pairs = args.left() / 2;
-    if pairs == 0 || args.left() % 2 == 1 {
+    let count = args.left() / 2;
+    if count == 0 || args.left() % 2 == 1 {
         return Err(CmdError::Syntax);
     }
     options.check()?;
-    if options.incr && pairs > 1 {
+    if options.incr && count > 1 {
         return Err(ONE_INCREMENT);
     }
-    add(cx, key, options, args)
+    let mut pairs = Pairs::new();
+    while !args.is_empty() {
+        pairs.push((args.f64(), args.bytes()));
+    }
+    args.finish()?;
+    put(cx, key, options, &pairs)?;
+    Ok(Outcome::Done)
 }
 
 /// What became of one member.
@@ -99,17 +105,6 @@ enum Added {
 
 /// Scores with their members.
 pub type Pairs<'a> = SmallVec<[(f64, &'a [u8]); 4]>;
-
-/// Adds the pairs of score and member that are left of the arguments.
-fn add(cx: &mut Cx, key: Key, options: Options, mut args: Args) -> Result<Outcome, CmdError> {
-    let mut pairs = Pairs::new();
-    while !args.is_empty() {
-        pairs.push((args.f64(), args.bytes()));
-    }
-    args.finish()?;
-    put(cx, key, options, &pairs)?;
-    Ok(Outcome::Done)
-}
 
 /// Adds members, at least one, and replies as ZADD does. Whether anything has changed.
 pub fn put(
