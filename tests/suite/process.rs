@@ -152,9 +152,8 @@ fn the_second_interrupt_ends_at_once_and_leaves_nothing() {
     assert!(!temp_file(&server).exists());
 }
 
-#[test]
-fn a_signal_ends_a_server_that_loads() {
-    let mut server = Server::start(&["--enable-debug-command", "yes"]);
+/// Starts a server again, with so much data that it loads them for long.
+fn load_for_long(server: &mut Server) {
     let mut client = server.client();
     check(&mut client, "DEBUG POPULATE 2000 key 1000", "+OK");
     check(&mut client, "SAVE", "+OK");
@@ -164,6 +163,12 @@ fn a_signal_ends_a_server_that_loads() {
         Ok(mut client) => client.info("persistence")["loading"] == "1",
         Err(_) => false,
     });
+}
+
+#[test]
+fn a_signal_ends_a_server_that_loads() {
+    let mut server = Server::start(&["--enable-debug-command", "yes"]);
+    load_for_long(&mut server);
     server.signal("TERM");
     assert!(server.wait_for_exit().success());
     assert!(server.log().contains("during loading, exiting now"));
@@ -172,15 +177,7 @@ fn a_signal_ends_a_server_that_loads() {
 #[test]
 fn a_server_that_loads_rewrites_its_file() {
     let mut server = Server::start_with_file("timeout 5\n", &["--enable-debug-command", "yes"]);
-    let mut client = server.client();
-    check(&mut client, "DEBUG POPULATE 2000 key 1000", "+OK");
-    check(&mut client, "SAVE", "+OK");
-    server.begin_again(&["--key-load-delay", "20000"]);
-    let address = ("127.0.0.1", server.port);
-    wait_until(SOON, "it loads", || match Client::try_connect(address) {
-        Ok(mut client) => client.info("persistence")["loading"] == "1",
-        Err(_) => false,
-    });
+    load_for_long(&mut server);
     let mut client = server.client();
     check(&mut client, "CONFIG SET timeout 6", "+OK");
     check(&mut client, "CONFIG REWRITE", "+OK");
