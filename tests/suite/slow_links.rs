@@ -197,10 +197,17 @@ fn where_nothing_can_be_spilled_writes_wait_for_a_slow_follower() {
     std::thread::scope(|scope| {
         it.write_until_delayed(scope);
         let (mut writer, mut reader) = (it.leader.client(), it.leader.client());
-        check_all(&mut writer, &[("MULTI", "+OK"), ("SET x 1", "+QUEUED")]);
-        writer.send_cmd(&["EXEC"]);
-        assert!(writer.recv_within(Duration::from_millis(500)).is_none());
-        check_all(&mut reader, &[("EXISTS x", ":0"), ("EXISTS a:1", ":1")]);
+        // Until the sockets are full too, what they take makes room for another write.
+        let mut attempt = 0;
+        wait_until(SOON, "a transaction waits", || {
+            attempt += 1;
+            let set = format!("SET x:{attempt} 1");
+            check_all(&mut writer, &[("MULTI", "+OK"), (&set, "+QUEUED")]);
+            writer.send_cmd(&["EXEC"]);
+            writer.recv_within(Duration::from_millis(500)).is_none()
+        });
+        let exists = format!("EXISTS x:{attempt}");
+        check_all(&mut reader, &[(&exists, ":0"), ("EXISTS a:1", ":1")]);
         it.proxy.limit(20_000_000);
         let mut most = used();
         wait_until(SOON, "the follower has it all", || {
