@@ -185,10 +185,17 @@ impl Connection {
         }
     }
 
-    /// Replies to a command that has run, unless CLIENT REPLY says not to.
+    /// Replies to a command that has run, unless CLIENT REPLY says not to. What it has had
+    /// told to the client itself comes with the reply: a cache must not be asked in between.
     pub fn answer(&mut self, write: impl FnOnce(&mut ReplyBuf)) {
+        let facts = self.session.facts.clone();
         match self.session.reply_mode {
-            ReplyMode::On | ReplyMode::SkipNext => self.reply(write),
+            ReplyMode::On | ReplyMode::SkipNext => self.reply(|reply| {
+                write(reply);
+                if facts.has_pushes() {
+                    facts.take_pushes(reply);
+                }
+            }),
             ReplyMode::Off => {}
             ReplyMode::Skip => self.session.reply_mode = ReplyMode::On,
         }

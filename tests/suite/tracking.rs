@@ -25,6 +25,32 @@ fn invalidates(key: &str) -> String {
     format!(">[\"invalidate\", [\"{key}\"]]")
 }
 
+/// A client that is told of what it did itself may ask its cache as soon as it has the reply.
+#[test]
+fn what_a_client_did_itself_is_told_with_the_reply() {
+    let server = Server::start(&["--save", "3600 1"]);
+    let mut client = tracking(&server, "");
+    for (change, reply, told) in [
+        ("SET a 2", "+OK", "[\"a\"]"),
+        ("FLUSHDB", "+OK", "_"),
+        ("FLUSHALL", "+OK", "_"),
+        ("LPOP l", "\"x\"", "[\"l\"]"),
+    ] {
+        for _ in 0..20 {
+            client.run("MSET a 1");
+            client.run("RPUSH l x");
+            client.run("GET a");
+            client.run("LLEN l");
+            while client.recv_within(Duration::from_millis(1)).is_some() {}
+            check(&mut client, change, reply);
+            let push = client
+                .recv_within(Duration::ZERO)
+                .map(|push| push.to_string());
+            assert_eq!(push, Some(format!(">[\"invalidate\", {told}]")), "{change}");
+        }
+    }
+}
+
 #[test]
 fn a_reader_is_told_once_of_whatever_changes_its_key() {
     let server = Server::start(&["--io-threads", "2"]);
