@@ -43,7 +43,7 @@ pub fn check(text: &[u8]) {
             Ok(()) => assert_eq!(config.get(&[&name]), [(name, value)]),
             Err(error) => {
                 let refused = param.spec().flags & (flag::IMMUTABLE | flag::PROTECTED) != 0;
-                assert!(refused, "{param:?}: {error}");
+                assert!(refused, "{param:?}: {error:?}");
             }
         }
     }

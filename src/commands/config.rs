@@ -52,7 +52,7 @@ fn set(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     match cx.shared.config.set(&pairs, &context) {
         Ok(()) => cx.reply.ok(),
         Err(SetError::Loading) => return Err(CmdError::Loading),
-        Err(error) => return Err(CmdError::err(error)),
+        Err(error) => return Err(CmdError::made(error.message())),
     }
     Ok(Outcome::Done)
 }

@@ -138,10 +138,8 @@ fn hello(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         } else if args.left() > 1 && args.take("SETNAME") {
             name = Some(client_name(args.bytes())?);
         } else {
-            let option = String::from_utf8_lossy(args.bytes()).into_owned();
-            return Err(CmdError::err(format!(
-                "Syntax error in HELLO option '{option}'"
-            )));
+            let template = "ERR Syntax error in HELLO option '{}'";
+            return Err(CmdError::quoting(template, &[args.bytes()]));
         }
     }
     if let Some((user, password)) = login {

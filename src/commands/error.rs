@@ -1,8 +1,10 @@
 //! Every error text that a command can answer, as Redis words it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::resp::reply::ReplyBuf;
+use crate::resp::template::fill;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CmdError {
@@ -25,31 +27,33 @@ pub enum CmdError {
     IncrOverflow,
     InvalidExpire(String),
     WrongArity(String),
-    UnknownCommand {
-        name: String,
-        args: String,
-    },
-    UnknownSubcommand {
-        given: String,
-        container: String,
-    },
     /// Any other text, with its code word first ("ERR ...").
-    Text(Cow<'static, str>),
+    Text(Cow<'static, [u8]>),
 }
 
 impl CmdError {
     pub const fn text(text: &'static str) -> CmdError {
-        CmdError::Text(Cow::Borrowed(text))
+        CmdError::Text(Cow::Borrowed(text.as_bytes()))
+    }
+
+    /// A made text, with its code.
+    pub fn made(text: impl Into<Vec<u8>>) -> CmdError {
+        CmdError::Text(Cow::Owned(text.into()))
     }
 
     /// A made text, `ERR ` put in front.
-    pub fn err(text: impl std::fmt::Display) -> CmdError {
-        CmdError::Text(Cow::Owned(format!("ERR {text}")))
+    pub fn err(text: impl fmt::Display) -> CmdError {
+        CmdError::made(format!("ERR {text}"))
+    }
+
+    /// A text, with its code, that has what a client sent in the places of its `{}`.
+    pub fn quoting(template: &str, quoted: &[&[u8]]) -> CmdError {
+        CmdError::made(fill(template, quoted))
     }
 
     /// The code and text, as behind the `-` of an error reply.
-    pub fn message(&self) -> Cow<'_, str> {
-        Cow::Borrowed(match self {
+    pub fn message(&self) -> Cow<'_, [u8]> {
+        let text = match self {
             CmdError::Syntax => "ERR syntax error",
             CmdError::WrongType => {
                 "WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -74,25 +78,27 @@ impl CmdError {
             }
             CmdError::IncrOverflow => "ERR increment or decrement would overflow",
             CmdError::InvalidExpire(name) => {
-                return format!("ERR invalid expire time in '{name}' command").into();
+                let text = format!("ERR invalid expire time in '{name}' command");
+                return Cow::Owned(text.into());
             }
             CmdError::WrongArity(name) => {
-                return format!("ERR wrong number of arguments for '{name}' command").into();
+                let text = format!("ERR wrong number of arguments for '{name}' command");
+                return Cow::Owned(text.into());
             }
-            CmdError::UnknownCommand { name, args } => {
-                return format!("ERR unknown command '{name}', with args beginning with: {args}")
-                    .into();
-            }
-            CmdError::UnknownSubcommand { given, container } => {
-                let help = container.to_uppercase();
-                return format!("ERR unknown subcommand '{given}'. Try {help} HELP.").into();
-            }
-            CmdError::Text(text) => text,
-        })
+            CmdError::Text(text) => return Cow::Borrowed(text),
+        };
+        Cow::Borrowed(text.as_bytes())
     }
 
     #[cold]
     pub fn write(&self, reply: &mut ReplyBuf) {
-        reply.error(&self.message());
+        reply.error_bytes(&self.message());
+    }
+}
+
+/// For log lines, in which bytes that are no text are replaced.
+impl fmt::Display for CmdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.message()))
     }
 }

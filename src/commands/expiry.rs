@@ -106,8 +106,8 @@ impl Conditions {
             } else if args.take("lt") {
                 conditions.is_earlier = true;
             } else {
-                let option = String::from_utf8_lossy(args.bytes());
-                return Err(CmdError::err(format!("Unsupported option {option}")));
+                let option = args.bytes();
+                return Err(CmdError::quoting("ERR Unsupported option {}", &[option]));
             }
         }
         let others = conditions.exists || conditions.is_later || conditions.is_earlier;

@@ -4,6 +4,7 @@
 use super::args::Args;
 use super::cx::{Cx, Outcome};
 use super::error::CmdError;
+use crate::resp::template::{QUOTED_MAX, first_of};
 
 /// Answers HELP: `lines` between the head and the tail that all containers share. A line
 /// that explains the one above it begins with four blanks.
@@ -20,10 +21,13 @@ pub fn reply(cx: &mut Cx, container: &str, lines: &[&str]) -> Result<Outcome, Cm
 
 /// A subcommand with too many arguments, where its arity cannot tell.
 pub fn wrong_shape(args: &Args, container: &str) -> CmdError {
-    let given = String::from_utf8_lossy(args.argv().get(1)).into_owned();
-    CmdError::err(format!(
-        "unknown subcommand or wrong number of arguments for '{given}'. Try {container} HELP."
-    ))
+    CmdError::quoting(
+        "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.",
+        &[
+            first_of(args.argv().get(1), QUOTED_MAX),
+            container.as_bytes(),
+        ],
+    )
 }
 
 /// The handler of a container itself: its arity asks for a subcommand, so no call gets here.

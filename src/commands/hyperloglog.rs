@@ -221,10 +221,8 @@ fn pfdebug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
             cx.reply.integer(i64::from(rank));
         }
     } else {
-        let what = String::from_utf8_lossy(what);
-        return Err(CmdError::err(format!(
-            "Unknown PFDEBUG subcommand '{what}'"
-        )));
+        let template = "ERR Unknown PFDEBUG subcommand '{}'";
+        return Err(CmdError::quoting(template, &[what]));
     }
     Ok(Outcome::Done)
 }
@@ -272,7 +270,7 @@ fn pfselftest(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
         }
         if !is_right {
             let error = format!("TESTFAILED after {n} elements");
-            return Err(CmdError::Text(error.into()));
+            return Err(CmdError::made(error));
         }
     }
     cx.reply.ok();

@@ -88,9 +88,8 @@ fn graph(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let name = args.bytes();
     let series = series(cx, name);
     let Some(event) = Event::named(name).filter(|_| !series.spikes.is_empty()) else {
-        let name = String::from_utf8_lossy(name).into_owned();
-        let text = format!("No samples available for event '{name}'");
-        return Err(CmdError::err(text));
+        let template = "ERR No samples available for event '{}'";
+        return Err(CmdError::quoting(template, &[name]));
     };
     let text = drawn(event, &series, cx.now_ms() / 1000);
     cx.reply.verbatim("txt", text.as_bytes());

@@ -255,7 +255,7 @@ fn replconf(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
     let words: Vec<&[u8]> = args.argv().iter().skip(1).collect();
     match introduce(&mut cx.session.follower, &words, false) {
         Replconf::Ok => cx.reply.ok(),
-        Replconf::Error(text) => return Err(CmdError::Text(text.into())),
+        Replconf::Error(text) => return Err(CmdError::made(text)),
         Replconf::Silent | Replconf::Ack | Replconf::GetAck => {}
     }
     Ok(Outcome::Done)

@@ -6,6 +6,7 @@ use super::spec::{Spec, flag};
 use super::table::Param;
 use super::value::Value;
 use crate::base::glob;
+use crate::resp::template::fill;
 use std::sync::Arc;
 
 /// What the answer of `CONFIG SET` depends on besides its arguments.
@@ -17,16 +18,33 @@ pub struct SetContext {
     pub loading: bool,
 }
 
-/// Why `CONFIG SET` changed nothing. The text is Redis's, without the code in front.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+/// Why `CONFIG SET` changed nothing. Names are as they were typed.
+#[derive(Debug, PartialEq, Eq)]
 pub enum SetError {
-    #[error("Unknown option or number of arguments for CONFIG SET - '{0}'")]
-    Unknown(String),
-    #[error("CONFIG SET failed (possibly related to argument '{name}') - {reason}")]
-    Failed { name: String, reason: String },
+    Unknown(Vec<u8>),
+    Failed {
+        name: Vec<u8>,
+        reason: String,
+    },
     /// To be answered with the error that every command gets while loading.
-    #[error("this parameter cannot be changed while loading")]
     Loading,
+}
+
+impl SetError {
+    /// What the client is answered, in Redis's words.
+    pub fn message(&self) -> Vec<u8> {
+        match self {
+            SetError::Unknown(name) => fill(
+                "ERR Unknown option or number of arguments for CONFIG SET - '{}'",
+                &[name],
+            ),
+            SetError::Failed { name, reason } => fill(
+                "ERR CONFIG SET failed (possibly related to argument '{}') - {}",
+                &[name, reason.as_bytes()],
+            ),
+            SetError::Loading => "ERR this parameter cannot be changed while loading".into(),
+        }
+    }
 }
 
 impl Config {
@@ -103,8 +121,7 @@ impl Config {
         let mut found: Vec<(&[u8], Param)> = Vec::with_capacity(pairs.len());
         for &(typed, _) in pairs {
             let Some(param) = Param::named(typed) else {
-                let name = String::from_utf8_lossy(typed).into_owned();
-                return Err(SetError::Unknown(name));
+                return Err(SetError::Unknown(typed.to_vec()));
             };
             let spec = param.spec();
             if spec.has(flag::IMMUTABLE) {
@@ -196,7 +213,7 @@ fn canonical(param: Param, typed: &[u8]) -> &'static str {
 
 fn failed(name: &[u8], reason: impl Into<String>) -> SetError {
     SetError::Failed {
-        name: String::from_utf8_lossy(name).into_owned(),
+        name: name.to_vec(),
         reason: reason.into(),
     }
 }

@@ -93,7 +93,7 @@ fn check_all(
         if (writes || reads) && facts.has(client_flag::CAN_BE_REDIRECTED) {
             let link = role.link.lock();
             let text = format!("REDIRECT {}:{}", link.host, link.port);
-            return Err(Refusal::Error(CmdError::Text(text.into())));
+            return Err(Refusal::Error(CmdError::made(text)));
         }
         if writes && config.get_bool(Param::ReplicaReadOnly) {
             return Err(Refusal::Error(CmdError::ReadOnly));

@@ -99,9 +99,7 @@ impl Applier {
                     run_one(&mut step, *id, argv, request.first_key, &mut applied);
                 }
                 Verdict::Reject(error, _) | Verdict::Abort(error, _) => {
-                    applied
-                        .errors
-                        .push((name_of(argv), error.message().into_owned()));
+                    applied.errors.push((name_of(argv), error.to_string()));
                 }
             }
             step.reply.clear();

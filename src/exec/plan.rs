@@ -12,6 +12,7 @@ use crate::commands::error::CmdError;
 use crate::commands::registry::{CommandId, Known};
 use crate::commands::spec::{KeyRef, Locks, Spec, flag};
 use crate::resp::argv::{ArgRange, Argv, OwnedCommand};
+use crate::resp::template::{QUOTED_MAX, fill, first_of};
 use crate::shared::session::{Origin, Session};
 use crate::store::keyspace::Keyspace;
 use crate::store::locked::Want;
@@ -450,10 +451,13 @@ fn resolve<'e>(
     }
     match engine.registry.find_sub(id, argv.get(1)) {
         Some(sub) => Ok((sub, engine.registry.get(sub))),
-        None => Err(CmdError::UnknownSubcommand {
-            given: printable(argv.get(1), 128),
-            container: engine.registry.full_name(id).to_owned(),
-        }),
+        None => {
+            let container = engine.registry.full_name(id).to_uppercase();
+            Err(CmdError::quoting(
+                "ERR unknown subcommand '{}'. Try {} HELP.",
+                &[first_of(argv.get(1), QUOTED_MAX), container.as_bytes()],
+            ))
+        }
     }
 }
 
@@ -480,20 +484,15 @@ fn runs_inside_multi(full_name: &str) -> bool {
 }
 
 fn unknown_command(argv: Argv) -> CmdError {
-    let mut args = String::new();
+    let mut args = Vec::new();
     for arg in argv.iter().skip(1) {
-        if args.len() >= 128 {
+        if args.len() >= QUOTED_MAX {
             break;
         }
-        args.push_str(&format!("'{}' ", printable(arg, 128 - args.len())));
+        args.extend(fill("'{}' ", &[first_of(arg, QUOTED_MAX - args.len())]));
     }
-    CmdError::UnknownCommand {
-        name: printable(argv.get(0), 128),
-        args,
-    }
-}
-
-/// At most `len_max` bytes of what a client sent, for an error text.
-fn printable(bytes: &[u8], len_max: usize) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(len_max)]).into_owned()
+    CmdError::quoting(
+        "ERR unknown command '{}', with args beginning with: {}",
+        &[first_of(argv.get(0), QUOTED_MAX), &args],
+    )
 }

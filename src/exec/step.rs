@@ -315,9 +315,9 @@ impl<'a, 'k> Step<'a, 'k> {
     /// A refused EXEC, for its own sake or that of a queued command: nothing of them runs.
     fn abort_exec(&mut self, error: &CmdError, id: CommandId) {
         let message = error.message();
-        let reason = message.strip_prefix("ERR ").unwrap_or(&message);
-        let text = format!("EXECABORT Transaction discarded because of: {reason}");
-        let aborted = CmdError::Text(text.into());
+        let reason = message.strip_prefix(b"ERR ").unwrap_or(&message);
+        let template = "EXECABORT Transaction discarded because of: {}";
+        let aborted = CmdError::quoting(template, &[reason]);
         self.session.transaction = None;
         crate::commands::transaction::unwatch_all(self.locked, self.session);
         self.reject(&aborted, Some(id));

@@ -13,7 +13,7 @@ use crate::shared::clients::ClientFacts;
 use crate::shared::session::{Origin, Session};
 
 /// Logs such a request. `error` is what it is answered with, where that is known.
-pub fn report(engine: &Engine, facts: &Arc<ClientFacts>, argv: Argv, error: Option<String>) {
+pub fn report(engine: &Engine, facts: &Arc<ClientFacts>, argv: Argv, error: Option<Vec<u8>>) {
     let mut session = Session::new(facts.clone(), Origin::Client);
     session.authenticated = true;
     // Like one who watches, it has no business with keys.
@@ -30,7 +30,8 @@ pub fn report(engine: &Engine, facts: &Arc<ClientFacts>, argv: Argv, error: Opti
     ))
     .log();
     if let Some(text) = error.or_else(|| found.map(|error| error.message().into_owned())) {
-        let text = text.strip_prefix("ERR ").unwrap_or(&text);
+        let text = text.strip_prefix(b"ERR ").unwrap_or(&text);
+        let text = String::from_utf8_lossy(text);
         LogLine::warning(format!(
             "== CRITICAL == This master is sending an error to its replica: '{text}' after \
              processing the command '{name}'"

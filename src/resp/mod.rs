@@ -10,6 +10,9 @@ pub mod inline;
 /// The incremental parser of requests.
 pub mod request;
 
+/// Error texts that quote what a client sent.
+pub mod template;
+
 /// The output buffer, in RESP2 or RESP3.
 pub mod reply;
 

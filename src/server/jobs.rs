@@ -66,7 +66,7 @@ pub fn note_failure(connection: &Connection, command: CommandId, error: &str) {
     if let Some(cost) = thread.costs.get(usize::from(command)) {
         cost.failed.add(1);
     }
-    stats.count_error(thread, error);
+    stats.count_error(thread, error.as_bytes());
 }
 
 fn write(reply: &mut ReplyBuf, answer: &Result<String, JobError>) {
@@ -94,7 +94,7 @@ fn run_while_loading(connection: &Connection, job: &Job) -> Result<String, JobEr
             supervisor::tell(config, State::Stopping);
             std::process::exit(0);
         }
-        _ => Err(CmdError::Loading.message().into_owned()),
+        _ => Err(CmdError::Loading.to_string()),
     }
 }
 

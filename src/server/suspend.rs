@@ -222,7 +222,7 @@ fn answer_unblocked(
         Some(text) => {
             let stats = &connection.worker.engine.shared.stats;
             let gate = connection.worker.executor.borrow().locker.gate();
-            stats.count_error(stats.thread(gate), text);
+            stats.count_error(stats.thread(gate), text.as_bytes());
             connection.answer(|reply| reply.error(text));
         }
         None => connection.answer(write),

@@ -1,6 +1,7 @@
 //! What a follower told of itself by REPLCONF, and how REPLCONF is answered.
 
 use crate::base::number::parse_i64;
+use crate::resp::template::fill;
 
 /// Longest address a follower may announce, in bytes.
 const IP_ADDRESS_BYTES_MAX: usize = 255;
@@ -39,7 +40,7 @@ pub struct FollowerFacts {
 pub enum Replconf {
     Ok,
     /// Error text without the leading dash.
-    Error(String),
+    Error(Vec<u8>),
     /// No reply at all.
     Silent,
     /// No reply; `acked_offset` and `aof_acked_offset` are fresh.
@@ -69,16 +70,17 @@ impl FollowerFacts {
         self.exclude_data || self.exclude_functions
     }
 
-    fn set(&mut self, option: &[u8], value: &[u8]) -> Result<(), String> {
+    fn set(&mut self, option: &[u8], value: &[u8]) -> Result<(), Vec<u8>> {
         let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
         if is("listening-port") {
             self.listening_port = parse_i64(value).ok_or(NOT_AN_INTEGER)?;
         } else if is("ip-address") {
             if value.len() > IP_ADDRESS_BYTES_MAX {
-                return Err(format!(
+                let text = format!(
                     "ERR REPLCONF ip-address provided by replica instance is too long: {} bytes",
                     value.len()
-                ));
+                );
+                return Err(text.into());
             }
             self.ip_address = Some(value.to_vec());
         } else if is("capa") {
@@ -90,35 +92,33 @@ impl FollowerFacts {
         } else if is("rdb-only") {
             let only = parse_i64(value).ok_or(NOT_AN_INTEGER)?;
             if !(0..=1).contains(&only) {
-                return Err("ERR value is out of range, value must between 0 and 1".to_owned());
+                return Err("ERR value is out of range, value must between 0 and 1".into());
             }
             self.rdb_only = only == 1;
         } else if is("rdb-filter-only") {
             self.set_filter(value)?;
         } else if is("version") {
-            let text = String::from_utf8_lossy(value);
-            let version = parse_version(&text);
-            self.version =
-                Some(version.ok_or_else(|| format!("ERR Unrecognized version format: {text}"))?);
+            let version = std::str::from_utf8(value).ok().and_then(parse_version);
+            let refused = || fill("ERR Unrecognized version format: {}", &[value]);
+            self.version = Some(version.ok_or_else(refused)?);
         } else {
-            let option = String::from_utf8_lossy(option);
-            return Err(format!("ERR Unrecognized REPLCONF option: {option}"));
+            return Err(fill("ERR Unrecognized REPLCONF option: {}", &[option]));
         }
         Ok(())
     }
 
     /// An include filter: everything is left out but what is named.
-    fn set_filter(&mut self, value: &[u8]) -> Result<(), String> {
+    fn set_filter(&mut self, value: &[u8]) -> Result<(), Vec<u8>> {
         if value.iter().any(|byte| matches!(byte, b'"' | b'\'')) {
-            return Err("ERR Missing rdb-filter-only values".to_owned());
+            return Err("ERR Missing rdb-filter-only values".into());
         }
         self.exclude_data = true;
         self.exclude_functions = true;
         let words = value.split(u8::is_ascii_whitespace);
         for word in words.filter(|word| !word.is_empty()) {
             if !word.eq_ignore_ascii_case(b"functions") {
-                let word = String::from_utf8_lossy(word);
-                return Err(format!("ERR Unsupported rdb-filter-only option: {word}"));
+                let template = "ERR Unsupported rdb-filter-only option: {}";
+                return Err(fill(template, &[word]));
             }
             self.exclude_functions = false;
         }
@@ -147,7 +147,7 @@ impl FollowerFacts {
 /// leaves the pairs before it in force and the pairs after it unread.
 pub fn replconf(facts: &mut FollowerFacts, args: &[&[u8]], is_follower: bool) -> Replconf {
     if !args.len().is_multiple_of(2) {
-        return Replconf::Error("ERR syntax error".to_owned());
+        return Replconf::Error("ERR syntax error".into());
     }
     let mut rest = args;
     while let [option, value, ..] = rest {

@@ -199,9 +199,10 @@ impl Stats {
     }
 
     /// Counts an error reply of a thread, also by the code in front of its text.
-    pub fn count_error(&self, thread: &ThreadStats, message: &str) {
+    pub fn count_error(&self, thread: &ThreadStats, message: &[u8]) {
         thread.error_replies.add(1);
-        let code = message.split(' ').next().unwrap_or(message);
+        let code = message.split(|&byte| byte == b' ').next();
+        let code = &*String::from_utf8_lossy(code.unwrap_or(message));
         let mut errors = self.errors.lock();
         if let Some(count) = errors.get_mut(code) {
             *count += 1;

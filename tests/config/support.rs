@@ -38,6 +38,6 @@ pub fn set(config: &Config, pairs: &[&str]) -> String {
         .collect();
     match config.set(&pairs, &EVERYTHING) {
         Ok(()) => "OK".into(),
-        Err(error) => format!("-ERR {error}"),
+        Err(error) => format!("-{}", String::from_utf8_lossy(&error.message())),
     }
 }

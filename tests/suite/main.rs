@@ -66,6 +66,8 @@ mod losses;
 
 mod command;
 
+mod errors;
+
 mod missing;
 
 mod config;

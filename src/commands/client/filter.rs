@@ -57,8 +57,7 @@ impl Type {
         } else if is("pubsub") {
             Ok(Type::PubSub)
         } else {
-            let name = String::from_utf8_lossy(name).into_owned();
-            Err(CmdError::err(format!("Unknown client type '{name}'")))
+            Err(CmdError::quoting("ERR Unknown client type '{}'", &[name]))
         }
     }
 
@@ -249,17 +248,17 @@ fn known_letters<'a>(
         true => format!("NOT-{}", what.to_uppercase()),
         false => "provided".to_owned(),
     };
-    let letters = String::from_utf8_lossy(letters).into_owned();
-    let text = format!("Unknown {what} found in the {filter} filter: {letters}");
-    Err(CmdError::err(text))
+    Err(CmdError::quoting(
+        "ERR Unknown {} found in the {} filter: {}",
+        &[what.as_bytes(), filter.as_bytes(), letters],
+    ))
 }
 
 fn user(name: &[u8]) -> Result<&[u8], CmdError> {
     if name == b"default" {
         return Ok(name);
     }
-    let name = String::from_utf8_lossy(name).into_owned();
-    Err(CmdError::err(format!("No such user '{name}'")))
+    Err(CmdError::quoting("ERR No such user '{}'", &[name]))
 }
 
 fn seconds(value: &[u8], what: &str) -> Result<i64, CmdError> {

@@ -32,18 +32,16 @@ pub fn setname(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 pub fn setinfo(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let option = args.bytes();
     let mut text = cx.session.facts.text.lock();
-    let name = String::from_utf8_lossy(option);
     let place = if option.eq_ignore_ascii_case(b"lib-name") {
         &mut text.library_name
     } else if option.eq_ignore_ascii_case(b"lib-ver") {
         &mut text.library_version
     } else {
-        return Err(CmdError::err(format!("Unrecognized option '{name}'")));
+        return Err(CmdError::quoting("ERR Unrecognized option '{}'", &[option]));
     };
     *place = printable_word(args.bytes()).ok_or_else(|| {
-        CmdError::err(format!(
-            "{name} cannot contain spaces, newlines or special characters."
-        ))
+        let template = "ERR {} cannot contain spaces, newlines or special characters.";
+        CmdError::quoting(template, &[option])
     })?;
     cx.reply.ok();
     Ok(Outcome::Done)

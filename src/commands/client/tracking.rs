@@ -87,14 +87,11 @@ fn check(cx: &Cx, wish: Wish, prefixes: &[&[u8]]) -> Result<(), CmdError> {
 fn check_prefixes(cx: &Cx, prefixes: &[&[u8]]) -> Result<(), CmdError> {
     let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
     let refuse = |prefix: &[u8], kind: &str, other: &[u8]| {
-        let (prefix, other) = (
-            String::from_utf8_lossy(prefix),
-            String::from_utf8_lossy(other),
-        );
-        Err(CmdError::err(format!(
-            "Prefix '{prefix}' overlaps with {kind} prefix '{other}'. Prefixes for a single \
-             client must not overlap."
-        )))
+        Err(CmdError::quoting(
+            "ERR Prefix '{}' overlaps with {} prefix '{}'. Prefixes for a single client must not \
+             overlap.",
+            &[prefix, kind.as_bytes(), other],
+        ))
     };
     let own = cx.shared.tracking.prefixes_of(cx.session.facts.id);
     for (at, prefix) in prefixes.iter().enumerate() {

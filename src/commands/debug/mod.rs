@@ -78,8 +78,8 @@ fn debug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
             tracing::warn!("DEBUG LOG: {message}");
         }
         (b"error", 1) => {
-            let text = String::from_utf8_lossy(args.bytes()).into_owned();
-            return Err(CmdError::Text(text.into()));
+            cx.reply.error_bytes(args.bytes());
+            return Ok(Outcome::Done);
         }
         (b"config-rewrite-force-all", 0) => {
             return Ok(Outcome::Ask(Job::RewriteConfig { all: true }));

@@ -64,7 +64,7 @@ impl<'a> Request<'a> {
     fn parse(
         args: &mut Args<'a>,
         form: Form,
-        name: &str,
+        name: &[u8],
         store: Option<Key<'a>>,
         set: Option<&ZSet>,
     ) -> Result<Request<'a>, CmdError> {
@@ -156,7 +156,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn check(&self, form: Form, name: &str, parts: &Parts) -> Result<(), CmdError> {
+    fn check(&self, form: Form, name: &[u8], parts: &Parts) -> Result<(), CmdError> {
         let shows = self.with_distance || self.with_score || self.with_place;
         if self.store.is_some() && shows {
             let who = match form {
@@ -169,9 +169,8 @@ impl<'a> Request<'a> {
         }
         let is_search = matches!(form, Form::Search { .. });
         let exactly_one = |of: &str| {
-            CmdError::err(format_args!(
-                "exactly one of {of} can be specified for {name}"
-            ))
+            let template = "ERR exactly one of {} can be specified for {}";
+            CmdError::quoting(template, &[of.as_bytes(), name])
         };
         if is_search && !parts.has_center() {
             return Err(exactly_one("FROMMEMBER or FROMLONLAT"));
@@ -378,10 +377,10 @@ fn search<'a>(
     form: Form,
     store: Option<Key<'a>>,
 ) -> Result<Outcome, CmdError> {
-    let name = String::from_utf8_lossy(args.argv().get(0)).into_owned();
+    let name = args.argv().get(0);
     let key = args.key();
     let set = cx.store.read_as::<ZSet>(cx.session.db, key)?;
-    let request = Request::parse(&mut args, form, &name, store, set)?;
+    let request = Request::parse(&mut args, form, name, store, set)?;
     let found = set.map_or(Vec::new(), |set| request.find(set));
     let Some(into) = request.store else {
         request.reply(cx.reply, &found);

@@ -88,8 +88,7 @@ impl<'a> Options<'a> {
                     pairs: args,
                 });
             } else {
-                let option = String::from_utf8_lossy(option);
-                return Err(CmdError::err(format!("unknown argument: {option}")));
+                return Err(CmdError::quoting("ERR unknown argument: {}", &[option]));
             }
         }
     }

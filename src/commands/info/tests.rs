@@ -186,7 +186,7 @@ fn commands_errors_and_latencies() {
     cost.track(1, 1);
     cost.track(4, 1);
     let stats = &server.shared.stats;
-    stats.count_error(stats.thread(0), "ERR no");
+    stats.count_error(stats.thread(0), b"ERR no");
     let stat =
         "cmdstat_config|get:calls=2,usec=5,usec_per_call=2.50,rejected_calls=0,failed_calls=0";
     check_has(&mut server, "commandstats", &[stat]);

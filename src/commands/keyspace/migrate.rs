@@ -108,7 +108,7 @@ fn send_now(cx: &mut Cx, mut migration: Migration) -> Result<Outcome, CmdError> 
         effects.dirty += count;
         effects.instead_of_request();
     }
-    sent.map_err(|text| CmdError::Text(text.into()))?;
+    sent.map_err(CmdError::made)?;
     cx.reply.ok();
     Ok(Outcome::Done)
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::progress::{Given, GroupRef, text};
+use super::progress::{Given, GroupRef};
 use super::wire::{exact_id, range_start, reply_entry, reply_id, take_id};
 use crate::base::number::parse_i64;
 use crate::commands::args::Args;
@@ -198,10 +198,8 @@ impl<'a> Request<'a> {
             } else if has_more && args.take("LASTID") {
                 last_id = take_id(args);
             } else {
-                let option = text(option);
-                return Err(CmdError::err(format!(
-                    "Unrecognized XCLAIM option '{option}'"
-                )));
+                let template = "ERR Unrecognized XCLAIM option '{}'";
+                return Err(CmdError::quoting(template, &[option]));
             }
             args.check()?;
         }

@@ -1,6 +1,6 @@
 //! XGROUP: groups and consumers made, set and removed.
 
-use super::progress::text;
+use super::progress::no_group;
 use super::wire::{exact_id, id_or_end};
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
@@ -92,11 +92,6 @@ pub fn create(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 fn stream<'c>(cx: &'c mut Cx, key: Key) -> Result<Changing<'c, Stream>, CmdError> {
     let stream = cx.store.change::<Stream>(cx.session.db, key)?;
     stream.ok_or(CmdError::text(NO_KEY))
-}
-
-fn no_group(key: Key, name: &[u8]) -> CmdError {
-    let (key, name) = (text(key.bytes), text(name));
-    CmdError::Text(format!("NOGROUP No such consumer group '{name}' for key name '{key}'").into())
 }
 
 pub fn setid(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {

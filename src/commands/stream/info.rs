@@ -1,6 +1,6 @@
 //! XINFO: what a stream, its groups and their consumers are like.
 
-use super::progress::text;
+use super::progress::no_group;
 use super::wire::{reply_entries, reply_entry, reply_id};
 use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
@@ -178,10 +178,7 @@ pub fn consumers(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let stream = cx.store.read_as::<Stream>(cx.session.db, key)?;
     let stream = stream.ok_or(CmdError::NoSuchKey)?;
     let Some(group) = stream.group(name) else {
-        let (key, name) = (text(key.bytes), text(name));
-        return Err(CmdError::Text(
-            format!("NOGROUP No such consumer group '{name}' for key name '{key}'").into(),
-        ));
+        return Err(no_group(key, name));
     };
     cx.reply.array(group.consumer_count());
     for (name, consumer) in group.consumers() {

@@ -33,9 +33,9 @@ impl<'a> GroupRef<'a> {
     }
 
     pub fn missing(self, behind: &str) -> CmdError {
-        let (key, name) = (text(self.key.bytes), text(self.name));
-        CmdError::Text(
-            format!("NOGROUP No such key '{key}' or consumer group '{name}'{behind}").into(),
+        CmdError::quoting(
+            "NOGROUP No such key '{}' or consumer group '{}'{}",
+            &[self.key.bytes, self.name, behind.as_bytes()],
         )
     }
 
@@ -87,6 +87,10 @@ impl<'a> GroupRef<'a> {
     }
 }
 
-pub fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// The answer of those who name a group of a stream that is there.
+pub fn no_group(key: Key, name: &[u8]) -> CmdError {
+    CmdError::quoting(
+        "NOGROUP No such consumer group '{}' for key name '{}'",
+        &[name, key.bytes],
+    )
 }

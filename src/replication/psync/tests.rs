@@ -11,7 +11,7 @@ fn set(facts: &mut FollowerFacts, line: &str) -> Replconf {
 #[track_caller]
 fn refused(line: &str, text: &str) {
     let mut facts = FollowerFacts::default();
-    assert_eq!(set(&mut facts, line), Replconf::Error(text.to_owned()));
+    assert_eq!(set(&mut facts, line), Replconf::Error(text.into()));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn replconf_refuses_in_redis_words() {
         let mut facts = FollowerFacts::default();
         let answer = replconf(&mut facts, &[b"version", version.as_bytes()], false);
         let text = format!("ERR Unrecognized version format: {version}");
-        assert_eq!(answer, Replconf::Error(text));
+        assert_eq!(answer, Replconf::Error(text.into()));
     }
     let long = format!("ip-address {}", "a".repeat(300));
     let text = "ERR REPLCONF ip-address provided by replica instance is too long: 300 bytes";
@@ -72,8 +72,8 @@ fn replconf_refuses_in_redis_words() {
 fn an_error_stops_between_the_pairs() {
     let mut facts = FollowerFacts::default();
     let line = "listening-port 1 foo bar listening-port 2";
-    let text = "ERR Unrecognized REPLCONF option: foo".to_owned();
-    assert_eq!(set(&mut facts, line), Replconf::Error(text));
+    let text = "ERR Unrecognized REPLCONF option: foo";
+    assert_eq!(set(&mut facts, line), Replconf::Error(text.into()));
     assert_eq!(facts.listening_port, 1);
 }
 
@@ -86,10 +86,10 @@ fn filters_leave_out_all_but_what_is_named() {
     };
     assert_eq!(filter(""), (Replconf::Ok, true, true));
     assert_eq!(filter("Functions"), (Replconf::Ok, true, false));
-    let text = "ERR Unsupported rdb-filter-only option: bar".to_owned();
-    assert_eq!(filter("functions bar").0, Replconf::Error(text));
-    let text = "ERR Missing rdb-filter-only values".to_owned();
-    assert_eq!(filter("\"a"), (Replconf::Error(text), false, false));
+    let text = "ERR Unsupported rdb-filter-only option: bar";
+    assert_eq!(filter("functions bar").0, Replconf::Error(text.into()));
+    let text = "ERR Missing rdb-filter-only values";
+    assert_eq!(filter("\"a"), (Replconf::Error(text.into()), false, false));
 }
 
 #[test]

@@ -20,3 +20,4 @@ pub use leader::{ID, Scripted, full_resync, marked_resync, new_keys, snapshot, s
 pub use proxy::Proxy;
 pub use replicas::*;
 pub use server::{Peer, Server, free_port, wait_until};
+pub use value::split_words;
