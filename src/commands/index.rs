@@ -206,10 +206,10 @@ pub enum RenameError {
     Taken,
 }
 
-/// A name of 1 to 16 bytes in lower case; zeros are never one.
-type Packed = (u64, u64);
+/// A name of 1 to 16 bytes in lower case, and its length: a NUL may be one of the bytes.
+type Packed = (u64, u64, usize);
 
-const NOTHING: Packed = (0, 0);
+const NOTHING: Packed = (0, 0, 0);
 
 #[inline]
 fn pack(name: &[u8]) -> Option<Packed> {
@@ -220,7 +220,8 @@ fn pack(name: &[u8]) -> Option<Packed> {
     if name.len() > 8 {
         let (first, last) = (name.first_chunk()?, name.last_chunk()?);
         let rest = u64::from_le_bytes(*last) >> (8 * (16 - name.len()));
-        return Some((lower(u64::from_le_bytes(*first)), lower(rest)));
+        let first = u64::from_le_bytes(*first);
+        return Some((lower(first), lower(rest), name.len()));
     }
     let word = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
         let last = u64::from(u32::from_le_bytes(*last));
@@ -231,7 +232,7 @@ fn pack(name: &[u8]) -> Option<Packed> {
     } else {
         u64::from(*name.first()?)
     };
-    Some((lower(word), 0))
+    Some((lower(word), 0, name.len()))
 }
 
 /// Setting bit 5 lowers letters; bytes from '@' to '_' are letters or rare signs, and a sign
@@ -242,7 +243,7 @@ fn lower(word: u64) -> u64 {
 }
 
 #[inline]
-fn slot_of((first, last): Packed) -> usize {
+fn slot_of((first, last, _): Packed) -> usize {
     let folded = first ^ last.rotate_left(32);
     (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % SHORT_SLOTS
 }
@@ -257,6 +258,10 @@ mod tests {
         assert_ne!(pack(b"get"), pack(b"set"));
         assert_eq!(pack(b"CLIENT_x"), pack(b"client_x"));
         assert_eq!(pack(b""), None);
+        for nul in [&b"\0"[..], b"\0\0", b"get\0", b"abcdefghi\0"] {
+            assert_ne!(pack(nul), Some(NOTHING));
+            assert_ne!(pack(nul), pack(&nul[..nul.len() - 1]));
+        }
         let name = b"abcdefghijklmnopq";
         let mut packed: Vec<Packed> = (1..=16).filter_map(|len| pack(&name[..len])).collect();
         packed.sort();
@@ -264,7 +269,7 @@ mod tests {
         assert_eq!((packed.len(), pack(name)), (16, None));
         assert_eq!(
             pack(b"abc"),
-            Some((u64::from_le_bytes(*b"abc\0\0\0\0\0"), 0))
+            Some((u64::from_le_bytes(*b"abc\0\0\0\0\0"), 0, 3))
         );
         assert_eq!(pack(b"georadiusbymember_ro"), None);
     }

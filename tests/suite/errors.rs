@@ -50,6 +50,22 @@ fn bytes_are_quoted_as_they_came() {
     );
 }
 
+#[test]
+fn a_nul_is_part_of_a_command_s_name() {
+    let server = Server::start(&[]);
+    let unknown = b"-ERR unknown command 'GET', with args beginning with: 'a' ";
+    check_lines(
+        &server,
+        &[
+            (r#""GET\x00" a"#, unknown),
+            (
+                r#""\x00""#,
+                b"-ERR unknown command '', with args beginning with: ",
+            ),
+        ],
+    );
+}
+
 /// To Redis words are C strings in an error, and it takes line ends off its own.
 #[test]
 fn a_nul_ends_what_is_quoted_and_line_ends_become_blanks() {
