@@ -45,6 +45,14 @@ impl Locked<'_> {
             .sum()
     }
 
+    /// How many keys a database's tables have room for.
+    pub fn slot_count(&self, db: u32) -> usize {
+        (0..self.keyspace.shard_count())
+            .map_while(|shard| self.table(db, shard))
+            .map(|held| held.table.table.slot_count())
+            .sum()
+    }
+
     /// How many keys a database has, due ones included. Any lock will do; the number is
     /// exact while everything is locked.
     pub fn len(&self, db: u32) -> u64 {

@@ -4,7 +4,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::bucket::{LINE_BYTES, Tag, prefetch};
+use super::bucket::{LINE_BYTES, SLOTS, Tag, prefetch};
 use super::class::class_for;
 use super::segment::{Header, Segment, Spot};
 use super::slot::{Slot, SlotRef, Snapshots};
@@ -177,6 +177,13 @@ impl<S: Slot> Table<S> {
     /// What the table has allocated, without what its slots own.
     pub fn table_bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How many slots there is room for.
+    pub fn slot_count(&self) -> usize {
+        let mut slots = 0;
+        self.for_each_segment(|segment| slots += segment.buckets() * SLOTS);
+        slots
     }
 
     pub(super) fn has_segments(&self) -> bool {

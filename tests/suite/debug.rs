@@ -136,6 +136,51 @@ fn objects_and_errors() {
 }
 
 #[test]
+fn how_keys_and_values_are_kept() {
+    let (_server, mut client) = start(&[]);
+    let long = "x".repeat(200);
+    client.cmd(&["HSET", "large", "field", &long]);
+    let sizes = "+key_sds_len:4, key_sds_avail:0, key_zmalloc: ..., val_sds_len:5, \
+                 val_sds_avail:0, val_zmalloc: ...";
+    let no_table = "-ERR The value stored at the specified key is not represented using an hash \
+                    table";
+    check_all(
+        &mut client,
+        &[
+            ("SET text hello", "+OK"),
+            ("SET number 12", "+OK"),
+            ("HSET small field 1", ":1"),
+            ("DEBUG SDSLEN text", sizes),
+            ("DEBUG SDSLEN number", "-ERR Not an sds encoded string."),
+            ("DEBUG SDSLEN none", "-ERR no such key"),
+            (
+                "DEBUG LISTPACK small",
+                "+Listpack structure printed on stdout",
+            ),
+            (
+                "DEBUG LISTPACK large",
+                "-ERR Not a listpack encoded object.",
+            ),
+            (
+                "DEBUG QUICKLIST large",
+                "-ERR Not a quicklist encoded object.",
+            ),
+            ("DEBUG HTSTATS-KEY small", no_table),
+            ("DEBUG HTSTATS-KEY none", "-ERR no such key"),
+            ("DEBUG HTSTATS 99", "-ERR Out of range database"),
+        ],
+    );
+    for command in ["DEBUG HTSTATS-KEY large", "DEBUG HTSTATS 0"] {
+        let elements = match command {
+            "DEBUG HTSTATS 0" => " number of elements: 4\n",
+            _ => " number of elements: 1\n",
+        };
+        let stats = client.run(command).text();
+        assert!(stats.contains(elements), "{command}: {stats}");
+    }
+}
+
+#[test]
 fn a_crash_loses_what_was_not_saved() {
     let (mut server, mut client) = start(&[]);
     check(&mut client, "SET a 1", "+OK");

@@ -1,8 +1,11 @@
 //! DEBUG: what tests steer a server by. Every subcommand that means something here; those of
-//! Redis that show how Redis is made inside are unknown.
+//! Redis that are about what there is in Redis alone are unknown.
 
 /// DIGEST and DIGEST-VALUE.
 mod digest;
+
+/// OBJECT and the others that show how keys and values are kept.
+mod kept;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,14 +19,9 @@ use super::spec::{Locks, Spec};
 use crate::base::number::{parse_f64, parse_i64, parse_memory};
 use crate::base::rng::Rng;
 use crate::oplog::ReplId;
-use crate::rdb::encode::Encoder;
-use crate::rdb::format::FileVersion;
-use crate::rdb::value;
 use crate::resp::request::Argv;
-use crate::store::entry::Entry;
-use crate::store::locked::Expiry;
 use crate::store::view::Ttl;
-use crate::types::{Encoding, List, ValueRef};
+use crate::types::Encoding;
 
 const FLAGS: u32 = ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED;
 
@@ -32,11 +30,16 @@ pub const COMMANDS: &[Spec] =
 
 /// Whether a subcommand looks at keys, or stops everybody.
 fn needs_everything(argv: Argv) -> bool {
-    const THOSE: [&str; 7] = [
+    const THOSE: [&str; 12] = [
         "sleep",
         "digest",
         "digest-value",
         "object",
+        "sdslen",
+        "listpack",
+        "quicklist",
+        "htstats",
+        "htstats-key",
         "populate",
         "replicate",
         "change-repl-id",
@@ -49,7 +52,7 @@ fn needs_everything(argv: Argv) -> bool {
 
 fn debug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let name = args.bytes().to_ascii_lowercase();
-    let jobs = &cx.shared.jobs;
+    let (jobs, before) = (&cx.shared.jobs, cx.reply.len_bytes());
     match (&name[..], args.left()) {
         (b"help", 0) => return help(cx),
         (b"sleep", 1) => return sleep(cx, args.bytes()),
@@ -61,7 +64,12 @@ fn debug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         }
         (b"digest", 0) => digest::digest(cx),
         (b"digest-value", _) => digest::digest_value(cx, args),
-        (b"object", 1) => object(cx, args)?,
+        (b"object", 1) => kept::object(cx, args.key())?,
+        (b"sdslen", 1) => kept::string_sizes(cx, args.key())?,
+        (b"listpack", 1) => kept::log_bytes(cx, args.key(), Encoding::ListPack)?,
+        (b"quicklist", 1..=2) => kept::log_bytes(cx, args.key(), Encoding::QuickList)?,
+        (b"htstats", 1..) => kept::table_sizes(cx, args)?,
+        (b"htstats-key", 1..) => kept::value_size(cx, args.key())?,
         (b"populate", 1..=3) => populate(cx, args)?,
         (b"protocol", 1) => protocol(cx, args.bytes())?,
         (b"set-active-expire", 1) => switch(&jobs.expiry_is_off, !is_on(args.bytes())),
@@ -70,6 +78,7 @@ fn debug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
             switch(&jobs.checksums_are_skipped, is_on(args.bytes()));
         }
         (b"replybuffer", 2) => reply_buffer(args)?,
+        (b"dict-resizing", 1) => {}
         (b"quicklist-packed-threshold", 1) => plain_from_bytes(cx, args.bytes())?,
         (b"replicate", 1..) => replicate(cx, args),
         (b"change-repl-id", 0) => change_repl_id(cx),
@@ -77,10 +86,7 @@ fn debug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
             let message = String::from_utf8_lossy(args.bytes());
             tracing::warn!("DEBUG LOG: {message}");
         }
-        (b"error", 1) => {
-            cx.reply.error_bytes(args.bytes());
-            return Ok(Outcome::Done);
-        }
+        (b"error", 1) => cx.reply.error_bytes(args.bytes()),
         (b"config-rewrite-force-all", 0) => {
             return Ok(Outcome::Ask(Job::RewriteConfig { all: true }));
         }
@@ -89,10 +95,7 @@ fn debug(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         (b"segfault" | b"panic" | b"assert" | b"oom", 0) => return Ok(Outcome::Ask(Job::Crash)),
         _ => return Err(help::wrong_shape(&args, "DEBUG")),
     }
-    if !matches!(
-        &name[..],
-        b"digest" | b"digest-value" | b"object" | b"protocol"
-    ) {
+    if cx.reply.len_bytes() == before {
         cx.reply.ok();
     }
     Ok(Outcome::Done)
@@ -142,57 +145,6 @@ fn restart(crash: bool, mut args: Args) -> Result<Outcome, CmdError> {
     args.finish()?;
     let delay_ms = delay_ms.max(0).unsigned_abs();
     Ok(Outcome::Ask(Job::Restart { crash, delay_ms }))
-}
-
-fn object(cx: &mut Cx, mut args: Args) -> Result<(), CmdError> {
-    let key = args.key();
-    let clock = cx.store.lru_clock();
-    // One that is due and was not deleted yet is an object too.
-    let expiry = std::mem::replace(&mut cx.store.expiry, Expiry::Ignore);
-    let found = cx.store.peek(cx.session.db, key);
-    let text = found.map(|entry| describe(&entry, clock));
-    cx.store.expiry = expiry;
-    cx.reply.simple(&text.ok_or(CmdError::NoSuchKey)?);
-    Ok(())
-}
-
-fn describe(entry: &Entry, clock: u32) -> String {
-    let mut serialized = Vec::new();
-    let encoder = &mut Encoder::new(true);
-    match (entry.string_bytes(), entry.value()) {
-        (Some(text), _) => encoder.put_string(&mut serialized, text),
-        (None, Some(value)) => {
-            value::put(value, FileVersion::Redis12, encoder, &mut serialized);
-        }
-        (None, None) => {}
-    }
-    let used = entry.access();
-    let more = match entry.value() {
-        Some(ValueRef::List(list)) => describe_nodes(list),
-        _ => String::new(),
-    };
-    format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{used} \
-         lru_seconds_idle:{}{more}",
-        entry.key().as_ptr(),
-        entry.encoding().name(),
-        serialized.len(),
-        clock.wrapping_sub(used) & 0xff_ffff,
-    )
-}
-
-/// What there is to say of a large list's nodes.
-fn describe_nodes(list: &List) -> String {
-    if list.encoding() != Encoding::QuickList {
-        return String::new();
-    }
-    let nodes = list.node_count();
-    let bytes = list.nodes().map(|node| node.bytes().len());
-    format!(
-        " ql_nodes:{nodes} ql_avg_node:{:.2} ql_compressed:0 ql_uncompressed_size:{}",
-        list.len() as f64 / nodes as f64,
-        bytes.sum::<usize>()
-    )
 }
 
 /// Has values of lists packed, or not, by this size instead of the directives'.
@@ -332,12 +284,20 @@ fn help(cx: &mut Cx) -> Result<Outcome, CmdError> {
         "    As CONFIG REWRITE, but write every directive, whatever its value.",
         "CRASH-AND-RECOVER [<milliseconds>]",
         "    End without saving and start again, after a delay.",
+        "DICT-RESIZING <0|1>",
+        "    Accepted, without effect: tables grow and shrink piece by piece.",
         "DIGEST",
         "    Show a digest of the whole dataset: equal data have equal digests.",
         "DIGEST-VALUE <key> [<key> ...]",
         "    Show a digest of the value of each key.",
         "ERROR <string>",
         "    Answer with an error of this text.",
+        "HTSTATS <dbid>",
+        "    Show the sizes of a database's tables, as if they were one.",
+        "HTSTATS-KEY <key>",
+        "    Show the size of a large hash, set or sorted set.",
+        "LISTPACK <key>",
+        "    Write the bytes of a small value, which are a listpack, into the log.",
         "LOADAOF",
         "    Fails: there is no append-only file.",
         "LOG <message>",
@@ -352,6 +312,8 @@ fn help(cx: &mut Cx) -> Result<Outcome, CmdError> {
         "PROTOCOL <type>",
         "    Answer with a value of this type: string, integer, double, bignum, null, array,",
         "    set, map, attrib, push, verbatim, true or false.",
+        "QUICKLIST <key>",
+        "    Write the bytes of a large list, whose nodes are listpacks, into the log.",
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "    Keep values of lists that have so many bytes in nodes of their own; 0 leaves that to",
         "    list-max-listpack-size.",
@@ -365,6 +327,8 @@ fn help(cx: &mut Cx) -> Result<Outcome, CmdError> {
         "    Send followers a command that is not run here.",
         "RESTART [<milliseconds>]",
         "    Save and start again, after a delay.",
+        "SDSLEN <key>",
+        "    Show the lengths of <key> and of its string, and how much more fits in.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Delete keys whose time has come only when they are asked for, or as usual.",
         "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
