@@ -148,6 +148,7 @@ impl<'a, 'k> Step<'a, 'k> {
         if let Some(cost) = id.and_then(|id| self.stats.costs.get(id as usize)) {
             cost.rejected.add(1);
         }
+        self.end_caching(id);
         if let Some(transaction) = &mut self.session.transaction {
             transaction.failed = true;
         }
@@ -366,7 +367,7 @@ impl<'a, 'k> Step<'a, 'k> {
         if self.is_tracked {
             let facts = &self.session.facts;
             track::after(self.engine, self.locked, facts, known.spec, argv);
-            self.end_caching(id);
+            self.end_caching(Some(id));
         }
         // It may have been CLIENT TRACKING, and those behind it are noted already. What was
         // kept of the group so far is told even if nobody tracks any more.
@@ -378,13 +379,15 @@ impl<'a, 'k> Step<'a, 'k> {
         result
     }
 
-    /// What CLIENT CACHING said is over with the command behind it, or with its transaction.
+    /// What CLIENT CACHING said is over with the command behind it, known or not, or with its
+    /// transaction.
     #[cold]
-    fn end_caching(&self, id: CommandId) {
+    fn end_caching(&self, id: Option<CommandId>) {
         let facts = &self.session.facts;
+        let name = id.map_or("", |id| self.engine.registry.full_name(id));
         if facts.has(client_flag::CACHING_SAID)
             && self.session.transaction.is_none()
-            && !self.engine.registry.full_name(id).starts_with("client|")
+            && !name.starts_with("client|")
         {
             facts.set(client_flag::CACHING_SAID, false);
         }

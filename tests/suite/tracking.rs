@@ -138,6 +138,30 @@ fn what_is_read_right_behind_is_noted() {
     assert_eq!(reader.recv().to_string(), invalidates("a"));
 }
 
+/// What a client says of the next command is over with it, even if there is no such command.
+#[test]
+fn what_is_said_of_the_next_command_holds_for_that_one() {
+    let server = Server::start(&[]);
+    let mut client = tracking(&server, "OPTIN");
+    let said = |client: &mut Client| {
+        let info = client.run("CLIENT TRACKINGINFO").to_string();
+        info.contains("\"caching-yes\"")
+    };
+    for (command, still) in [
+        ("CLIENT GETNAME", true),
+        ("CLIENT GETNAME x", true),
+        ("GET a", false),
+        ("GET", false),
+        ("NOSUCH", false),
+        ("CLIENT NOSUCH", false),
+    ] {
+        check(&mut client, "CLIENT CACHING YES", "+OK");
+        assert!(said(&mut client), "{command}");
+        client.run(command);
+        assert_eq!(said(&mut client), still, "{command}");
+    }
+}
+
 #[test]
 fn a_full_sync_forgets_everything() {
     let leader = Server::start(&["--repl-diskless-sync-delay", "0"]);
