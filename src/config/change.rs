@@ -6,6 +6,7 @@ use super::spec::{Spec, flag};
 use super::table::Param;
 use super::value::Value;
 use crate::base::glob;
+use crate::oplog::BACKLOG_SIZE_BYTES_MIN;
 use crate::resp::template::fill;
 use std::sync::Arc;
 
@@ -96,6 +97,7 @@ impl Config {
             let old = self.value(param);
             let new = Value::parse(param, &split(param.spec(), words), &old)
                 .map_err(|reason| failed(canonical(param, typed).as_bytes(), reason))?;
+            let new = at_least(param, new);
             if new != old {
                 let name = canonical(param, typed);
                 changes.push(Change {
@@ -201,6 +203,16 @@ fn split<'a>(spec: &Spec, value: &'a [u8]) -> Vec<&'a [u8]> {
         return value.split(|byte| *byte == b' ').collect();
     }
     vec![value]
+}
+
+/// What a change is raised to; the configuration file's value is shown as it was written.
+fn at_least(param: Param, value: Value) -> Value {
+    match (param, value) {
+        (Param::ReplBacklogSize, Value::Number(bytes)) => {
+            Value::Number(bytes.max(BACKLOG_SIZE_BYTES_MIN as i64))
+        }
+        (_, value) => value,
+    }
 }
 
 /// The name or the alias, whichever the client typed, in lower case.

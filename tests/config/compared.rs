@@ -157,6 +157,7 @@ const CHANGES: &[&[&str]] = &[
     &["latency-tracking-info-percentiles", ""],
     &["proto-max-bulk-len", "1mb"],
     &["repl-backlog-size", "2gb"],
+    &["repl-backlog-size", "1"],
     &["repl-diskless-load", "SWAPDB"],
     &["loglevel", "VERBOSE"],
     &["replica-read-only", "NO"],
