@@ -30,20 +30,6 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("auth", -2, OPEN, category::CONNECTION, auth),
     Spec::new("hello", -1, OPEN, category::CONNECTION, hello),
     Spec::new("quit", -1, OPEN, category::CONNECTION, quit),
-    Spec::new(
-        "readonly",
-        1,
-        LOADING | STALE | FAST,
-        category::CONNECTION,
-        readonly,
-    ),
-    Spec::new(
-        "readwrite",
-        1,
-        LOADING | STALE | FAST,
-        category::CONNECTION,
-        readwrite,
-    ),
     Spec::new("reset", 1, OPEN, category::CONNECTION, reset).locks(Locks::Transaction),
 ];
 
@@ -208,19 +194,6 @@ fn quit(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
 }
 
 /// Makes the connection what it was when it came; only its library's name is kept.
-/// From now on a follower answers this client's reads itself, where it would redirect them.
-fn readonly(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
-    cx.session.facts.set(client_flag::READONLY, true);
-    cx.reply.ok();
-    Ok(Outcome::Done)
-}
-
-fn readwrite(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
-    cx.session.facts.set(client_flag::READONLY, false);
-    cx.reply.ok();
-    Ok(Outcome::Done)
-}
-
 fn reset(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
     if cx
         .session

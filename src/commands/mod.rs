@@ -86,6 +86,9 @@ pub mod sort;
 /// PING, ECHO, AUTH, HELLO, QUIT, RESET.
 pub mod connection;
 
+/// READONLY and READWRITE, and that there is no cluster.
+pub mod cluster;
+
 /// CLIENT.
 pub mod client;
 
@@ -143,6 +146,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     geo::COMMANDS,
     sort::COMMANDS,
     connection::COMMANDS,
+    cluster::COMMANDS,
     client::COMMANDS,
     pubsub::COMMANDS,
     monitor::COMMANDS,

@@ -50,6 +50,23 @@ fn bytes_are_quoted_as_they_came() {
     );
 }
 
+/// Clients that try a cluster's commands look for these words.
+#[test]
+fn there_is_no_cluster() {
+    let server = Server::start(&[]);
+    let disabled = b"-ERR This instance has cluster support disabled";
+    let arity = b"-ERR wrong number of arguments for 'cluster' command";
+    check_lines(
+        &server,
+        &[
+            ("CLUSTER INFO", disabled),
+            ("CLUSTER KEYSLOT a", disabled),
+            ("ASKING", disabled),
+            ("CLUSTER", arity),
+        ],
+    );
+}
+
 #[test]
 fn a_nul_is_part_of_a_command_s_name() {
     let server = Server::start(&[]);

@@ -21,8 +21,6 @@ const MISSING: &[&str] = &[
     "acl|users",
     "acl|whoami",
     // The cluster.
-    "asking",
-    "cluster",
     "clusterscan",
     "cluster|addslots",
     "cluster|addslotsrange",

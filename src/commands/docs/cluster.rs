@@ -4,6 +4,18 @@ use super::Doc;
 
 pub const DOCS: &[Doc] = &[
     Doc::new(
+        "asking",
+        "3.0.0",
+        "O(1)",
+        "Tells that there is no cluster, so that no -ASK can be followed.",
+    ),
+    Doc::new(
+        "cluster",
+        "3.0.0",
+        "Depends on subcommand.",
+        "Tells that there is no cluster.",
+    ),
+    Doc::new(
         "readonly",
         "3.0.0",
         "O(1)",
