@@ -80,11 +80,6 @@ impl Value {
         }
     }
 
-    /// Whether it is an error.
-    pub fn is_error(&self) -> bool {
-        matches!(self, Value::Error(_))
-    }
-
     /// Writes the reply in the buffer's protocol.
     pub fn write(&self, out: &mut ReplyBuf) {
         match self {

@@ -14,7 +14,7 @@ use crate::shared::migration::Migration;
 ///
 /// # Errors
 /// The text of the reply, without its dash.
-pub fn carry(migration: &mut Migration) -> Result<(), String> {
+pub fn carry(migration: &mut Migration) -> Result<(), Vec<u8>> {
     let mut stream = connect(migration)?;
     let (request, preludes) = request(migration, None);
     stream.write_all(&request).map_err(|_| WRITING)?;

@@ -20,7 +20,7 @@ use crate::resp::reply::ReplyBuf;
 use crate::shared::clients::client_flag;
 
 /// Why a job is answered with an error: the text behind the dash.
-type JobError = String;
+type JobError = Vec<u8>;
 
 /// Runs a job to its end and replies.
 pub async fn run(connection: &mut Connection, job: Job) {
@@ -59,20 +59,20 @@ pub fn last_command(connection: &Connection) -> Option<CommandId> {
 }
 
 /// Counts an error as that of a command which has run, and failed later.
-pub fn note_failure(connection: &Connection, command: CommandId, error: &str) {
+pub fn note_failure(connection: &Connection, command: CommandId, error: &[u8]) {
     let worker = &connection.worker;
     let stats = &worker.engine.shared.stats;
     let thread = stats.thread(worker.executor.borrow().locker.gate());
     if let Some(cost) = thread.costs.get(usize::from(command)) {
         cost.failed.add(1);
     }
-    stats.count_error(thread, error.as_bytes());
+    stats.count_error(thread, error);
 }
 
 fn write(reply: &mut ReplyBuf, answer: &Result<String, JobError>) {
     match answer {
         Ok(text) => reply.simple(text),
-        Err(text) => reply.error(text),
+        Err(text) => reply.error_bytes(text),
     }
 }
 
@@ -94,7 +94,7 @@ fn run_while_loading(connection: &Connection, job: &Job) -> Result<String, JobEr
             supervisor::tell(config, State::Stopping);
             std::process::exit(0);
         }
-        _ => Err(CmdError::Loading.to_string()),
+        _ => Err(CmdError::Loading.message().into_owned()),
     }
 }
 
@@ -126,8 +126,8 @@ async fn save(services: &Services) -> Result<String, JobError> {
         .map_err(|refused| refused.to_string())?;
     match asked.await {
         Ok(Ok(_)) => Ok("OK".to_owned()),
-        Ok(Err(error)) => Err(format!("ERR {error}")),
-        Err(_) => Err("ERR The saver has ended".to_owned()),
+        Ok(Err(error)) => Err(format!("ERR {error}").into()),
+        Err(_) => Err("ERR The saver has ended".into()),
     }
 }
 
@@ -156,7 +156,7 @@ async fn shutdown(
     facts.set(client_flag::BLOCKED, true);
     let refused = match services.shutdown.run(options).await {
         Ok(never) => match never {},
-        Err(Refused) => "ERR Errors trying to SHUTDOWN. Check logs.".to_owned(),
+        Err(Refused) => "ERR Errors trying to SHUTDOWN. Check logs.".into(),
     };
     facts.set(client_flag::BLOCKED, false);
     clients.count_blocked(-1);
@@ -167,7 +167,7 @@ fn cancel_shutdown(services: &Services) -> Result<String, JobError> {
     if services.shutdown.abort() {
         Ok("OK".to_owned())
     } else {
-        Err("ERR No shutdown in progress.".to_owned())
+        Err("ERR No shutdown in progress.".into())
     }
 }
 
@@ -181,15 +181,15 @@ async fn replica_of(
     let requested_by = described(registry, facts, clock::unix_ms());
     let asked = services.replication.replica_of(leader, &requested_by);
     match asked.await {
-        Ok(answer) => answer,
-        Err(_) => Err("ERR The replication thread has ended".to_owned()),
+        Ok(answer) => answer.map_err(Vec::from),
+        Err(_) => Err("ERR The replication thread has ended".into()),
     }
 }
 
 async fn failover(services: &Services, request: Failover) -> Result<String, JobError> {
     match services.replication.failover(request).await {
-        Ok(result) => result.map(|()| "OK".to_owned()),
-        Err(_) => Err("ERR The replication thread has ended".to_owned()),
+        Ok(result) => result.map(|()| "OK".to_owned()).map_err(Vec::from),
+        Err(_) => Err("ERR The replication thread has ended".into()),
     }
 }
 
@@ -203,7 +203,7 @@ fn rewrite_config(connection: &Connection, all: bool) -> Result<String, JobError
         }
         Err(error) => {
             tracing::warn!("CONFIG REWRITE failed: {error}");
-            Err(format!("ERR {error}"))
+            Err(format!("ERR {error}").into())
         }
     }
 }
@@ -217,9 +217,9 @@ fn reload(connection: &Connection, reload: Reload) -> Result<String, JobError> {
             tracing::warn!("DB reloaded by DEBUG RELOAD");
             Ok("OK".to_owned())
         }
-        Err(ReloadError::Save(_)) => Err("ERR Error saving the dataset".to_owned()),
+        Err(ReloadError::Save(_)) => Err("ERR Error saving the dataset".into()),
         Err(ReloadError::Load(_)) => {
-            Err("ERR Error trying to load the RDB dump, check server logs.".to_owned())
+            Err("ERR Error trying to load the RDB dump, check server logs.".into())
         }
     }
 }
@@ -230,7 +230,7 @@ async fn restart(services: &Services, crash: bool, delay_ms: u64) -> Result<Stri
     if !crash {
         let saved = services.saver.save_instead().await;
         if !matches!(saved, Ok(Ok(_))) {
-            return Err("ERR failed to restart the server. Check server logs.".to_owned());
+            return Err("ERR failed to restart the server. Check server logs.".into());
         }
     }
     std::thread::sleep(Duration::from_millis(delay_ms));
@@ -238,7 +238,7 @@ async fn restart(services: &Services, crash: bool, delay_ms: u64) -> Result<Stri
     let program = args.next().cloned().unwrap_or_default();
     let error = std::process::Command::new(program).args(args).exec();
     tracing::warn!("Could not start anew: {error}");
-    Err("ERR failed to restart the server. Check server logs.".to_owned())
+    Err("ERR failed to restart the server. Check server logs.".into())
 }
 
 /// Hands the connection to the thread that serves followers.

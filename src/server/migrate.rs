@@ -13,6 +13,7 @@ use crate::base::clock;
 use crate::base::number::digits;
 use crate::exec::migrate::{Settled, settle};
 use crate::resp::argv::encode_command;
+use crate::resp::template::fill;
 use crate::resp::value::{Value, parse_value};
 use crate::shared::migration::Migration;
 
@@ -32,7 +33,7 @@ pub const READING: &str = "IOERR error or timeout reading to target instance";
 pub const CONNECTING: &str = "IOERR error or timeout connecting to the client";
 
 /// Returns the text of the reply; that of an error is what stands behind the dash.
-pub async fn run(connection: &mut Connection, mut migration: Migration) -> Result<String, String> {
+pub async fn run(connection: &mut Connection, mut migration: Migration) -> Result<String, Vec<u8>> {
     for _ in 0..ROUNDS_MAX {
         let sent = send(connection, &mut migration).await;
         match settle_when_it_may(connection, &mut migration, sent.is_ok()).await {
@@ -44,13 +45,13 @@ pub async fn run(connection: &mut Connection, mut migration: Migration) -> Resul
             Settled::Follows => {
                 let changed = "UNBLOCKED force unblock from blocking operation, instance state \
                                changed (master -> replica?)";
-                return Err(changed.to_owned());
+                return Err(changed.into());
             }
             Settled::Done | Settled::Paused { .. } => return sent.map(|()| "OK".to_owned()),
         }
     }
     settle_when_it_may(connection, &mut migration, false).await;
-    Err("ERR The keys change faster than they can be migrated".to_owned())
+    Err("ERR The keys change faster than they can be migrated".into())
 }
 
 async fn settle_when_it_may(
@@ -76,7 +77,7 @@ async fn settle_when_it_may(
 
 /// Sends the parcels and marks those that have arrived. A link that was kept may have died
 /// since: then a new one is tried.
-async fn send(connection: &Connection, migration: &mut Migration) -> Result<(), String> {
+async fn send(connection: &Connection, migration: &mut Migration) -> Result<(), Vec<u8>> {
     let links = connection.worker.links.clone();
     let (host, port) = (migration.host.clone(), migration.port.clone());
     if let Some(link) = links.take(&host, &port) {
@@ -87,7 +88,7 @@ async fn send(connection: &Connection, migration: &mut Migration) -> Result<(), 
                 return answer;
             }
             Err(Broken::Ended(_)) if !transfer.has_heard => {}
-            Err(Broken::Ended(text) | Broken::TimedOut(text)) => return Err(text.to_owned()),
+            Err(Broken::Ended(text) | Broken::TimedOut(text)) => return Err(text.into()),
         }
     }
     let link = connect(migration).await?;
@@ -97,7 +98,7 @@ async fn send(connection: &Connection, migration: &mut Migration) -> Result<(), 
             links.keep(&host, &port, transfer.link);
             answer
         }
-        Err(Broken::Ended(text) | Broken::TimedOut(text)) => Err(text.to_owned()),
+        Err(Broken::Ended(text) | Broken::TimedOut(text)) => Err(text.into()),
     }
 }
 
@@ -145,7 +146,7 @@ impl Transfer {
 
     /// Ok when the link is in order; inside, whether the target took everything, or its
     /// first complaint.
-    async fn run(&mut self, migration: &mut Migration) -> Result<Result<(), String>, Broken> {
+    async fn run(&mut self, migration: &mut Migration) -> Result<Result<(), Vec<u8>>, Broken> {
         let (request, preludes) = request(migration, self.link.db);
         self.write(&request).await?;
         let mut complaint = None;
@@ -219,17 +220,20 @@ pub fn request(migration: &Migration, selected_db: Option<i64>) -> (Vec<u8>, usi
     (request, preludes)
 }
 
-pub fn answer(complaint: Option<String>) -> Result<(), String> {
+pub fn answer(complaint: Option<Vec<u8>>) -> Result<(), Vec<u8>> {
     match complaint {
         None => Ok(()),
-        Some(text) => Err(format!("ERR Target instance replied with error: {text}")),
+        Some(text) => Err(fill("ERR Target instance replied with error: {}", &[&text])),
     }
 }
 
 /// Whether a reply is no error. The first error is kept.
-pub fn note_complaint(reply: Value, complaint: &mut Option<String>) -> bool {
-    if let Value::Error(text) = &reply {
-        complaint.get_or_insert_with(|| String::from_utf8_lossy(text).into_owned());
+pub fn note_complaint(reply: Value, complaint: &mut Option<Vec<u8>>) -> bool {
+    match reply {
+        Value::Error(text) => {
+            complaint.get_or_insert(text);
+            false
+        }
+        _ => true,
     }
-    !reply.is_error()
 }

@@ -58,7 +58,7 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
             match refusal(engine, &connection.session, &request, has_pending_output) {
                 Some(error) => {
                     if let Some(command) = jobs::last_command(connection) {
-                        jobs::note_failure(connection, command, &error);
+                        jobs::note_failure(connection, command, error.as_bytes());
                     }
                     connection.answer(|reply| reply.error(&error));
                 }

@@ -8,7 +8,7 @@ use crate::store::watch::WatchFlag;
 
 /// Takes the parcels of a migration to their target and marks those that have arrived, while
 /// the caller waits. The error is a reply without its dash.
-pub type Courier = fn(&mut Migration) -> Result<(), String>;
+pub type Courier = fn(&mut Migration) -> Result<(), Vec<u8>>;
 
 /// What goes where, and how it gets there.
 #[derive(Debug, Default)]

@@ -94,7 +94,7 @@ pub fn migrate(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 fn send_now(cx: &mut Cx, mut migration: Migration) -> Result<Outcome, CmdError> {
     let sent = match cx.shared.courier.get() {
         Some(carry) => carry(&mut migration),
-        None => Err("IOERR error or timeout connecting to the client".to_owned()),
+        None => Err("IOERR error or timeout connecting to the client".into()),
     };
     let db = migration.from_db;
     for parcel in &migration.parcels {
