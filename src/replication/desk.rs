@@ -16,9 +16,9 @@ use crate::config::Param;
 use crate::exec::Engine;
 use crate::oplog::{Audience, Reader, Records};
 use crate::shared::Shared;
-use crate::shared::clients::PausedFor;
 use crate::shared::followers::{Follower, FollowerPhase};
 use crate::shared::introduction::FollowerFacts;
+use crate::shared::pause::PausedFor;
 use crate::store::locked::Locker;
 
 /// What the follower's thread is asked to do.

@@ -20,8 +20,8 @@ use super::roles;
 use crate::base::clock;
 use crate::config::Param;
 use crate::exec::Engine;
-use crate::shared::clients::PausedFor;
 use crate::shared::followers::FollowerPhase;
+use crate::shared::pause::PausedFor;
 
 const SECOND: Duration = Duration::from_secs(1);
 

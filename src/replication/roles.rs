@@ -13,7 +13,7 @@ use crate::commands::replication::begin_to_follow;
 use crate::oplog::{Audience, History, ReplId};
 use crate::persist::load::ReplFacts;
 use crate::shared::Shared;
-use crate::shared::clients::PausedFor;
+use crate::shared::pause::PausedFor;
 use crate::shared::role::{FailoverPhase, LinkFacts};
 use crate::store::locked::{Locked, Locker};
 

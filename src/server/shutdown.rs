@@ -18,7 +18,7 @@ use crate::exec::Engine;
 use crate::persist::save;
 use crate::persist::saver::Saver;
 use crate::replication::Replication;
-use crate::shared::clients::PausedFor;
+use crate::shared::pause::PausedFor;
 
 /// How often a signal that waits for cron looks whether it goes on.
 const CRON_LOOK: Duration = Duration::from_millis(10);

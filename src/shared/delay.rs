@@ -7,7 +7,7 @@
 
 use parking_lot::Mutex;
 
-use super::clients::{Pause, PausedFor};
+use super::pause::{Pause, PausedFor};
 use crate::base::clock;
 
 /// What finds no room.

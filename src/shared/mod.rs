@@ -7,6 +7,9 @@ pub mod client_memory;
 /// Who is connected.
 pub mod clients;
 
+/// Who has to wait, and until when.
+pub mod pause;
+
 /// What followers tell of themselves by REPLCONF.
 pub mod introduction;
 
@@ -98,7 +101,7 @@ pub struct Shared {
     pub own_expiries: own_expiries::OwnExpiries,
     pub followers: followers::Followers,
     pub jobs: jobs::Jobs,
-    pub pause: clients::Pause,
+    pub pause: pause::Pause,
     pub delay: delay::Delay,
     /// For a MIGRATE that cannot let go of its locks. Without one it fails.
     pub courier: OnceLock<migration::Courier>,
@@ -165,7 +168,7 @@ impl Shared {
             own_expiries: own_expiries::OwnExpiries::default(),
             followers: followers::Followers::default(),
             jobs: jobs::Jobs::default(),
-            pause: clients::Pause::default(),
+            pause: pause::Pause::default(),
             delay: delay::Delay::default(),
             courier: OnceLock::new(),
             garbage,

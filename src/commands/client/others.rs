@@ -5,7 +5,8 @@ use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::help;
-use crate::shared::clients::{PausedFor, Unblock};
+use crate::shared::clients::Unblock;
+use crate::shared::pause::PausedFor;
 
 pub fn pause(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if args.left() > 2 {

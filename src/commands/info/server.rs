@@ -19,6 +19,8 @@ pub fn server(report: &mut Report) {
     report.line("redis_git_sha1", "00000000");
     report.line("redis_git_dirty", 0);
     report.line("redis_mode", "standalone");
+    // Valkey's name for it.
+    report.line("server_mode", "standalone");
     report.line("os", &*SYSTEM);
     report.line("arch_bits", usize::BITS);
     report.line("monotonic_clock", "POSIX clock_gettime");
@@ -45,6 +47,8 @@ pub fn server(report: &mut Report) {
     report.line("config_file", file.display());
     let threads = config.get_int(Param::IoThreads);
     report.flag("io_threads_active", threads > 1);
+    let zone = config.get_text(Param::AvailabilityZone);
+    report.line("availability_zone", String::from_utf8_lossy(&zone));
     listeners(report, port);
     let shutdown_at_ms = shared.jobs.shutdown_at_ms.load(Ordering::Relaxed);
     if shutdown_at_ms != 0 {
@@ -103,11 +107,24 @@ pub fn clients(report: &mut Report) {
     report.line("watching_clients", watching);
     report.line("clients_in_timeout_table", 0);
     let (keys, even_without) = shared.parked.key_counts();
+    report.line("total_watched_keys", watched);
     report.line("total_blocking_keys", keys);
     report.line("total_blocking_keys_on_nokey", even_without);
-    report.line("total_watched_keys", watched);
-    report.line("total_blocking_keys", 0);
-    report.line("total_blocking_keys_on_nokey", 0);
+    pause(report);
+}
+
+/// Who has to wait, and what for: fields of Valkey's.
+fn pause(report: &mut Report) {
+    let (reason, actions, left_ms) = match report.shared.pause.strictest(report.now_ms) {
+        None => ("none", "none", 0),
+        Some((reason, hold)) => {
+            let actions = if hold.writes_only { "write" } else { "all" };
+            (reason.name(), actions, hold.until_ms - report.now_ms)
+        }
+    };
+    report.line("paused_reason", reason);
+    report.line("paused_actions", actions);
+    report.line("paused_timeout_milliseconds", left_ms);
 }
 
 pub fn cpu(report: &mut Report) {
