@@ -46,10 +46,15 @@ pub fn main_thread_cpu_time() -> CpuTime {
 }
 
 /// Memory of the process that is in RAM.
-pub fn resident_bytes() -> u64 {
-    let statm = read("/proc/self/statm");
-    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
-    pages.unwrap_or(0) * PAGE_BYTES
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resident {
+    pub bytes: u64,
+    /// What of it are pages of files: the program and its libraries.
+    pub file_bytes: u64,
+}
+
+pub fn resident() -> Resident {
+    parse_statm(&read("/proc/self/statm"))
 }
 
 /// RAM of the machine.
@@ -72,6 +77,18 @@ pub fn system_name() -> String {
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
+}
+
+fn parse_statm(line: &str) -> Resident {
+    let mut pages = line.split_whitespace().skip(1);
+    let mut next_bytes = || {
+        let pages: u64 = pages.next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        pages * PAGE_BYTES
+    };
+    Resident {
+        bytes: next_bytes(),
+        file_bytes: next_bytes(),
+    }
 }
 
 /// The line of `stat`: the name, in parentheses, may itself hold blanks and parentheses.
@@ -108,9 +125,20 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_statm() {
+        let expect = Resident {
+            bytes: 8192,
+            file_bytes: 4096,
+        };
+        assert_eq!(parse_statm("9 2 1 7 0 8 0"), expect);
+        assert_eq!(parse_statm(""), Resident::default());
+    }
+
+    #[test]
     fn this_process_has_figures() {
-        assert!(resident_bytes() > 100_000);
-        assert!(system_memory_bytes() > resident_bytes());
+        let resident = resident();
+        assert!(resident.bytes > 100_000 && resident.file_bytes < resident.bytes);
+        assert!(system_memory_bytes() > resident.bytes);
         assert!(system_name().starts_with("Linux "));
     }
 }

@@ -14,6 +14,8 @@ pub struct Loading {
     pub started_ms: AtomicI64,
     pub total_bytes: AtomicU64,
     pub loaded_bytes: AtomicU64,
+    /// What the server used that wrote the file, as far as the file says.
+    pub writer_used_bytes: AtomicU64,
     pub last_keys_loaded: AtomicU64,
     pub last_keys_expired: AtomicU64,
 }
@@ -28,6 +30,7 @@ impl Loading {
         self.started_ms.store(now_ms, Ordering::Relaxed);
         self.total_bytes.store(total_bytes, Ordering::Relaxed);
         self.loaded_bytes.store(0, Ordering::Relaxed);
+        self.writer_used_bytes.store(0, Ordering::Relaxed);
         self.active.store(true, Ordering::Release);
     }
 

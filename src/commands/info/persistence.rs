@@ -97,6 +97,7 @@ fn load(report: &mut Report) {
     let (bytes_per_second, eta_seconds) = pace(loaded, total, report.now_ms - started_ms);
     report.line("loading_start_time", started_ms / 1000);
     report.line("loading_total_bytes", total);
+    report.counter("loading_rdb_used_mem", &loading.writer_used_bytes);
     report.line("loading_loaded_bytes", loaded);
     report.line(
         "loading_loaded_perc",

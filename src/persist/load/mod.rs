@@ -229,6 +229,11 @@ impl Load {
         let loading = &shared.jobs.loading;
         let offset = self.decoder.offset();
         loading.loaded_bytes.store(offset, Ordering::Relaxed);
+        let used_bytes = self.loaded.origin.used_memory_bytes.unwrap_or(0);
+        let used_bytes = used_bytes.max(0).unsigned_abs();
+        loading
+            .writer_used_bytes
+            .store(used_bytes, Ordering::Relaxed);
         let lasts = self.began.elapsed();
         if lasts < self.told_after || self.builders.is_none() {
             return;
