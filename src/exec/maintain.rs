@@ -7,7 +7,9 @@ use super::commit::commit;
 use crate::base::clock;
 use crate::commands::connection::unsubscribe_all;
 use crate::config::Param;
+use crate::shared::Shared;
 use crate::shared::session::Session;
+use crate::store::keyspace::Tables;
 use crate::store::locked::{Expiry, Locker};
 
 /// How long a round of the expiry task holds one shard at most is bounded by a segment; so
@@ -46,11 +48,7 @@ impl ExpiryCursor {
         let gate = locker.gate();
         let mut locked = shared.keyspace.lock_shards(locker, &[self.shard as u16]);
         locked.now_ms = clock::unix_ms();
-        // Whether keys may be deleted at all is decided under the lock, like any admission.
-        if shared.role.is_follower()
-            || shared.pause.is_on(locked.now_ms)
-            || shared.config.get_bool(Param::ImportMode)
-        {
+        if keeps_due_keys(&engine.shared, locked.now_ms) {
             self.db = databases;
             return;
         }
@@ -76,6 +74,26 @@ impl ExpiryCursor {
         drop(locked);
         shared.oplog.wake_readers();
     }
+}
+
+/// Whether keys may not be deleted because they are due: decided under a lock, like any
+/// admission.
+fn keeps_due_keys(shared: &Shared, now_ms: i64) -> bool {
+    shared.role.is_follower()
+        || shared.pause.is_on(now_ms)
+        || shared.config.get_bool(Param::ImportMode)
+}
+
+/// How many keys have an expiry; `None` while those that are due are kept.
+pub fn volatile_keys(engine: &Engine, locker: &mut Locker) -> Option<u64> {
+    let keyspace = &engine.shared.keyspace;
+    let locked = keyspace.lock_shards(locker, &[]);
+    if keeps_due_keys(&engine.shared, clock::unix_ms()) {
+        return None;
+    }
+    let databases = 0..keyspace.database_count() as u32;
+    let tables = databases.filter_map(|db| locked.tables(db));
+    Some(tables.map(Tables::volatile).sum())
 }
 
 /// Deletes keys that are due by what a writable follower's own clients said, for `ROUND` at

@@ -6,11 +6,12 @@
 //! share.
 
 use std::fs;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::exec::Engine;
 use crate::net::stream::Moving;
 use crate::resp::request::Parser;
 use crate::shared::session::Session;
@@ -31,6 +32,7 @@ pub struct Carried {
 
 /// All workers, by the number of their gate.
 pub struct Crew {
+    engine: Arc<Engine>,
     seats: Box<[Seat]>,
     /// The first ones of them serve.
     active: AtomicUsize,
@@ -40,26 +42,25 @@ pub struct Crew {
 
 struct Seat {
     arrivals: UnboundedSender<Arrival>,
-    connections: AtomicUsize,
     /// Where the kernel says how long the thread has run and waited.
     schedstat: OnceLock<String>,
 }
 
 impl Crew {
     /// With the other ends of the workers' arrivals.
-    pub fn new(workers: usize) -> (Crew, Vec<UnboundedReceiver<Arrival>>) {
+    pub fn new(engine: Arc<Engine>, workers: usize) -> (Crew, Vec<UnboundedReceiver<Arrival>>) {
         let (seats, arriving) = (0..workers)
             .map(|_| {
                 let (arrivals, arriving) = unbounded_channel();
                 let seat = Seat {
                     arrivals,
-                    connections: AtomicUsize::new(0),
                     schedstat: OnceLock::new(),
                 };
                 (seat, arriving)
             })
             .unzip::<_, _, Vec<_>, Vec<_>>();
         let crew = Crew {
+            engine,
             seats: seats.into(),
             active: AtomicUsize::new(workers),
             shifts: AtomicU64::new(0),
@@ -105,25 +106,29 @@ impl Crew {
     /// Where a connection of this worker should be served instead.
     pub fn elsewhere(&self, gate: usize) -> Option<usize> {
         let quietest = self.quietest();
-        let connections = |gate: usize| self.seats[gate].connections.load(Ordering::Relaxed);
+        let connections = |gate: usize| self.connections(gate).load(Ordering::Relaxed);
         let moves = gate >= self.active() || connections(gate) > connections(quietest) + 1;
         (moves && quietest != gate).then_some(quietest)
     }
 
     pub fn give(&self, gate: usize, arrival: Arrival) {
-        let seat = &self.seats[gate];
-        seat.connections.fetch_add(1, Ordering::Relaxed);
-        let _ = seat.arrivals.send(arrival);
+        self.connections(gate).fetch_add(1, Ordering::Relaxed);
+        let _ = self.seats[gate].arrivals.send(arrival);
     }
 
     /// One of the worker's connections has ended, or is somebody else's now.
     pub fn count_out(&self, gate: usize) {
-        self.seats[gate].connections.fetch_sub(1, Ordering::Relaxed);
+        self.connections(gate).fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many a worker has, for INFO too.
+    fn connections(&self, gate: usize) -> &AtomicUsize {
+        &self.engine.shared.stats.thread(gate).connections
     }
 
     fn quietest(&self) -> usize {
         let active = self.active().clamp(1, self.seats.len());
-        let connections = |gate: &usize| self.seats[*gate].connections.load(Ordering::Relaxed);
+        let connections = |gate: &usize| self.connections(*gate).load(Ordering::Relaxed);
         (0..active).min_by_key(connections).unwrap_or(0)
     }
 

@@ -12,7 +12,7 @@ use crate::base::{clock, memory};
 use crate::config::{ClientClass, Param};
 use crate::exec::Engine;
 use crate::exec::evict_clients;
-use crate::exec::maintain::{ExpiryCursor, expire_own};
+use crate::exec::maintain::{ExpiryCursor, expire_own, volatile_keys};
 use crate::exec::track;
 use crate::shared::clients::client_flag;
 use crate::shared::spikes::Event;
@@ -108,10 +108,20 @@ impl Cron {
         let budget = self.tick_time() * percent / 100;
         let begun = Instant::now();
         expire_own(&self.engine, &mut self.locker);
+        let stats = &self.engine.shared.stats;
+        let expired = &stats.thread(self.locker.gate()).expired;
+        let (before, volatile) = (expired.get(), volatile_keys(&self.engine, &mut self.locker));
         while !self.expiry.round(&self.engine, &mut self.locker) {
             if begun.elapsed() >= budget {
+                let cut = &stats.rare.expire_cycles_cut;
+                cut.fetch_add(1, Ordering::Relaxed);
                 break;
             }
+        }
+        if let Some(volatile) = volatile {
+            // CONFIG RESETSTAT may have come between.
+            let due = expired.get().saturating_sub(before);
+            stats.rare.stale.note(due, volatile);
         }
         let spent_us = begun.elapsed().as_micros() as u64;
         self.note_spike(Event::ExpireCycle, spent_us);

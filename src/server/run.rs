@@ -87,7 +87,7 @@ pub fn run(config: Config, log: &Arc<LogState>) -> anyhow::Result<()> {
         write_pid_file(config);
         garbage::start(&engine, freed)?;
         let services = Arc::new(OnceLock::new());
-        let (crew, arriving) = Crew::new(workers);
+        let (crew, arriving) = Crew::new(engine.clone(), workers);
         let crew = Arc::new(crew);
         for (gate, arriving) in arriving.into_iter().enumerate() {
             worker::start(

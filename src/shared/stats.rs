@@ -2,7 +2,7 @@
 //! plain loads and stores; who asks sums them up.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::latency::{Latencies, Spread};
 
@@ -89,6 +89,8 @@ pub struct ThreadStats {
     pub error_replies: Counter,
     /// By command id.
     pub costs: Box<[CommandCost]>,
+    /// Of a worker, on their way to it included: now, not so far. Others count them in.
+    pub connections: AtomicUsize,
 }
 
 /// Counters that are too rare to be worth a block per thread.
@@ -112,6 +114,9 @@ pub struct RareStats {
     pub startup_memory_bytes: AtomicU64,
     pub peak_memory_bytes: AtomicU64,
     pub expire_cycle_us: AtomicU64,
+    /// Cycles of the expiry task that ended because their time was over.
+    pub expire_cycles_cut: AtomicU64,
+    pub stale: Stale,
     /// On the way to the thread that frees them.
     pub lazyfree_pending_objects: AtomicU64,
     pub lazyfreed_objects: AtomicU64,
@@ -119,8 +124,36 @@ pub struct RareStats {
     pub lazyfree_pending_bytes: AtomicU64,
     pub lazyfree_pending_tables: AtomicU64,
     pub acl_denied_auth: AtomicU64,
+    /// Of RESTORE: what of them is not a plain string is verified in full.
+    pub payloads_verified: AtomicU64,
     /// When it was last logged that a client speaks HTTP, in seconds since 1970.
     pub attack_logged_s: AtomicU64,
+}
+
+/// The part of the keys with an expiry that are due and still there: what each cycle of the
+/// expiry task finds, the last twenty or so of them.
+#[derive(Default)]
+pub struct Stale(AtomicU64);
+
+impl Stale {
+    /// What one cycle weighs, as in Redis.
+    const WEIGHT: f64 = 0.05;
+
+    /// A cycle has found so many keys due of those that have an expiry.
+    pub fn note(&self, due: u64, volatile: u64) {
+        let part = due.min(volatile) as f64 / volatile.max(1) as f64;
+        let mean = self.get() * (1.0 - Self::WEIGHT) + part * Self::WEIGHT;
+        self.0.store(mean.to_bits(), Ordering::Relaxed);
+    }
+
+    /// From 0 to 1.
+    pub fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 /// What cron last sampled, per second.
@@ -158,6 +191,11 @@ impl Stats {
     #[inline]
     pub fn thread(&self, gate: usize) -> &ThreadStats {
         &self.threads[gate]
+    }
+
+    /// Of the workers, who come first, then of the others.
+    pub fn threads(&self) -> &[ThreadStats] {
+        &self.threads
     }
 
     pub fn sum(&self, counter: impl Fn(&ThreadStats) -> &Counter) -> u64 {
@@ -240,12 +278,15 @@ impl Stats {
             &rare.evicted_clients,
             &rare.unexpected_errors,
             &rare.expire_cycle_us,
+            &rare.expire_cycles_cut,
             &rare.lazyfreed_objects,
             &rare.acl_denied_auth,
+            &rare.payloads_verified,
         ];
         counters
             .iter()
             .for_each(|counter| counter.store(0, Ordering::Relaxed));
+        rare.stale.reset();
         self.errors.lock().clear();
     }
 }
@@ -265,6 +306,7 @@ impl ThreadStats {
             writes: Counter::default(),
             error_replies: Counter::default(),
             costs: (0..commands).map(|_| CommandCost::default()).collect(),
+            connections: AtomicUsize::new(0),
         }
     }
 

@@ -20,7 +20,7 @@ pub mod memory;
 /// Persistence.
 mod persistence;
 
-/// Stats, Commandstats, Errorstats, Latencystats.
+/// Threads, Stats, Commandstats, Errorstats, Latencystats.
 mod stats;
 
 /// Replication.
@@ -59,6 +59,7 @@ const SECTIONS: &[Section] = &[
     section("clients", "Clients", true, server::clients),
     section("memory", "Memory", true, memory::memory),
     section("persistence", "Persistence", true, persistence::persistence),
+    section("threads", "Threads", true, stats::threads),
     section("stats", "Stats", true, stats::stats),
     section("replication", "Replication", true, replication::replication),
     section("cpu", "CPU", true, server::cpu),

@@ -1,10 +1,12 @@
-//! Stats, Commandstats, Errorstats and Latencystats.
+//! Threads, Stats, Commandstats, Errorstats and Latencystats.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::report::Report;
 use crate::base::clock;
+use crate::config::Param;
 use crate::shared::latency::Spread;
+use crate::shared::stats::ThreadStats;
 
 pub fn stats(report: &mut Report) {
     traffic(report);
@@ -16,14 +18,22 @@ pub fn stats(report: &mut Report) {
     report.counter("migrate_cached_sockets", cached);
     let own_expiries = &report.shared.own_expiries;
     report.line("slave_expires_tracked_keys", own_expiries.len());
+    no_defragmentation(report);
     let tracking = &report.shared.tracking;
     report.line("tracking_total_keys", tracking.key_count());
     report.line("tracking_total_items", tracking.item_count());
     report.line("tracking_total_prefixes", tracking.prefix_count());
     report.counter("unexpected_error_replies", &stats.rare.unexpected_errors);
     report.line("total_error_replies", stats.sum(|t| &t.error_replies));
-    report.line("total_reads_processed", stats.sum(|t| &t.reads));
-    report.line("total_writes_processed", stats.sum(|t| &t.writes));
+    report.counter("dump_payload_sanitizations", &stats.rare.payloads_verified);
+    let (reads, writes) = (stats.sum(|t| &t.reads), stats.sum(|t| &t.writes));
+    report.line("total_reads_processed", reads);
+    report.line("total_writes_processed", writes);
+    // One worker alone is what Redis is without threads; of several every one is of these.
+    let are_threads = workers(report).len() > 1;
+    let threaded = |count| if are_threads { count } else { 0 };
+    report.line("io_threaded_reads_processed", threaded(reads));
+    report.line("io_threaded_writes_processed", threaded(writes));
     report.counter(
         "client_query_buffer_limit_disconnections",
         &stats.rare.query_limit_disconnections,
@@ -32,10 +42,41 @@ pub fn stats(report: &mut Report) {
         "client_output_buffer_limit_disconnections",
         &stats.rare.output_limit_disconnections,
     );
+    // No client has a reply buffer of its own that could be made to fit it.
+    report.line("reply_buffer_shrinks", 0);
+    report.line("reply_buffer_expands", 0);
     report.counter("acl_access_denied_auth", &stats.rare.acl_denied_auth);
     report.line("acl_access_denied_cmd", 0);
     report.line("acl_access_denied_key", 0);
     report.line("acl_access_denied_channel", 0);
+}
+
+fn no_defragmentation(report: &mut Report) {
+    for name in [
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+    ] {
+        report.line(name, 0);
+    }
+}
+
+fn workers<'a>(report: &Report<'a, '_>) -> &'a [ThreadStats] {
+    let workers = report.shared.config.get_int(Param::IoThreads).max(1) as usize;
+    let threads = report.shared.stats.threads();
+    &threads[..workers.min(threads.len())]
+}
+
+pub fn threads(report: &mut Report) {
+    for (number, thread) in workers(report).iter().enumerate() {
+        let clients = thread.connections.load(Ordering::Relaxed);
+        let (reads, writes) = (thread.reads.get(), thread.writes.get());
+        let facts = format!("clients={clients},reads={reads},writes={writes}");
+        report.line(&format!("io_thread_{number}"), facts);
+    }
 }
 
 fn traffic(report: &mut Report) {
@@ -72,6 +113,12 @@ fn keys(report: &mut Report) {
     let stats = &shared.stats;
     report.line("expired_subkeys", stats.sum(|t| &t.expired_fields));
     report.line("expired_keys", stats.sum(|t| &t.expired));
+    // Valkey's name for the first.
+    report.line("expired_fields", stats.sum(|t| &t.expired_fields));
+    let stale_percent = stats.rare.stale.get() * 100.0;
+    report.line("expired_stale_perc", format!("{stale_percent:.2}"));
+    let cut = &stats.rare.expire_cycles_cut;
+    report.counter("expired_time_cap_reached_count", cut);
     let expire_cycle_us = stats.rare.expire_cycle_us.load(Ordering::Relaxed);
     report.line("expire_cycle_cpu_milliseconds", expire_cycle_us / 1000);
     report.line("evicted_keys", stats.sum(|t| &t.evicted));

@@ -31,8 +31,8 @@ fn check_has(server: &mut TestServer, section: &str, expect: &[&str]) {
 #[test]
 fn sections_come_in_their_own_order() {
     let mut server = TestServer::new();
-    let by_default = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats \
-                      Cluster Keyspace";
+    let by_default = "Server Clients Memory Persistence Threads Stats Replication CPU Modules \
+                      Errorstats Cluster Keyspace";
     assert_eq!(titles(&mut server, "INFO"), by_default);
     assert_eq!(titles(&mut server, "INFO default none"), by_default);
     assert_eq!(titles(&mut server, "INFO cpu SERVER cpu"), "Server CPU");
@@ -174,6 +174,44 @@ fn a_save_and_a_load_show_how_far_they_are() {
             "loading_eta_seconds:6",
         ],
     );
+}
+
+#[test]
+fn threads_and_what_is_due() {
+    let mut server = TestServer::new();
+    let stats = &server.shared.stats;
+    let thread = stats.thread(0);
+    thread.connections.store(2, Ordering::Relaxed);
+    thread.reads.add(5);
+    thread.writes.add(4);
+    // Twice a half of the keys with an expiry, each time for a twentieth.
+    stats.rare.stale.note(50, 100);
+    stats.rare.stale.note(50, 100);
+    let worker = "io_thread_0:clients=2,reads=5,writes=4";
+    check_has(&mut server, "threads", &[worker]);
+    check_has(&mut server, "stats", &["expired_stale_perc:4.88"]);
+    server.check("CONFIG RESETSTAT", "+OK");
+    let worker = "io_thread_0:clients=2,reads=0,writes=0";
+    check_has(&mut server, "threads", &[worker]);
+    let reset = ["expired_stale_perc:0.00", "dump_payload_sanitizations:0"];
+    check_has(&mut server, "stats", &reset);
+}
+
+#[test]
+fn a_pause_is_told() {
+    let mut server = TestServer::new();
+    let none = ["paused_reason:none", "paused_actions:none"];
+    check_has(&mut server, "clients", &none);
+    server.run("CLIENT PAUSE 1000 WRITE");
+    server.advance_ms(400);
+    let lines = [
+        "paused_reason:client_pause",
+        "paused_actions:write",
+        "paused_timeout_milliseconds:600",
+    ];
+    check_has(&mut server, "clients", &lines);
+    server.run("CLIENT PAUSE 1000 ALL");
+    check_has(&mut server, "clients", &["paused_actions:all"]);
 }
 
 #[test]

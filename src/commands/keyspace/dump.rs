@@ -10,6 +10,7 @@ use crate::commands::expiry::is_over;
 use crate::config::Param;
 use crate::rdb::dump;
 use crate::rdb::encode::Encoder;
+use crate::rdb::format::type_byte;
 use crate::store::effects::event;
 use crate::store::entry::Entry;
 use crate::store::usage::access_of_arrival;
@@ -61,6 +62,10 @@ pub fn restore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let jobs = &cx.shared.jobs;
     let check_crc = !jobs.checksums_are_skipped.load(Ordering::Relaxed);
     let body = dump::verify(payload, check_crc).map_err(CmdError::err)?;
+    if body.bytes.first() != Some(&type_byte::STRING) {
+        let verified = &cx.shared.stats.rare.payloads_verified;
+        verified.fetch_add(1, Ordering::Relaxed);
+    }
     let value = dump::decode(&body, &cx.shared.config.type_limits()).map_err(CmdError::err)?;
     let expire_at_ms = match (ttl_ms, options.is_absolute) {
         (0, _) => None,

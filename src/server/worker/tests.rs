@@ -29,7 +29,7 @@ impl Place {
         let registry = Registry::new(FAMILIES);
         let shared = Shared::for_test(WORKERS, registry.len());
         let engine = Arc::new(Engine { shared, registry });
-        let (crew, arriving) = Crew::new(WORKERS);
+        let (crew, arriving) = Crew::new(engine.clone(), WORKERS);
         let crew = Arc::new(crew);
         for (gate, arriving) in arriving.into_iter().enumerate() {
             start(engine.clone(), Arc::default(), crew.clone(), gate, arriving).unwrap();
