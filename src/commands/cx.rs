@@ -166,6 +166,8 @@ pub enum Job {
         crash: bool,
         delay_ms: u64,
     },
+    /// INFO: count how large the keys are, and tell it behind this text.
+    Survey(String),
     /// Take keys to another server.
     Migrate(Box<Migration>),
     /// DEBUG SEGFAULT and its like: end at once, without saving.

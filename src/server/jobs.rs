@@ -4,14 +4,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::migrate;
 use super::services::Services;
 use super::shutdown::Refused;
 use super::supervisor::{self, State};
+use super::{line, migrate};
 use crate::base::{clock, process};
 use crate::commands::client::described;
 use crate::commands::cx::{Asked, Failover, Job, Shutdown};
 use crate::commands::error::CmdError;
+use crate::commands::info::keysizes::Survey;
 use crate::commands::registry::CommandId;
 use crate::config::Force;
 use crate::persist::load::{self, Reload, ReloadError};
@@ -21,6 +22,12 @@ use crate::shared::clients::client_flag;
 
 /// Why a job is answered with an error: the text behind the dash.
 type JobError = Vec<u8>;
+
+/// What a job says that has succeeded.
+enum Answer {
+    Status(String),
+    Text(String),
+}
 
 /// Runs a job to its end and replies.
 pub async fn run(connection: &mut Connection, job: Job) {
@@ -69,25 +76,32 @@ pub fn note_failure(connection: &Connection, command: CommandId, error: &[u8]) {
     stats.count_error(thread, error);
 }
 
-fn write(reply: &mut ReplyBuf, answer: &Result<String, JobError>) {
+fn write(reply: &mut ReplyBuf, answer: &Result<Answer, JobError>) {
     match answer {
-        Ok(text) => reply.simple(text),
+        Ok(Answer::Status(text)) => reply.simple(text),
+        Ok(Answer::Text(text)) => reply.verbatim("txt", text.as_bytes()),
         Err(text) => reply.error_bytes(text),
     }
 }
 
-async fn perform(connection: &mut Connection, job: Job) -> Result<String, JobError> {
+async fn perform(connection: &mut Connection, job: Job) -> Result<Answer, JobError> {
     let worker = connection.worker.clone();
-    match worker.services.get() {
+    let answer = match job {
+        Job::Survey(_) => Answer::Text,
+        _ => Answer::Status,
+    };
+    let result = match worker.services.get() {
         Some(services) => run_with(connection, services, job).await,
-        None => run_while_loading(connection, &job),
-    }
+        None => run_while_loading(connection, job).await,
+    };
+    result.map(answer)
 }
 
 /// The services come when the dataset is there; little can be done without them.
-fn run_while_loading(connection: &Connection, job: &Job) -> Result<String, JobError> {
+async fn run_while_loading(connection: &Connection, job: Job) -> Result<String, JobError> {
     match job {
-        Job::RewriteConfig { all } => rewrite_config(connection, *all),
+        Job::RewriteConfig { all } => rewrite_config(connection, all),
+        Job::Survey(text) => Ok(survey(connection, text).await),
         Job::Shutdown(_) => {
             tracing::warn!("User requested shutdown while the dataset is loading, bye bye...");
             let config = &connection.worker.engine.shared.config;
@@ -114,6 +128,7 @@ async fn run_with(
         Job::RewriteConfig { all } => rewrite_config(connection, all),
         Job::Reload { save, flush, merge } => reload(connection, Reload { save, flush, merge }),
         Job::Restart { crash, delay_ms } => restart(services, crash, delay_ms).await,
+        Job::Survey(text) => Ok(survey(connection, text).await),
         Job::Migrate(migration) => migrate::run(connection, *migration).await,
         Job::Crash => std::process::abort(),
     }
@@ -205,6 +220,23 @@ fn rewrite_config(connection: &Connection, all: bool) -> Result<String, JobError
             tracing::warn!("CONFIG REWRITE failed: {error}");
             Err(format!("ERR {error}").into())
         }
+    }
+}
+
+/// INFO with how large the keys are: counted in slices, the worker's other clients between them.
+async fn survey(connection: &Connection, text: String) -> String {
+    let worker = connection.worker.clone();
+    let keyspace = &worker.engine.shared.keyspace;
+    let mut survey = Survey::new(text);
+    loop {
+        let step = || {
+            let locker = &mut worker.executor.borrow_mut().locker;
+            survey.step(keyspace, locker).ok()
+        };
+        if line::when_free(keyspace, step).await {
+            return survey.into_text();
+        }
+        tokio::task::yield_now().await;
     }
 }
 

@@ -47,6 +47,9 @@ pub mod migrate;
 /// The same inside of a transaction.
 pub mod courier;
 
+/// How tasks wait for locks.
+pub mod line;
+
 /// Jobs that commands leave to tasks.
 pub mod jobs;
 

@@ -4,11 +4,10 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
 use super::connection::{Connection, Gone, Next};
-use super::jobs;
+use super::{jobs, line};
 use crate::base::clock;
 use crate::commands::cx::{Outcome, Role};
 use crate::commands::replication::reply_kept;
@@ -73,30 +72,13 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
 /// it if that was in vain. Returns why the second attempt stopped, or `Flush` to try again.
 pub async fn wait_in_line(connection: &mut Connection) -> Stop {
     let engine = connection.worker.engine.clone();
-    poll_fn(|cx| {
-        engine.shared.keyspace.wait_in_line(cx.waker());
-        Poll::Ready(())
-    })
-    .await;
+    line::join(&engine.shared.keyspace).await;
     let progress = connection.dispatch_pending();
     if !matches!(progress.stop, Stop::Contended) {
         return progress.stop;
     }
-    woken().await;
+    line::woken().await;
     Stop::Flush
-}
-
-/// Sleeps until the task is woken.
-async fn woken() {
-    let mut slept = false;
-    poll_fn(|_| {
-        if std::mem::replace(&mut slept, true) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
 }
 
 async fn wait_for_pause(connection: &mut Connection, until_ms: i64) -> Result<(), Gone> {
@@ -349,24 +331,10 @@ async fn sleep_until(at_ms: Option<i64>) {
 /// Looks at the keys of a parked command as soon as its locks are to be had.
 async fn look_again(connection: &mut Connection, parked: &Parked) {
     let worker = connection.worker.clone();
-    loop {
-        let mut attempt = || {
-            let session = &mut connection.session;
-            let mut executor = worker.executor.borrow_mut();
-            executor.look_again(&worker.engine, session, parked).is_ok()
-        };
-        if attempt() {
-            return;
-        }
-        // An unlock that comes before it has joined the line wakes nobody.
-        poll_fn(|cx| {
-            worker.engine.shared.keyspace.wait_in_line(cx.waker());
-            Poll::Ready(())
-        })
-        .await;
-        if attempt() {
-            return;
-        }
-        woken().await;
-    }
+    line::when_free(&worker.engine.shared.keyspace, || {
+        let session = &mut connection.session;
+        let mut executor = worker.executor.borrow_mut();
+        executor.look_again(&worker.engine, session, parked).ok()
+    })
+    .await;
 }

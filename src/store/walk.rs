@@ -101,6 +101,19 @@ impl Locked<'_> {
         }
     }
 
+    /// Visits the entries of one bucket of a shard, which is held; begins with order 0 and
+    /// returns the order to go on with, `None` at the end. Due entries are visited too.
+    pub fn scan_shard<'a>(
+        &'a self,
+        db: u32,
+        shard: usize,
+        order: u64,
+        visit: impl FnMut(SlotRef<'a, Entry>),
+    ) -> Option<u64> {
+        let table: &'a Table<Entry> = &self.table(db, shard)?.table.table;
+        table.scan(order, &self.keyspace.hasher, visit)
+    }
+
     /// Visits every entry of a database, due ones too. Everything is locked.
     pub fn for_each(&self, db: u32, mut visit: impl FnMut(&Entry)) {
         for shard in 0..self.keyspace.shard_count() {

@@ -1,10 +1,10 @@
 //! INFO: sections of `name:value` lines, in Redis's order and words.
 //!
 //! A field of Redis is here if it means something here. What counts what this server does
-//! not do (evictions, an append-only file) is 0, as on a Redis that does not do it; what
-//! describes how Redis is made inside (event loop cycles, hash tables being rehashed) is
-//! left out. Fields of our own stand behind those they belong to: `server_name` and
-//! `lockstep_version`, speeds and times left of what is under way.
+//! not do (scripts, an append-only file, defragmentation) is 0, as on a Redis that does not do
+//! it; what describes how Redis is made inside is left out. `tests/suite/missing.rs` names
+//! every field that a peer has and we have not. Fields of our own stand behind those they
+//! belong to: `server_name` and `lockstep_version`, speeds and times left of what is under way.
 //!
 //! Nothing is locked for it but the keyspace's counts and the size of its tables.
 
@@ -26,9 +26,12 @@ mod stats;
 /// Replication.
 mod replication;
 
+/// Keysizes.
+pub mod keysizes;
+
 use self::report::Report;
 use super::args::Args;
-use super::cx::{Cx, Outcome};
+use super::cx::{Cx, Job, Outcome};
 use super::error::CmdError;
 use super::spec::flag::{LOADING, STALE};
 use super::spec::{Locks, Spec, category};
@@ -73,6 +76,10 @@ const SECTIONS: &[Section] = &[
     section("keyspace", "Keyspace", true, keyspace),
 ];
 
+/// The last section, shown only if it is asked for by its name: it takes a walk through all
+/// keys.
+const KEYSIZES: &[u8] = b"keysizes";
+
 const fn section(
     name: &'static str,
     title: &'static str,
@@ -116,6 +123,10 @@ fn info(cx: &mut Cx, args: Args) -> Result<Outcome, CmdError> {
         }
     }
     let text = report.into_text();
+    let mut sections = args.argv().iter().skip(1);
+    if sections.any(|section| section.eq_ignore_ascii_case(KEYSIZES)) {
+        return Ok(Outcome::Ask(Job::Survey(text)));
+    }
     cx.reply.verbatim("txt", text.as_bytes());
     Ok(Outcome::Done)
 }

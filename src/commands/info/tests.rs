@@ -45,6 +45,11 @@ fn sections_come_in_their_own_order() {
     assert_eq!(all.split(' ').count(), SECTIONS.len());
     assert_eq!(titles(&mut server, "INFO everything"), all);
     server.check("INFO none", "\"\"");
+    server.run("INFO keysizes CLUSTER everything");
+    let Outcome::Ask(Job::Survey(text)) = &server.outcome else {
+        panic!("{:?}", server.outcome);
+    };
+    assert!(text.starts_with("# Server\r\n") && text.contains("# Keyspace\r\n"));
     let verbatim = TestServer::resp3().run("INFO cluster");
     assert_eq!(verbatim, r##"=txt:"# Cluster\r\ncluster_enabled:0\r\n""##);
 }
