@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::support::value::Value;
 use super::support::*;
 
 /// The text of `INFO args`.
@@ -19,12 +20,21 @@ fn names(text: &str) -> Vec<String> {
 
 #[test]
 fn fields_stand_in_redis_order() {
-    let server = Server::start(&["--save", "3600 1"]);
-    let Some(peer) = Peer::start(&["--save", "3600 1"]) else {
-        return;
-    };
-    let (mut ours, mut theirs) = (server.client(), peer.client());
-    for client in [&mut ours, &mut theirs] {
+    let args = ["--save", "3600 1"];
+    let server = Server::start(&args);
+    let peers = [
+        Peer::start(&args),
+        Peer::start_8(&args),
+        Peer::start_valkey(&args),
+    ];
+    for peer in peers.iter().flatten() {
+        check_order(&mut server.client(), &mut peer.client());
+    }
+}
+
+/// Holds our fields that a peer has against their order there.
+fn check_order(ours: &mut Client, theirs: &mut Client) {
+    for client in [&mut *ours, &mut *theirs] {
         check(client, "SET a b EX 100", "+OK");
     }
     for section in [
@@ -38,7 +48,7 @@ fn fields_stand_in_redis_order() {
         "cluster",
         "keyspace",
     ] {
-        let (ours, theirs) = (info(&mut ours, section), info(&mut theirs, section));
+        let (ours, theirs) = (info(ours, section), info(theirs, section));
         assert_eq!(ours.lines().next(), theirs.lines().next());
         let (ours, theirs) = (names(&ours), names(&theirs));
         let shared: Vec<&String> = ours.iter().filter(|name| theirs.contains(name)).collect();
@@ -46,6 +56,113 @@ fn fields_stand_in_redis_order() {
         assert_eq!(shared, expect, "{section}");
         assert!(shared.len() * 2 >= theirs.len(), "{section}: {shared:?}");
     }
+}
+
+#[test]
+fn sizes_of_keys_are_those_that_redis_counts() {
+    let server = Server::start(&["--io-threads", "2"]);
+    let Some(peer) = Peer::start_8(&["--enable-debug-command", "yes"]) else {
+        return;
+    };
+    let (mut ours, mut theirs) = (server.client(), peer.client());
+    for n in 0..400_usize {
+        // Up to some thousands, most of them small.
+        let size = (n * n * n / 6000) % 3001;
+        let list: Vec<String> = (0..size).map(|item| format!("{item}")).collect();
+        let pairs: Vec<String> = (0..size)
+            .flat_map(|at| [at, at])
+            .map(|at| at.to_string())
+            .collect();
+        let key = format!("key:{n}");
+        let db = (n % 3).to_string();
+        for client in [&mut ours, &mut theirs] {
+            client.cmd(&["SELECT", &db]);
+            let mut put = |command: &str, items: &[String]| {
+                let mut request = vec![command.to_owned(), key.clone()];
+                request.extend_from_slice(items);
+                client.cmd(&request);
+            };
+            match n % 7 {
+                0 => put("RPUSH", &list),
+                1 => put("SADD", &list),
+                2 => put("ZADD", &pairs),
+                3 => put("HSET", &pairs),
+                4 => put("SET", &["x".repeat(size)]),
+                5 => put("SET", &[format!("{}", n * n * size)]),
+                _ => put("XADD", &["1-1", "a", "b"].map(str::to_owned)),
+            }
+        }
+    }
+    // It counts anew when it loads.
+    check(&mut theirs, "DEBUG RELOAD", "+OK");
+    let expect = info(&mut theirs, "keysizes");
+    assert_eq!(info(&mut ours, "keysizes"), expect);
+    assert!(expect.lines().count() > 12, "{expect}");
+    let both = info(&mut ours, "keysizes cluster");
+    assert_eq!(
+        both,
+        format!("# Cluster\r\ncluster_enabled:0\r\n\r\n{expect}")
+    );
+    assert!(!info(&mut ours, "everything").contains("Keysizes"));
+    check(&mut ours, "MULTI", "+OK");
+    check(&mut ours, "INFO keysizes", "+QUEUED");
+    check(&mut ours, "PING", "+QUEUED");
+    let replies = ours.run("EXEC");
+    assert_eq!(replies.items()[0].text(), expect);
+    assert_eq!(replies.items()[1].text(), "PONG");
+}
+
+#[test]
+fn others_are_served_while_keys_are_counted() {
+    let server = Server::start(&["--io-threads", "1", "--enable-debug-command", "yes"]);
+    let (mut client, mut other) = (server.client(), server.client());
+    check(&mut client, "DEBUG POPULATE 300000 key 10", "+OK");
+    client.send_cmd(&["INFO", "keysizes"]);
+    let mut answered = 0;
+    let counted = loop {
+        check(&mut other, "SET other 1", "+OK");
+        answered += 1;
+        if let Some(counted) = client.recv_within(Duration::from_millis(1)) {
+            break counted;
+        }
+    };
+    assert!(counted.text().contains("_sizes:"), "{counted}");
+    assert!(answered > 3, "{answered}");
+}
+
+#[test]
+fn threads_and_keys_that_are_due() {
+    let server = Server::start(&["--io-threads", "2"]);
+    let (mut client, mut second) = (server.client(), server.client());
+    // Now it has arrived at its worker.
+    check(&mut second, "PING", "+PONG");
+    let threads = client.info("threads");
+    let of = |text: &str| -> Vec<u64> {
+        let parts = text.split(',').filter_map(|part| part.split_once('='));
+        parts.filter_map(|(_, n)| n.parse().ok()).collect()
+    };
+    let all: Vec<Vec<u64>> = threads.values().map(|text| of(text)).collect();
+    assert_eq!(all.len(), 2, "{threads:?}");
+    let sum = |at: usize| all.iter().map(|numbers| numbers[at]).sum::<u64>();
+    assert!(sum(0) >= 2 && sum(1) > 0 && sum(2) > 0, "{threads:?}");
+    let stats = client.info("stats");
+    assert_eq!(
+        stats["io_threaded_reads_processed"],
+        stats["total_reads_processed"]
+    );
+    for n in 0..100 {
+        client.run(&format!("SET key:{n} 1 PX 50"));
+    }
+    wait_until(Duration::from_secs(20), "some were due", || {
+        client.info("stats")["expired_stale_perc"] != "0.00"
+    });
+    check(&mut client, "CONFIG RESETSTAT", "+OK");
+    client.run("RPUSH list a");
+    let Value::Bulk(payload) = client.cmd(&["DUMP", "list"]) else {
+        panic!("a payload");
+    };
+    client.cmd(&[&b"RESTORE"[..], b"other", b"0", &payload]);
+    assert_eq!(client.info("stats")["dump_payload_sanitizations"], "1");
 }
 
 #[test]
