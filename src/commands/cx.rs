@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::args::Args;
 use super::error::CmdError;
 use super::index::{self, CommandId, Index};
+use crate::config::Param;
 use crate::resp::argv::OwnedCommand;
 use crate::resp::reply::ReplyBuf;
 use crate::shared::Shared;
@@ -58,6 +59,13 @@ impl Cx<'_, '_> {
     /// Whether a command that finds nothing may wait for it.
     pub fn may_block(&self) -> bool {
         !self.in_transaction && self.session.origin == Origin::Client
+    }
+
+    /// Logs that a key is gone, in place of the request; `lazy` as in [`Config::deletion`].
+    ///
+    /// [`Config::deletion`]: crate::config::Config::deletion
+    pub fn log_deletion(&mut self, key: &[u8], lazy: Param) {
+        self.log_instead(&[self.shared.config.deletion(lazy), key]);
     }
 
     /// Logs these arguments in place of the request.

@@ -10,6 +10,7 @@ use super::spec::category::KEYSPACE;
 use super::spec::flag::{FAST, READONLY, WRITE};
 use super::spec::{Handler, KeySpec, Spec, access};
 use crate::base::number::{digits, parse_i64};
+use crate::config::Param;
 use crate::store::effects::event;
 use crate::store::keyspace::Key;
 
@@ -167,7 +168,7 @@ fn set(cx: &mut Cx, mut args: Args, form: Form) -> Result<Outcome, CmdError> {
             cx.store.effects().discard(entry);
         }
         cx.event(event::GENERIC, "del", key);
-        cx.log_instead(&[b"DEL", key.bytes]);
+        cx.log_deletion(key.bytes, Param::LazyfreeLazyExpire);
     } else {
         cx.store.set_expire(db, key, Some(at_ms));
         cx.event(event::GENERIC, "expire", key);

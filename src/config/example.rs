@@ -29,7 +29,7 @@ const RENAMES: &str = "
 ";
 
 /// The groups with their titles; those whose directives have no effect say why.
-const GROUPS: [(Group, &str); 17] = [
+const GROUPS: [(Group, &str); 16] = [
     (Group::Network, "Network"),
     (Group::General, "General"),
     (Group::Snapshots, "Snapshots"),
@@ -42,10 +42,6 @@ const GROUPS: [(Group, &str); 17] = [
     (
         Group::Compatibility,
         "Accepted for compatibility, without effect",
-    ),
-    (
-        Group::Types,
-        "Without effect: the limits of small lists, hashes and so on, which are not there yet",
     ),
     (
         Group::AppendOnlyFile,

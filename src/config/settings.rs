@@ -215,6 +215,15 @@ impl Config {
         self.number(Param::NotifyKeyspaceEvents)
     }
 
+    /// The command that tells followers of a deletion: by which of the `lazyfree-lazy`
+    /// directives they are to free the value aside.
+    pub fn deletion(&self, lazy: Param) -> &'static [u8] {
+        match self.get_bool(lazy) {
+            true => b"UNLINK",
+            false => b"DEL",
+        }
+    }
+
     /// The output limits of a class of clients.
     #[inline]
     pub fn output_limit(&self, class: ClientClass) -> OutputLimit {

@@ -45,7 +45,6 @@ pub enum Group {
     Values,
     Testing,
     Compatibility,
-    Types,
     AppendOnlyFile,
     Eviction,
     Freeing,
@@ -61,7 +60,6 @@ impl Group {
         matches!(
             self,
             Group::Compatibility
-                | Group::Types
                 | Group::AppendOnlyFile
                 | Group::Freeing
                 | Group::Machine

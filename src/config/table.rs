@@ -306,6 +306,12 @@ params! {
             = int(INT_MIN, INT_MAX, -2);
             "What a list may have to be kept as one listpack, and what a larger one has in each \
              of its own: so many elements, or 4, 8, 16, 32 or 64 KB for -1 to -5."
+        SetMaxIntsetEntries "set-max-intset-entries" = int(0, LONG_MAX, 512);
+            "A set of up to so many integers is kept as one sorted array of them."
+        SetMaxListpackEntries "set-max-listpack-entries" = int(0, LONG_MAX, 128);
+            "Any other set of up to so many members is kept as one listpack."
+        SetMaxListpackValue "set-max-listpack-value" = int(0, LONG_MAX, 64);
+            "As long as no member is longer than so many bytes."
         HashMaxListpackEntries "hash-max-listpack-entries" / "hash-max-ziplist-entries"
             = int(0, LONG_MAX, 512);
             "A hash of up to so many fields is kept as one listpack: in far less memory, if \
@@ -369,11 +375,6 @@ params! {
         ListCompressDepth "list-compress-depth" = int(0, INT_MAX, 0);
             "Kept and shown; lists are not compressed in memory."
     }
-    Types {
-        SetMaxIntsetEntries "set-max-intset-entries" = int(0, LONG_MAX, 512); ""
-        SetMaxListpackEntries "set-max-listpack-entries" = int(0, LONG_MAX, 128); ""
-        SetMaxListpackValue "set-max-listpack-value" = int(0, LONG_MAX, 64); ""
-    }
     AppendOnlyFile {
         AppendOnly "appendonly" = only("no", "there is no append-only file yet"); ""
         AppendFilename "appendfilename" = text("appendonly.aof"), IMMUTABLE; ""
@@ -420,10 +421,12 @@ params! {
         LazyfreeLazyEviction "lazyfree-lazy-eviction" = bool(false);
             "Whether followers are told to UNLINK what goes, instead of to DEL it. Here large \
              things are freed by a thread of its own in any case."
+        LazyfreeLazyExpire "lazyfree-lazy-expire" = bool(false);
+            "The same of keys whose time has come."
+        LazyfreeLazyServerDel "lazyfree-lazy-server-del" = bool(false);
+            "The same of keys that SPOP or RESTORE leave nothing of."
     }
     Freeing {
-        LazyfreeLazyExpire "lazyfree-lazy-expire" = bool(false); ""
-        LazyfreeLazyServerDel "lazyfree-lazy-server-del" = bool(false); ""
         LazyfreeLazyUserDel "lazyfree-lazy-user-del" = bool(false); ""
         LazyfreeLazyUserFlush "lazyfree-lazy-user-flush" = bool(false); ""
         ReplicaLazyFlush "replica-lazy-flush" / "slave-lazy-flush" = bool(false); ""

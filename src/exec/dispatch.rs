@@ -306,6 +306,7 @@ pub fn prepare(engine: &Engine, session: &Session, locked: &mut Locked) -> i64 {
     let local_write = session.origin == Origin::Client && shared.role.is_follower();
     let effects = locked.effects();
     effects.logging = shared.oplog.is_active() && !local_write && session.origin == Origin::Client;
+    effects.unlinks_due = shared.config.get_bool(Param::LazyfreeLazyExpire);
     effects.owns_expiries = local_write;
     effects.notify = shared.config.notify_events() as u32;
     effects.tracking = shared.tracking.is_active();

@@ -276,10 +276,7 @@ fn delete(
     if rank.is_none_or(is_worse) {
         return Ok(Attempt::Missed);
     }
-    let command: &[u8] = match shared.config.get_bool(Param::LazyfreeLazyEviction) {
-        true => b"UNLINK",
-        false => b"DEL",
-    };
+    let command = shared.config.deletion(Param::LazyfreeLazyEviction);
     let effects = locked.effects();
     // What a follower deletes of itself is not its leader's history.
     effects.logging = shared.oplog.is_active() && !shared.role.is_follower();

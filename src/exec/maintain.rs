@@ -65,6 +65,7 @@ impl ExpiryCursor {
         locked.expiry = Expiry::Delete;
         let effects = locked.effects();
         effects.logging = shared.oplog.is_active();
+        effects.unlinks_due = shared.config.get_bool(Param::LazyfreeLazyExpire);
         effects.notify = shared.config.notify_events() as u32;
         effects.tracking = shared.tracking.is_active();
         if locked.expire_round(db) {

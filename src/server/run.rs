@@ -252,6 +252,7 @@ fn announce(config: &Config) {
         config.get_int(Param::Port)
     );
     tracing::info!(" PID: {}", std::process::id());
+    tracing::info!("Server initialized");
 }
 
 fn announce_ready(config: &Config) {

@@ -45,6 +45,8 @@ pub struct Event {
 pub struct Effects {
     /// Whether anybody reads the log; while false no record is kept.
     pub logging: bool,
+    /// Whether the log is to say UNLINK of keys whose time has come, instead of DEL.
+    pub unlinks_due: bool,
     /// The classes of keyspace events that are asked for (see `event`), 0 for none.
     pub notify: u32,
     /// Changes made by the command that runs, as Redis's `dirty` counts them.

@@ -493,7 +493,12 @@ impl<'k> Locked<'k> {
         let effects = &mut self.locker.effects;
         effects.discard(entry);
         effects.expired += 1;
-        effects.log(db, &[b"DEL", key.bytes]);
+        let command: &[u8] = if effects.unlinks_due {
+            b"UNLINK"
+        } else {
+            b"DEL"
+        };
+        effects.log(db, &[command, key.bytes]);
         effects.event(event::EXPIRED, "expired", db, key.bytes);
         effects.touched(key.bytes, true);
         self.touch_listeners(db, key);

@@ -3,6 +3,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::support::replicas::*;
+use super::support::value::Value;
 use super::support::*;
 
 #[test]
@@ -157,5 +159,53 @@ fn a_writable_follower_ends_its_own_keys_and_no_others() {
         // Nothing of it goes any further, and the leader's key waits for the leader.
         check(&mut own, "GET theirs", "nil");
         check(&mut client, "EXISTS a b", ":0");
+    }
+}
+
+/// A follower that is a Redis frees a large value while its clients wait, unless it is told to
+/// do so aside.
+#[test]
+fn followers_are_told_to_free_aside_what_the_operator_wants_freed_so() {
+    for lazy in ["no", "yes"] {
+        let options = ["lazyfree-lazy-expire", "lazyfree-lazy-server-del"];
+        let options = options.map(|name| format!("--{name}"));
+        let options = options.iter().flat_map(|name| [name.as_str(), lazy]);
+        let leader = start(Kind::Ours, &options.collect::<Vec<_>>()).expect("ours is there");
+        let follower = start_follower(Kind::Ours, leader.port, &[]).expect("ours is there");
+        wait_for_link(&follower);
+        let mut client = leader.client();
+        client.run("SET source 1");
+        let Value::Bulk(payload) = client.run("DUMP source") else {
+            panic!("a payload")
+        };
+        for line in [
+            "SET a 1 PX 1",
+            "SET b 1",
+            "EXPIRE b -1",
+            "SET c 1",
+            "GETEX c PXAT 1",
+            "SADD d 1 2",
+            "SPOP d 2",
+            "SET e 1",
+        ] {
+            client.run(line);
+        }
+        let restore: [&[u8]; 6] = [b"RESTORE", b"e", b"1", &payload, b"REPLACE", b"ABSTTL"];
+        assert_eq!(client.cmd(&restore).to_string(), "+OK");
+        wait_until(SOON, "what is due has gone", || {
+            client.run("DBSIZE").to_string() == ":1"
+        });
+        wait_for_offset(&leader, &follower);
+        let stats = follower.client().info("commandstats");
+        let (said, unsaid) = match lazy {
+            "yes" => ("cmdstat_unlink", "cmdstat_del"),
+            _ => ("cmdstat_del", "cmdstat_unlink"),
+        };
+        assert!(
+            stats[said].starts_with("calls=5,"),
+            "{lazy}: {}",
+            stats[said]
+        );
+        assert!(!stats.contains_key(unsaid), "{lazy}");
     }
 }

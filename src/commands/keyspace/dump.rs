@@ -77,7 +77,7 @@ pub fn restore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         if let Some(replaced) = cx.store.remove(db, key) {
             cx.store.effects().discard(replaced);
             cx.event(event::GENERIC, "del", key);
-            cx.log_instead(&[b"DEL", key.bytes]);
+            cx.log_deletion(key.bytes, Param::LazyfreeLazyServerDel);
             cx.dirty(1);
         }
         return Ok(Outcome::Done);

@@ -7,6 +7,7 @@ use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::typed::TypedStore;
+use crate::config::Param;
 use crate::store::effects::event::{GENERIC, SET};
 use crate::store::entry::Entry;
 use crate::store::keyspace::Key;
@@ -81,7 +82,7 @@ fn pop_all(cx: &mut Cx, key: Key) -> Result<(), CmdError> {
         cx.store.effects().discard(entry);
     }
     cx.event(GENERIC, "del", key);
-    cx.log_instead(&[b"DEL", key.bytes]);
+    cx.log_deletion(key.bytes, Param::LazyfreeLazyServerDel);
     Ok(())
 }
 

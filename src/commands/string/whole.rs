@@ -6,6 +6,7 @@ use crate::commands::args::Args;
 use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::spec::{KeyRef, access};
+use crate::config::Param;
 use crate::resp::argv::Argv;
 use crate::store::effects::event::{GENERIC, STRING};
 use crate::store::keyspace::Key;
@@ -113,7 +114,7 @@ pub fn getset(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 pub fn getdel(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let key = args.key();
     if reply_value(cx, key)? {
-        delete(cx, key);
+        delete(cx, key, b"DEL");
     }
     Ok(Outcome::Done)
 }
@@ -130,7 +131,11 @@ pub fn getex(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
         (Some(at_ms), Life::Until(Form::ExAt | Form::PxAt, _))
             if at_ms <= cx.now_ms() && cx.store.expiry == Expiry::Delete =>
         {
-            delete(cx, key);
+            delete(
+                cx,
+                key,
+                cx.shared.config.deletion(Param::LazyfreeLazyExpire),
+            );
         }
         (Some(at_ms), _) => {
             cx.store.set_expire(db, key, deadline);
@@ -153,7 +158,7 @@ pub fn delifeq(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let (key, expected) = (args.key(), args.bytes());
     let equal = Condition::Equal(expected).holds(cx, key)?;
     if equal {
-        delete(cx, key);
+        delete(cx, key, b"DEL");
     }
     cx.reply.integer(equal.into());
     Ok(Outcome::Done)
@@ -178,13 +183,13 @@ fn reply_value(cx: &mut Cx, key: Key) -> Result<bool, CmdError> {
     Ok(true)
 }
 
-/// Deletes a key that is there.
-fn delete(cx: &mut Cx, key: Key) {
+/// Deletes a key that is there; the log says it by `command`.
+fn delete(cx: &mut Cx, key: Key, command: &[u8]) {
     if let Some(entry) = cx.store.remove(cx.session.db, key) {
         cx.store.effects().discard(entry);
         cx.event(GENERIC, "del", key);
         cx.dirty(1);
-        cx.log_instead(&[b"DEL", key.bytes]);
+        cx.log_instead(&[command, key.bytes]);
     }
 }
 
