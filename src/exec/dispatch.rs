@@ -102,6 +102,7 @@ impl Executor {
                 (None, None) if reply.len_bytes() >= REPLY_BYTES_MAX => Stop::Flush,
                 (None, None) => continue,
             };
+            self.plan.give_back();
             session.note_facts();
             return Progress {
                 consumed_bytes,

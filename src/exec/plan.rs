@@ -23,6 +23,9 @@ pub const GROUP_MAX: usize = 16;
 /// Keys in a group, after which no further request joins it.
 const KEYS_MAX: usize = 64;
 
+/// The most arguments whose room is kept from one group to the next.
+const KEPT_MAX: usize = 16 * 1024;
+
 /// One request of a group.
 pub struct Planned {
     /// Its arguments: a part of `Plan::ranges`, offsets into the input; or its own.
@@ -72,6 +75,17 @@ impl Plan {
         self.ranges.clear();
         self.shards.clear();
         self.everything = false;
+    }
+
+    /// Keeps no room for a request of very many arguments that has run.
+    #[inline]
+    pub fn give_back(&mut self) {
+        if self.ranges.capacity() > KEPT_MAX {
+            self.clear();
+            self.ranges = Vec::new();
+            self.shards = Vec::new();
+            self.keys = Vec::new();
+        }
     }
 
     /// The locks of all requests together.

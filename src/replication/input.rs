@@ -3,6 +3,9 @@
 /// Room that there is for a read at least.
 const READ_BYTES: usize = 256 << 10;
 
+/// What is kept from one read to the next at most, when there is no more in it.
+const KEPT_BYTES_MAX: usize = 4 * READ_BYTES;
+
 /// Bytes in order. The room behind them is zeroed when it is made and never again.
 #[derive(Debug, Default)]
 pub struct Input {
@@ -37,10 +40,20 @@ impl Input {
         let used_bytes = used_bytes.min(self.filled_bytes);
         self.bytes.copy_within(used_bytes..self.filled_bytes, 0);
         self.filled_bytes -= used_bytes;
+        self.give_back();
     }
 
     pub fn clear(&mut self) {
         self.filled_bytes = 0;
+        self.give_back();
+    }
+
+    /// Keeps no room for a large request that has been used.
+    fn give_back(&mut self) {
+        if self.bytes.len() > KEPT_BYTES_MAX && self.filled_bytes <= READ_BYTES {
+            self.bytes.truncate(2 * READ_BYTES);
+            self.bytes.shrink_to_fit();
+        }
     }
 }
 
@@ -64,5 +77,21 @@ mod tests {
         input.add(1);
         input.clear();
         assert_eq!(input.filled(), b"");
+    }
+
+    #[test]
+    fn the_room_of_a_large_request_is_not_kept() {
+        let mut input = Input::default();
+        for _ in 0..100 {
+            let read_bytes = input.space().len();
+            input.add(read_bytes);
+        }
+        let all_bytes = input.filled().len();
+        input.consume(all_bytes - READ_BYTES - 1);
+        assert!(input.bytes.len() >= all_bytes, "there is much left");
+        input.consume(1);
+        assert_eq!(input.filled().len(), READ_BYTES);
+        assert!(input.bytes.capacity() <= KEPT_BYTES_MAX);
+        assert_eq!(input.space().len(), READ_BYTES);
     }
 }
