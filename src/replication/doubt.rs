@@ -8,13 +8,16 @@
 //! - what they have came from this very leader: since the last REPLICAOF it has led them, or
 //!   they have started with the history of a leader whom the configuration names;
 //! - the history it offers is neither theirs nor their past: both ids are others;
-//! - that history is no older: its offset is not ahead of theirs, or was not when they first
-//!   heard of it, for it goes on while they refuse;
+//! - that history is no older: its offset is not ahead of theirs, or that says nothing: they
+//!   have refused it before, and it goes on meanwhile; or they have started from a file, which
+//!   tells neither what they refused nor how far they were in the end;
 //! - hardly anything is left: the snapshot has no more than a hundredth of their keys.
 //!
 //! So nothing is refused by a follower without data, nor by one that an operator has just
 //! pointed at another leader, nor after a FLUSHALL (the history is known, or its offset has
-//! gone on), nor from a leader that was restarted with its file, or has been filled again.
+//! gone on), nor from a leader that was restarted with its file, or has been filled again. Only
+//! who was away so long that the leader's history got a new name, and was restarted itself,
+//! cannot tell a FLUSHALL from a loss, and keeps its data.
 //! `replica-accept-empty-leader yes` lets everything pass.
 
 use crate::oplog::ReplId;
@@ -30,8 +33,10 @@ pub struct Held {
     pub keys: u64,
     /// Whether it came from this leader.
     pub is_its_own: bool,
-    /// Whether the leader seemed to have lost its history before, and nothing was taken since.
-    pub was_in_doubt: bool,
+    /// Whether a history that is ahead of ours is not a new one: not where the leader seemed to
+    /// have lost its history before, or where we have started from a file, until something
+    /// was taken from a leader.
+    pub offset_tells: bool,
 }
 
 impl Held {
@@ -42,7 +47,7 @@ impl Held {
     pub fn doubts(&self, offered: Option<(ReplId, u64)>) -> bool {
         let is_another = match offered {
             Some((id, offset)) => {
-                let is_younger = offset <= self.end_offset || self.was_in_doubt;
+                let is_younger = offset <= self.end_offset || !self.offset_tells;
                 !self.ids.contains(&id) && is_younger
             }
             None => true,
@@ -70,7 +75,7 @@ mod tests {
         end_offset: 1000,
         keys: 50,
         is_its_own: true,
-        was_in_doubt: false,
+        offset_tells: true,
     };
 
     #[test]
@@ -84,9 +89,9 @@ mod tests {
         check(HELD, Some((OURS, 5000)), false);
         check(HELD, Some((PAST, 0)), false);
         check(HELD, Some((NEW, 1001)), false);
-        // It was refused, and has gone on; or it has found what it had.
+        // It was refused, and has gone on, or may have; or it has found what it had.
         let refusing = Held {
-            was_in_doubt: true,
+            offset_tells: false,
             ..HELD
         };
         check(refusing, Some((NEW, 1001)), true);

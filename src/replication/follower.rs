@@ -88,10 +88,10 @@ struct Following {
     loading: Option<Loading>,
     /// The history of the snapshot that comes.
     full_from: Option<(ReplId, u64)>,
-    /// What we hold, if the leader seems to have lost its own; and whether it seemed so before,
-    /// since we last took anything from a leader.
+    /// What we hold, if the leader seems to have lost its own.
     doubt: Option<Held>,
-    was_in_doubt: bool,
+    /// See `Held`.
+    offset_tells: bool,
     /// Whether our history is one that a leader may continue.
     resumes: bool,
     /// Told whether the one whom we hand our leadership to took it; None when we hand it to
@@ -185,7 +185,7 @@ impl Following {
             loading: None,
             full_from: None,
             doubt: None,
-            was_in_doubt: false,
+            offset_tells: restored.is_none(),
             resumes: restored.is_some(),
             hand_over: None,
             disk: Disk::default(),

@@ -71,16 +71,7 @@ fn a_follower_that_was_restarted_with_its_file_keeps_its_data_too() {
     });
     assert_eq!(keys(&follower), 50);
     // What comes to the leader from now on is no reason to lose the rest, however much.
-    let mut client = leader.client();
-    let offset = |server: &Server| -> u64 {
-        let offset = field(server, "replication", "master_repl_offset");
-        offset.parse().expect("a number")
-    };
-    let ours = offset(&follower);
-    while offset(&leader) <= ours {
-        check(&mut client, "SET new 1", "+OK");
-        check(&mut client, "DEL new", ":1");
-    }
+    outgrow(&leader, &follower);
     let refusals = || -> u64 {
         let refusals = field(&follower, "replication", "master_sync_refusals");
         refusals.parse().unwrap_or(0)
@@ -91,10 +82,53 @@ fn a_follower_that_was_restarted_with_its_file_keeps_its_data_too() {
     check(&mut follower.client(), "REPLICAOF NO ONE", "+OK");
     check(&mut follower.client(), "SET key:7 changed", "+OK");
     // The old leader follows the one that has kept the data.
+    let mut client = leader.client();
     let port = follower.port;
     check(&mut client, &format!("REPLICAOF 127.0.0.1 {port}"), "+OK");
     wait_for_link(&leader);
     check(&mut client, "GET key:7", "\"changed\"");
+}
+
+/// Writes until the leader's history is longer than that of its follower.
+fn outgrow(leader: &Server, follower: &Server) {
+    let offset = |server: &Server| -> u64 {
+        let offset = field(server, "replication", "master_repl_offset");
+        offset.parse().expect("a number")
+    };
+    let mut client = leader.client();
+    let theirs = offset(follower);
+    while offset(leader) <= theirs {
+        check(&mut client, "SET new 1", "+OK");
+        check(&mut client, "DEL new", ":1");
+    }
+}
+
+#[test]
+fn a_restart_does_not_forget_that_a_leader_was_refused() {
+    for way in ["SHUTDOWN SAVE", "SHUTDOWN NOSAVE"] {
+        let (mut leader, mut follower) = pair(Server::start(&AT_ONCE), &[]);
+        leader.kill();
+        leader.restart();
+        let wait_for_refusal = |follower: &Server| {
+            wait_until(SOON, "it is refused", || {
+                field(follower, "replication", "master_sync_refusal_reason") == REFUSED
+            });
+            assert_eq!(keys(follower), 50, "{way}");
+        };
+        wait_for_refusal(&follower);
+        outgrow(&leader, &follower);
+        follower.client().send(format!("{way}\r\n").as_bytes());
+        follower.wait_for_exit();
+        follower.restart();
+        wait_for_refusal(&follower);
+        // What an operator tells it to do it does.
+        let mut client = follower.client();
+        check(&mut client, "REPLICAOF NO ONE", "+OK");
+        let again = format!("REPLICAOF 127.0.0.1 {}", leader.port);
+        check(&mut client, &again, "+OK");
+        wait_for_link(&follower);
+        assert_eq!(keys(&follower), 0);
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ impl Following {
         let held = self.held();
         let plan = self.plan(&held);
         self.doubt = held.doubts(self.full_from).then_some(held);
-        self.was_in_doubt |= self.doubt.is_some();
+        self.offset_tells &= self.doubt.is_none();
         let announced_bytes = match framing {
             Framing::LengthBytes(bytes) => Some(bytes),
             Framing::Mark(_) => None,
@@ -138,7 +138,7 @@ impl Following {
     }
 
     pub fn forget_refusals(&mut self) {
-        self.was_in_doubt = false;
+        self.offset_tells = true;
         let mut facts = self.engine.shared.role.link.lock();
         facts.refusal.clear();
         facts.refusals = 0;
@@ -170,7 +170,7 @@ impl Following {
             end_offset: shared.oplog.end_offset(),
             keys,
             is_its_own: self.link.has_led(),
-            was_in_doubt: self.was_in_doubt,
+            offset_tells: self.offset_tells,
         }
     }
 }
