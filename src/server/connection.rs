@@ -45,6 +45,9 @@ pub struct Connection {
     pub pending: Vec<u8>,
     parser: Parser,
     resp3: bool,
+    /// Whether something was sent since the last read: what was read with it was asked before
+    /// that could be seen.
+    pub has_replied: bool,
 }
 
 /// The connection is over: an error of the socket, the other end has closed it, or it was
@@ -89,6 +92,7 @@ impl Connection {
             pending: Vec::new(),
             parser: Parser::new(),
             resp3: false,
+            has_replied: false,
             worker,
         }
     }
@@ -108,6 +112,7 @@ impl Connection {
             pending: Vec::new(),
             parser,
             resp3,
+            has_replied: false,
         }
     }
 
@@ -151,6 +156,7 @@ impl Connection {
             Stop::NeedInput => self.send(&mut reply),
             _ => {
                 worker.engine.shared.oplog.wake_readers();
+                self.has_replied |= !reply.is_empty();
                 self.send(&mut reply);
             }
         }
@@ -207,6 +213,7 @@ impl Connection {
         let mut reply = worker.reply.borrow_mut();
         self.begin(&mut reply);
         write(&mut reply);
+        self.has_replied |= !reply.is_empty();
         self.send(&mut reply);
         self.count_sent();
     }

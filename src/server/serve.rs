@@ -219,6 +219,7 @@ async fn wait(
 /// Runs new bytes, behind what was left of earlier ones.
 fn run_input(connection: &mut Connection, worker: &Worker, read: Range<usize>) -> Progress {
     connection.note_input(read.len());
+    connection.has_replied = false;
     let input = worker.inbox.bytes(read);
     if !connection.pending.is_empty() {
         connection.pending.extend_from_slice(&input);

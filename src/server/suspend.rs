@@ -52,7 +52,7 @@ async fn finish(connection: &mut Connection, outcome: Outcome) -> Result<Next, G
             connection.answer(|reply| reply.ok());
         }
         Outcome::Become(Role::Follower { request }) => {
-            let has_pending_output = !connection.output.is_empty();
+            let has_pending_output = connection.has_replied || !connection.output.is_empty();
             let engine = &connection.worker.engine;
             match refusal(engine, &connection.session, &request, has_pending_output) {
                 Some(error) => {

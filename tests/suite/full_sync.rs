@@ -319,3 +319,43 @@ fn who_has_nothing_may_load_from_the_socket() {
         &[("GET kept", "nil"), ("DBSIZE", ":1000")],
     );
 }
+
+#[test]
+fn who_asks_to_follow_must_have_read_all_replies() {
+    let refused = "-ERR SYNC and PSYNC are invalid with pending output";
+    for kind in [Kind::Ours, Kind::Redis] {
+        let Some(server) = start(kind, &AT_ONCE) else {
+            continue;
+        };
+        let answers = |input: &str, expect: &[&str]| {
+            let mut client = server.client();
+            client.send(input.replace('|', "\r\n").as_bytes());
+            for line in expect {
+                assert_eq!(client.recv().to_string(), *line, "{kind:?}: {input}");
+            }
+            client
+        };
+        for ask in ["PSYNC ? -1", "SYNC"] {
+            answers(&format!("PING|{ask}|PING|"), &["+PONG", refused, "+PONG"]);
+        }
+        let twice = ["-ERR value is not an integer or out of range", refused];
+        answers("PSYNC ? x|PSYNC ? -1|", &twice);
+        answers("WAIT 1 1|PSYNC ? -1|", &[":0", refused]);
+        answers(
+            "REPLCONF capa eof|REPLCONF rdb-only 1|SYNC|",
+            &["+OK", "+OK", refused],
+        );
+        // It may ask again; and what gets no reply is not in the way.
+        let mut client = answers("PING|PSYNC ? -1|", &["+PONG", refused]);
+        client.send(b"PSYNC ? -1\r\n");
+        let accepted = |reply: String| assert!(reply.starts_with("+FULLRESYNC "), "{reply}");
+        accepted(client.recv().to_string());
+        for silent in ["REPLCONF ACK 0", "CLIENT REPLY OFF|PING"] {
+            accepted(
+                answers(&format!("{silent}|PSYNC ? -1|"), &[])
+                    .recv()
+                    .to_string(),
+            );
+        }
+    }
+}
