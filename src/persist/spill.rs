@@ -32,7 +32,7 @@ pub const GIFTS_BYTES_MAX: usize = 1 << 20;
 const LOG_BYTES_MAX: u64 = MEMORY_BYTES_MAX - GIFTS_BYTES_MAX as u64;
 
 /// How much more of the log may come to be in memory while nothing can be spilled, before
-/// writes wait for the follower that needs it.
+/// writes wait for the follower that needs it; more where more output is allowed to followers.
 pub const PATIENCE_BYTES_MAX: u64 = 16 << 20;
 
 /// Writes that wait go on when there is so much less of it.

@@ -2,9 +2,11 @@
 //! more memory than they may, and one follower's trouble is not the others'.
 
 use std::fs;
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::thread::Scope;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::support::*;
 
@@ -143,8 +145,20 @@ fn a_limit_for_syncs_counts_while_they_last() {
     });
 }
 
-/// A leader whose folder has gone, so that it can spill nothing, with data; and a follower of
-/// it that is in the middle of a sync, over a link that is held up now.
+/// A leader whose folder has gone, so that it can spill nothing, with data.
+fn leader_without_disk(args: &[&str]) -> (Server, PathBuf, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("data");
+    fs::create_dir(&dir).expect("a folder");
+    let dir_name = dir.to_str().expect("an ordinary path");
+    let all = ["--repl-diskless-sync-delay", "0", "--dir", dir_name];
+    let leader = Server::start(&[&all[..], args].concat());
+    write(&leader, "a", 1000);
+    fs::remove_dir_all(&dir).expect("an empty folder");
+    (leader, dir, folder)
+}
+
+/// A leader that can spill nothing; and a follower of it that is in the middle of a sync, over a link that is held up now.
 struct WithoutDisk {
     leader: Server,
     proxy: Proxy,
@@ -155,14 +169,7 @@ struct WithoutDisk {
 
 impl WithoutDisk {
     fn start(args: &[&str]) -> WithoutDisk {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let dir = folder.path().join("data");
-        fs::create_dir(&dir).expect("a folder");
-        let dir_name = dir.to_str().expect("an ordinary path");
-        let all = ["--repl-diskless-sync-delay", "0", "--dir", dir_name];
-        let leader = Server::start(&[&all[..], args].concat());
-        write(&leader, "a", 1000);
-        fs::remove_dir_all(&dir).expect("an empty folder");
+        let (leader, dir, folder) = leader_without_disk(args);
         let (proxy, follower) = hold_up_a_sync(&leader);
         WithoutDisk {
             leader,
@@ -177,11 +184,18 @@ impl WithoutDisk {
         field(&self.leader, "replication", "repl_writes_delayed") == 1
     }
 
-    /// Writes until writes wait. The keys are there already: what memory is added by them
-    /// is added by the sync.
+    /// Writes until writes wait, and what lies between the servers takes no more either. The
+    /// keys are there already: what memory is added by them is added by the sync.
     fn write_until_delayed<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
         scope.spawn(|| (990..1000).for_each(|count| write(&self.leader, "a", count)));
-        wait_until(SOON, "writes wait", || self.delays());
+        let mut last = (-1, Instant::now());
+        wait_until(SOON, "writes wait", || {
+            let offset = field(&self.leader, "replication", "master_repl_offset");
+            if offset != last.0 || !self.delays() {
+                last = (offset, Instant::now());
+            }
+            last.1.elapsed() > Duration::from_secs(1)
+        });
     }
 }
 
@@ -230,6 +244,37 @@ fn where_nothing_can_be_spilled_writes_wait_for_a_slow_follower() {
         assert_eq!(field(&it.leader, "stats", name), expect, "{name}");
     }
     assert_eq!(it.leader.log().matches(line).count(), 1);
+}
+
+/// While a follower loads it takes nothing: what may be written meanwhile is what an operator
+/// allows a follower to lag behind.
+#[test]
+fn where_nothing_can_be_spilled_a_follower_that_loads_is_waited_for_beyond_its_limit() {
+    let (leader, _dir, _folder) = leader_without_disk(&[]);
+    let delays = || field(&leader, "replication", "repl_writes_delayed") == 1;
+    let mut loading = TcpStream::connect(("127.0.0.1", leader.port)).expect("it listens");
+    let mut reading = loading.try_clone().expect("another handle");
+    let drain = std::thread::spawn(move || std::io::copy(&mut reading, &mut std::io::sink()));
+    for line in ["REPLCONF capa eof capa psync2", "PSYNC ? -1"] {
+        let line = format!("{line}\r\n");
+        let before = field(&leader, "stats", "total_commands_processed");
+        loading.write_all(line.as_bytes()).expect("it reads");
+        wait_until(SOON, "it was run", || {
+            field(&leader, "stats", "total_commands_processed") > before + 1
+        });
+    }
+    wait_until(SOON, "it has the snapshot", || {
+        leader.log().contains("Waiting for REPLCONF ACK")
+    });
+    // 40 MB of the 64 MB that are the default.
+    (0..2).for_each(|_| write(&leader, "a", 1000));
+    let lower = "CONFIG SET client-output-buffer-limit \"replica 8mb 0 0\"";
+    check(&mut leader.client(), lower, "+OK");
+    wait_until(SOON, "writes wait", delays);
+    loading.shutdown(Shutdown::Both).expect("it is open");
+    wait_until(SOON, "writes wait no more", || !delays());
+    let drained = drain.join().expect("no panic").unwrap_or(0);
+    assert!(drained > 20_000_000, "the snapshot: {drained}");
 }
 
 #[test]

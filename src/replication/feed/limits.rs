@@ -14,7 +14,7 @@ use crate::persist::spill::PATIENCE_BYTES_MAX;
 /// A follower has caught up when it lags behind this part of its limits.
 const CAUGHT_UP_PART: u64 = 8;
 
-/// So much of `PATIENCE_BYTES_MAX` is for the time of the snapshot; the rest for loading it.
+/// So much of the patience is for the time of the snapshot; the rest for loading it.
 const PATIENCE_PART_IN_SNAPSHOT: f64 = 0.75;
 
 impl Feed {
@@ -133,9 +133,19 @@ impl Feed {
         };
         let waits = self.may_lag() && !self.desk.engine.shared.role.is_follower();
         watch.set_patience_bytes(match waits {
-            true => (part * PATIENCE_BYTES_MAX as f64) as u64,
+            true => (part * self.patience_bytes_max() as f64) as u64,
             false => u64::MAX,
         });
+    }
+
+    /// What an operator lets a follower that has caught up take for any length of time may be
+    /// taken for another too. Who sets no limit has not said how much there is to take.
+    fn patience_bytes_max(&self) -> u64 {
+        let config = &self.desk.engine.shared.config;
+        let limit = config.output_limit(ClientClass::Replica);
+        let set = [limit.hard_bytes, limit.soft_bytes];
+        let lower = set.into_iter().filter(|&bytes| bytes > 0).min();
+        lower.unwrap_or(0).max(PATIENCE_BYTES_MAX)
     }
 
     /// Notes that the follower has caught up, if so: that it lags no further behind than a
