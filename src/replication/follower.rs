@@ -24,7 +24,7 @@ use super::desk::RoleRequest;
 use super::doubt::Held;
 use super::handshake::Resume;
 use super::input::Input;
-use super::intake::{Intake, Loading, Trouble};
+use super::intake::{Intake, Loading, Made, Trouble};
 use super::link::{Action, Link, LinkStatus, Progress, Target};
 use super::presence::{introduction, leader_session, phase_named, timeout_ms};
 use super::roles;
@@ -37,7 +37,7 @@ use crate::exec::apply::{Applied, Applier, is_blank};
 use crate::net::connect::connect;
 use crate::net::stream::Stream;
 use crate::oplog::ReplId;
-use crate::persist::load::{Loaded, ReplFacts};
+use crate::persist::load::ReplFacts;
 use crate::shared::role::LinkPhase;
 use crate::shared::session::Session;
 use crate::store::locked::Locker;
@@ -66,7 +66,7 @@ enum Event {
     Connected(io::Result<Stream>),
     Read,
     Lost(String),
-    Loaded(Result<Box<Loaded>, Trouble>),
+    Made(Result<Made, Trouble>),
     Tick,
 }
 
@@ -228,7 +228,7 @@ impl Following {
                 }
                 Event::Read => self.take_input(),
                 Event::Lost(why) => self.link.lost(&why, now_ms(), &mut actions),
-                Event::Loaded(result) => self.finish_load(result),
+                Event::Made(made) => self.go_on_loading(made),
                 Event::Tick => {
                     let progress = self.progress();
                     self.link.tick(progress, now_ms(), &mut actions);
@@ -248,7 +248,10 @@ impl Following {
         let mut poked = pin!(facts.wake.notified());
         poll_fn(|cx| {
             // A role must not change while data is between two histories.
-            if self.loading.as_ref().is_none_or(Loading::keeps_old)
+            if self
+                .loading
+                .as_ref()
+                .is_none_or(|loading| !loading.is_bound())
                 && let Poll::Ready(request) = requests.poll_recv(cx)
             {
                 return Poll::Ready(Event::Request(request));
@@ -271,12 +274,7 @@ impl Following {
         if let Some(loading) = &mut self.loading {
             // What comes meanwhile waits in the socket; and if the link broke, a new one
             // waits for the history that it can go on with.
-            let result = ready!(Pin::new(&mut loading.result).poll(cx));
-            let ended = |_| {
-                let line = "The load of the MASTER synchronization DB ended early".to_owned();
-                Err(Trouble::new(line.clone(), line))
-            };
-            return Poll::Ready(Event::Loaded(result.unwrap_or_else(ended)));
+            return loading.poll(cx).map(Event::Made);
         }
         if let Some(connecting) = &mut self.connecting {
             let connected = ready!(connecting.as_mut().poll(cx));

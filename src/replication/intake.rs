@@ -15,28 +15,23 @@
 //! the last byte has been, checksum included. From the moment that a file takes the name of
 //! our own it is whole, so that a crash costs nothing but the time of a start.
 
-use std::path::PathBuf;
+mod loading;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
+
+pub use loading::{Loading, Made};
 
 use super::line::LogLine;
-use super::roles;
 use super::spool::Spool;
-use crate::base::clock;
-use crate::config::{DisklessLoad, Param};
+use crate::config::DisklessLoad;
 use crate::exec::Engine;
-use crate::oplog::ReplId;
-use crate::persist::load::{Load, LoadError, LoadOptions, Loaded, load_file};
-use crate::shared::{Garbage, Shared};
-use crate::store::locked::{Locked, Locker};
-
-/// How long a running save is waited for after it was told to stop.
-const SAVE_STOPS_WITHIN: Duration = Duration::from_secs(10);
-
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+use crate::persist::load::{Load, LoadError, LoadOptions};
+use crate::shared::Shared;
+use crate::store::locked::Locker;
+use loading::{Work, begin_loading, drop_old, end_loading, keep, path_of};
 
 /// What becomes of the old data while a snapshot comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,88 +247,45 @@ impl Intake {
         }
     }
 
-    /// All bytes have come: makes the spooled snapshot our file and loads it, or waits for
-    /// what is built. `may_take` hears of the number of keys before old data is dropped.
-    ///
-    /// # Errors
-    /// The snapshot is not whole, cannot be kept, or may not be taken: our data stays as it
-    /// is.
+    /// All bytes have come: has threads make our file of what was spooled, and wait for what is
+    /// built. `may_take` hears of the number of keys before that of a spooled snapshot.
     pub fn finish(
         self,
         engine: &Arc<Engine>,
-        locker: &mut Locker,
-        may_take: impl FnOnce(u64) -> Result<(), Trouble>,
-    ) -> Result<Loading, Trouble> {
-        if self.spool.is_some() {
-            stop_save(&engine.shared);
-        }
-        match self.plan.builds {
-            true => Ok(self.wait_for_builders(engine)),
-            false => self.load_spooled(engine, locker, may_take),
-        }
-    }
-
-    fn wait_for_builders(self, engine: &Arc<Engine>) -> Loading {
-        if self.plan.old == Old::Served {
+        may_take: impl FnOnce(u64) -> Result<(), Trouble> + Send + 'static,
+    ) -> Loading {
+        if self.plan.builds && self.plan.old == Old::Served {
             LogLine::notice("MASTER <-> REPLICA sync: Loading DB in memory").log();
         }
-        let path = self.spool.is_some().then(|| path_of(&engine.shared));
-        let (plan, load, spool, file) = (self.plan, self.load, self.spool, path.clone());
-        let result = spawn_blocking(move || {
-            let loaded = load.finish();
-            let loaded = loaded.map_err(|error| Trouble::load(error, plan.medium()))?;
-            if let (Some(spool), Some(file)) = (spool, file)
-                && let Err(error) = spool.keep_as(&file)
-            {
-                // The data is there all the same.
-                LogLine::warning(error).log();
-            }
-            Ok(Box::new(loaded))
-        });
+        let engine = engine.clone();
+        let (plan, load, spool) = (self.plan, self.load, self.spool);
+        let file = spool.is_some().then(|| path_of(&engine.shared));
+        let path = file.clone();
+        let failed = move |error| Trouble::load(error, plan.medium());
+        let to_keep = file.zip(spool);
+        let work = match to_keep {
+            Some((file, spool)) if !plan.builds => Work::Keeping(spawn_blocking(move || {
+                may_take(load.finish().map_err(failed)?.keys())?;
+                keep(engine, spool, &file).map_err(Trouble::disk)
+            })),
+            to_keep => Work::Making(spawn_blocking(move || {
+                let loaded = load.finish().map_err(failed)?;
+                if let Some((file, spool)) = to_keep
+                    && let Err(error) = keep(engine, spool, &file)
+                {
+                    // The data is there all the same.
+                    LogLine::warning(error).log();
+                }
+                Ok(Box::new(loaded))
+            })),
+        };
         Loading {
-            result,
+            work,
             path,
             plan,
             cancel: self.cancel,
             old_is_gone: self.old_is_gone,
         }
-    }
-
-    fn load_spooled(
-        self,
-        engine: &Arc<Engine>,
-        locker: &mut Locker,
-        may_take: impl FnOnce(u64) -> Result<(), Trouble>,
-    ) -> Result<Loading, Trouble> {
-        let plan = self.plan;
-        let failed = |error| Trouble::load(error, plan.medium());
-        let checked = self.load.finish().map_err(failed)?;
-        may_take(checked.keys())?;
-        let shared = &engine.shared;
-        let path = path_of(shared);
-        let mut total_bytes = 0;
-        if let Some(spool) = self.spool {
-            total_bytes = spool.written_bytes();
-            spool.keep_as(&path).map_err(Trouble::disk)?;
-        }
-        let mut locked = shared.keyspace.lock_everything(locker);
-        begin_loading(shared, &locked, Old::Dropped, total_bytes);
-        drop_old(shared, &mut locked);
-        drop(locked);
-        LogLine::notice("MASTER <-> REPLICA sync: Loading DB in memory").log();
-        let (engine, from) = (engine.clone(), path.clone());
-        let result = spawn_blocking(move || match load_file(&engine.shared, &from) {
-            Ok(Some(loaded)) => Ok(Box::new(loaded)),
-            Ok(None) => Err(Trouble::disk(format!("{} has gone", from.display()))),
-            Err(error) => Err(Trouble::load(error, plan.medium())),
-        });
-        Ok(Loading {
-            result,
-            path: Some(path),
-            plan,
-            cancel: self.cancel,
-            old_is_gone: true,
-        })
     }
 
     /// The link has broken: no more bytes will come.
@@ -349,137 +301,6 @@ impl Intake {
         self.cancel.store(true, Ordering::Relaxed);
         end_loading(shared, locker, self.plan, self.old_is_gone)
     }
-}
-
-/// All of a snapshot has come; another thread makes it ready.
-pub struct Loading {
-    pub result: JoinHandle<Result<Box<Loaded>, Trouble>>,
-    path: Option<PathBuf>,
-    plan: Plan,
-    cancel: Arc<AtomicBool>,
-    old_is_gone: bool,
-}
-
-impl Loading {
-    /// Whether the old data is still there.
-    pub fn keeps_old(&self) -> bool {
-        !self.old_is_gone
-    }
-
-    /// Puts what was loaded in its place; our history is the leader's from here on. Returns
-    /// the database that its stream has selected.
-    pub fn install(
-        self,
-        shared: &Shared,
-        locker: &mut Locker,
-        loaded: Loaded,
-        from: Option<(ReplId, u64)>,
-        link_is_up: bool,
-    ) -> u32 {
-        let db = loaded.replication().and_then(|facts| facts.stream_db);
-        let keys = loaded.keys_loaded;
-        let swaps = matches!(self.plan.old, Old::ServedAside | Old::Hidden);
-        if swaps {
-            LogLine::notice("MASTER <-> REPLICA sync: Swapping active DB with loaded DB").log();
-        }
-        let mut locked = shared.keyspace.lock_everything(locker);
-        loaded.install(shared, &mut locked);
-        roles::adopt_full(shared, &locked, from, db);
-        shared.role.set_link_up(link_is_up);
-        let loading = &shared.jobs.loading;
-        loading.last_keys_loaded.store(keys, Ordering::Relaxed);
-        loading.end();
-        shared.stats.dirty.store(0, Ordering::Relaxed);
-        drop(locked);
-        if swaps {
-            LogLine::notice("MASTER <-> REPLICA sync: Discarding old DB in background").log();
-        }
-        self.remove_file(shared);
-        LogLine::notice("MASTER <-> REPLICA sync: Finished with success").log();
-        db.unwrap_or(0)
-    }
-
-    /// The load failed, or is not wanted any more. What it was to replace may be gone, and
-    /// the history with it. True if the old data is still there.
-    pub fn give_up(self, shared: &Shared, locker: &mut Locker) -> bool {
-        self.cancel.store(true, Ordering::Relaxed);
-        end_loading(shared, locker, self.plan, self.old_is_gone)
-    }
-
-    fn remove_file(&self, shared: &Shared) {
-        let config = &shared.config;
-        if let Some(path) = &self.path
-            && config.get_bool(Param::RdbDelSyncFiles)
-            && config.save_points().is_empty()
-        {
-            LogLine::notice(
-                "Removing the RDB file obtained from the master. This replica has persistence \
-                 disabled",
-            )
-            .log();
-            if let Err(error) = std::fs::remove_file(path) {
-                tracing::warn!("Cannot remove {}: {error}", path.display());
-            }
-        }
-    }
-}
-
-fn path_of(shared: &Shared) -> PathBuf {
-    let path = shared.config.path(Param::DbFilename);
-    path.unwrap_or_else(|| shared.config.dir().join("dump.rdb"))
-}
-
-/// A save that ends later would put our old data in the place of the new file.
-fn stop_save(shared: &Shared) {
-    let saves = &shared.jobs.saves;
-    if !saves.is_running() {
-        return;
-    }
-    let pid = std::process::id();
-    LogLine::notice(format!(
-        "Replica is about to load the RDB file received from the master, but there is a pending \
-         RDB child running. Killing process {pid} and removing its temp file to avoid any race"
-    ))
-    .log();
-    saves.cancel.store(true, Ordering::Relaxed);
-    let started = Instant::now();
-    while saves.is_running() && started.elapsed() < SAVE_STOPS_WITHIN {
-        std::thread::sleep(LOOK_EVERY);
-    }
-}
-
-/// Who may run commands depends on it, so it changes while everything is locked.
-fn begin_loading(shared: &Shared, _: &Locked, old: Old, total_bytes: u64) {
-    let loading = &shared.jobs.loading;
-    let is_aside = old == Old::ServedAside;
-    loading.is_aside.store(is_aside, Ordering::Relaxed);
-    loading.begin(clock::unix_ms(), total_bytes);
-}
-
-/// The old data goes, and those who follow us with it: what they have had is no part of what
-/// comes.
-fn drop_old(shared: &Shared, locked: &mut Locked) {
-    LogLine::notice("MASTER <-> REPLICA sync: Flushing old data").log();
-    for db in 0..shared.keyspace.database_count() as u32 {
-        if let Some(tables) = locked.flush(db) {
-            shared.free_elsewhere(Garbage::Tables(tables));
-        }
-    }
-    shared.tell_replaced(locked);
-    roles::drop_followers(shared);
-}
-
-fn end_loading(shared: &Shared, locker: &mut Locker, plan: Plan, old_is_gone: bool) -> bool {
-    let locked = shared.keyspace.lock_everything(locker);
-    if old_is_gone {
-        roles::lose_history(shared, &locked);
-    }
-    shared.jobs.loading.end();
-    drop(locked);
-    if matches!(plan.old, Old::ServedAside | Old::Hidden) {
-        LogLine::notice("MASTER <-> REPLICA sync: Discarding temporary DB in background").log();
-    }
-    !old_is_gone
 }
 
 #[cfg(test)]

@@ -79,15 +79,22 @@ impl Spool {
         Ok(())
     }
 
-    /// All bytes have come: makes them durable as `path`.
+    /// All bytes have come: makes them durable.
+    ///
+    /// # Errors
+    /// The file system refused.
+    pub fn force_all(&mut self) -> Result<(), String> {
+        let forced = self.forcing.take().map_or(Ok(()), Forcing::end);
+        forced
+            .and_then(|()| self.file.sync_all())
+            .map_err(|error| write_error(&error))
+    }
+
+    /// Gives them, which are durable, the name `path`.
     ///
     /// # Errors
     /// The file system refused.
     pub fn keep_as(mut self, path: &Path) -> Result<(), String> {
-        let forced = self.forcing.take().map_or(Ok(()), Forcing::end);
-        forced
-            .and_then(|()| self.file.sync_all())
-            .map_err(|error| write_error(&error))?;
         fs::rename(&self.path, path).map_err(|error| {
             let name = path.display();
             format!(
@@ -173,6 +180,7 @@ mod tests {
         for _ in 0..70 {
             spool.write(&piece).unwrap();
         }
+        spool.force_all().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
         spool.keep_as(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), piece.repeat(70));

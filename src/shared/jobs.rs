@@ -91,6 +91,16 @@ impl Saves {
         begun
     }
 
+    /// Keeps saves from running until `release`. False if one runs.
+    pub fn hold(&self) -> bool {
+        !self.running.swap(true, Ordering::AcqRel)
+    }
+
+    pub fn release(&self) {
+        self.running.store(false, Ordering::Release);
+        self.ended.notify_waiters();
+    }
+
     pub fn end(&self, now_ms: i64, succeeded: bool) {
         self.last_failed.store(!succeeded, Ordering::Relaxed);
         if succeeded {
@@ -108,8 +118,7 @@ impl Saves {
         self.last_seconds.store(took_ms / 1000, Ordering::Relaxed);
         let given = self.given_bytes.load(Ordering::Relaxed);
         self.last_given_bytes.store(given, Ordering::Relaxed);
-        self.running.store(false, Ordering::Release);
-        self.ended.notify_waiters();
+        self.release();
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! A full sync: what the link wants done with the leader's snapshot.
 
 use super::super::doubt::Held;
-use super::super::intake::{Circumstances, Intake, Plan, Trouble};
+use super::super::intake::{Circumstances, Intake, Loading, Made, Plan, Trouble};
 use super::super::payload::Framing;
 use super::{Following, now_ms};
 use crate::config::{DisklessLoad, Param};
@@ -49,21 +49,29 @@ impl Following {
         };
         let engine = self.engine.clone();
         let doubt = self.doubt;
-        let accepts = engine
-            .shared
-            .config
-            .get_bool(Param::ReplicaAcceptEmptyLeader);
-        let may_take = |keys| may_take(doubt, accepts, keys);
-        match intake.finish(&engine, self.applier.locker(), may_take) {
-            Ok(loading) => self.loading = Some(loading),
-            Err(trouble) => self.refuse(&trouble),
+        let config = &engine.shared.config;
+        let accepts = config.get_bool(Param::ReplicaAcceptEmptyLeader);
+        let may_take = move |keys| may_take(doubt, accepts, keys);
+        self.loading = Some(intake.finish(&engine, may_take));
+    }
+
+    /// A thread is done with the snapshot, or with one part of its way.
+    pub fn go_on_loading(&mut self, made: Result<Made, Trouble>) {
+        let Some(mut loading) = self.loading.take() else {
+            return;
+        };
+        match made {
+            Ok(Made::Kept(kept)) => {
+                let engine = self.engine.clone();
+                loading.load(&engine, self.applier.locker(), kept);
+                self.loading = Some(loading);
+            }
+            Ok(Made::Data(loaded)) => self.finish_load(loading, Ok(loaded)),
+            Err(trouble) => self.finish_load(loading, Err(trouble)),
         }
     }
 
-    pub fn finish_load(&mut self, result: Result<Box<Loaded>, Trouble>) {
-        let Some(loading) = self.loading.take() else {
-            return;
-        };
+    fn finish_load(&mut self, loading: Loading, result: Result<Box<Loaded>, Trouble>) {
         let engine = self.engine.clone();
         let shared = &engine.shared;
         let accepts = shared.config.get_bool(Param::ReplicaAcceptEmptyLeader);
