@@ -158,7 +158,8 @@ fn leader_without_disk(args: &[&str]) -> (Server, PathBuf, tempfile::TempDir) {
     (leader, dir, folder)
 }
 
-/// A leader that can spill nothing; and a follower of it that is in the middle of a sync, over a link that is held up now.
+/// A leader that can spill nothing; and a follower of it that is in the middle of a sync, over a
+/// link that is held up now.
 struct WithoutDisk {
     leader: Server,
     proxy: Proxy,
