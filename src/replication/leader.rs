@@ -175,8 +175,9 @@ fn free_unused_backlog(desk: &Desk) {
     }
 }
 
-/// A shutdown waits for followers that lag behind. Writes are paused meanwhile, so that
-/// they can catch up.
+/// A shutdown waits for followers that lag behind, if it has the time. Writes are paused from
+/// here to the end: the followers could not catch up otherwise, and who was told OK would not
+/// find it in the file that is saved last.
 async fn wait_for_followers(
     desk: Rc<Desk>,
     timeout: Duration,
@@ -186,9 +187,9 @@ async fn wait_for_followers(
     let shared = &desk.engine.shared;
     let mut goes_on = true;
     let deadline = Instant::now() + timeout;
-    if lagging(&desk, shared.oplog.end_offset()) > 0 {
+    let end_offset = desk.pause_writes(PausedFor::Shutdown);
+    if lagging(&desk, end_offset) > 0 && timeout > Duration::ZERO {
         LogLine::notice("Waiting for replicas before shutting down.").log();
-        let end_offset = desk.pause_writes(PausedFor::Shutdown);
         desk.say_to_followers(&[b"REPLCONF", b"GETACK", b"*"]);
         while goes_on && lagging(&desk, end_offset) > 0 && Instant::now() < deadline {
             tokio::select! {
@@ -196,13 +197,10 @@ async fn wait_for_followers(
                 () = sleep(LOOK_EVERY) => {}
             }
         }
-        if goes_on {
-            report_lag(&desk, end_offset);
-        } else {
-            shared.pause.end(PausedFor::Shutdown);
-        }
-    } else {
-        report_lag(&desk, shared.oplog.end_offset());
+    }
+    match goes_on {
+        true => report_lag(&desk, end_offset),
+        false => shared.pause.end(PausedFor::Shutdown),
     }
     // Who asked may have gone.
     let _ = reply.send(goes_on);

@@ -277,8 +277,8 @@ impl Replication {
         done
     }
 
-    /// A shutdown waits for followers that lag behind, `timeout` at most; writes are paused
-    /// meanwhile. True: it goes on; false: it was called off.
+    /// A shutdown waits for followers that lag behind, `timeout` at most. True: it goes on, and
+    /// writes stay paused; false: it was called off.
     #[must_use]
     pub fn shutdown_wait(&self, timeout: Duration) -> oneshot::Receiver<bool> {
         let (reply, done) = oneshot::channel();

@@ -79,7 +79,7 @@ impl Shutdown {
             Ok(never) => match never {},
             Err(refused) => refused,
         };
-        // Writes were held back so that followers could catch up.
+        // Writes were held back.
         self.engine.shared.pause.end(PausedFor::Shutdown);
         *self.phase.lock() = Phase::None;
         self.over.notify_waiters();
@@ -120,16 +120,17 @@ impl Shutdown {
         self.go_on()?;
         let config = &self.engine.shared.config;
         let timeout = config.get_seconds(Param::ShutdownTimeout);
-        if !options.now && timeout > Duration::ZERO {
-            let deadline = &self.engine.shared.jobs.shutdown_at_ms;
+        let timeout = if options.now { Duration::ZERO } else { timeout };
+        let deadline = &self.engine.shared.jobs.shutdown_at_ms;
+        if timeout > Duration::ZERO {
             let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
             let at_ms = clock::unix_ms().saturating_add(timeout_ms);
             deadline.store(at_ms, Ordering::Relaxed);
-            let go_on = self.replication.shutdown_wait(timeout).await;
-            deadline.store(0, Ordering::Relaxed);
-            if go_on == Ok(false) {
-                return Err(Refused);
-            }
+        }
+        let go_on = self.replication.shutdown_wait(timeout).await;
+        deadline.store(0, Ordering::Relaxed);
+        if go_on == Ok(false) {
+            return Err(Refused);
         }
         let wanted = options.save || (!options.no_save && !config.save_points().is_empty());
         self.go_on()?;

@@ -141,6 +141,29 @@ fn a_shutdown_that_saves_can_be_called_off() {
     check(&mut client, "SET a 1", "+OK");
 }
 
+/// Whoever is told OK while the last file is written would not find it in there.
+#[test]
+fn a_shutdown_that_saves_acknowledges_no_more_writes() {
+    for timeout in ["0", "10"] {
+        let delay = ["--rdb-key-save-delay", "20000"];
+        let mut server = Server::start(&[&delay[..], &["--shutdown-timeout", timeout]].concat());
+        let mut client = server.client();
+        fill(&mut client, 100);
+        let (mut writer, mut asking) = (server.client(), server.client());
+        asking.send_cmd(&["SHUTDOWN", "SAVE"]);
+        wait_until(SOON, "it saves", || temp_file(&server).exists());
+        writer.send_cmd(&["SET", "late", "1"]);
+        check(&mut client, "EXISTS late", ":0");
+        assert!(writer.recv_to_end().is_empty());
+        assert!(server.wait_for_exit().success());
+        server.restart();
+        check_all(
+            &mut server.client(),
+            &[("DBSIZE", ":100"), ("EXISTS late", ":0")],
+        );
+    }
+}
+
 #[test]
 fn the_second_interrupt_ends_at_once_and_leaves_nothing() {
     let mut server = Server::start(&["--save", "3600 1000", "--rdb-key-save-delay", "100000"]);
