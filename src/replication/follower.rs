@@ -226,9 +226,13 @@ impl Following {
                     let why = plain(&error);
                     self.link.connect_failed(&why, now_ms(), &mut actions);
                 }
-                Event::Read => self.take_input(),
+                Event::Read => self.take_input_alone(),
                 Event::Lost(why) => self.link.lost(&why, now_ms(), &mut actions),
-                Event::Made(made) => self.go_on_loading(made),
+                Event::Made(made) => {
+                    let engine = self.engine.clone();
+                    let _following = engine.shared.jobs.following.lock();
+                    self.go_on_loading(made);
+                }
                 Event::Tick => {
                     let progress = self.progress();
                     self.link.tick(progress, now_ms(), &mut actions);
@@ -326,10 +330,16 @@ impl Following {
             // The system is asked what there is to read.
             yield_now().await;
             match poll_fn(|cx| Poll::Ready(self.poll_link(cx))).await {
-                Poll::Ready(Event::Read) => self.take_input(),
+                Poll::Ready(Event::Read) => self.take_input_alone(),
                 _ => return,
             }
         }
+    }
+
+    fn take_input_alone(&mut self) {
+        let engine = self.engine.clone();
+        let _following = engine.shared.jobs.following.lock();
+        self.take_input();
     }
 
     fn take_input(&mut self) {

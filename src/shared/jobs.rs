@@ -140,6 +140,10 @@ pub struct Jobs {
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: of files and of RESTORE's payloads.
     pub checksums_are_skipped: AtomicBool,
     standstill: RwLock<()>,
+    /// Held by the thread that follows a leader while it changes data, which is never refused;
+    /// and by who needs the data to stay as it is for longer than it can lock the keyspace.
+    /// Locked before that.
+    pub following: Mutex<()>,
 }
 
 impl Jobs {

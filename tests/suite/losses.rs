@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::support::*;
 
@@ -161,6 +162,25 @@ fn what_was_meant_is_done() {
     check(&mut follower.client(), &other, "+OK");
     wait_for_link(&follower);
     assert_eq!(keys(&follower), 0);
+}
+
+#[test]
+fn what_a_leader_sends_during_a_reload_comes_behind_it() {
+    let slow = [&AT_ONCE[..], &["--rdb-key-save-delay", "10000"]].concat();
+    let (leader, follower) = pair(Server::start(&AT_ONCE), &slow);
+    let (mut client, mut reloading) = (leader.client(), follower.client());
+    reloading.send_cmd(&["DEBUG", "RELOAD"]);
+    let mut writes = 0;
+    let reply = loop {
+        if let Some(reply) = reloading.recv_within(Duration::from_millis(1)) {
+            break reply;
+        }
+        check(&mut client, &format!("SET key:{writes} new"), "+OK");
+        writes += 1;
+    };
+    assert_eq!(reply.to_string(), "+OK");
+    assert!(writes > 0, "while it saved");
+    check_same(&leader, &follower);
 }
 
 /// Has every fsync of a server last so long, and tells when that has begun. None, after a word

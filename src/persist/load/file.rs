@@ -150,6 +150,8 @@ pub fn debug_reload(
     locker: &mut Locker,
     reload: Reload,
 ) -> Result<LoadReport, ReloadError> {
+    // What a leader sends meanwhile would be lost with the old data.
+    let _following = shared.jobs.following.lock();
     begin(shared, locker);
     let started = Instant::now();
     let loaded = save_and_load(shared, locker, reload);
