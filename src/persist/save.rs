@@ -138,12 +138,11 @@ fn write_and_rename(
     file.sync_all().map_err(failed("sync", temp))?;
     drop(file);
     tell(Moment::Synced);
-    // The last moment at which the old file can stay.
-    if shared.jobs.saves.cancel.load(Ordering::Relaxed) {
-        return Err(SaveError::Cancelled);
-    }
     forget_cached(shared, path);
-    fs::rename(temp, path).map_err(failed("rename the temporary file to", path))?;
+    // The last moment at which the old file can stay.
+    let renamed = shared.jobs.saves.may_replace(|| fs::rename(temp, path));
+    let renamed = renamed.ok_or(SaveError::Cancelled)?;
+    renamed.map_err(failed("rename the temporary file to", path))?;
     tell(Moment::Renamed);
     sync_dir_of(path).map_err(failed("sync the directory of", path))?;
     Ok(SaveReport {

@@ -15,7 +15,7 @@ use crate::base::clock;
 use crate::commands::cx::Shutdown as Options;
 use crate::config::Param;
 use crate::exec::Engine;
-use crate::persist::save;
+use crate::persist::save::{self, SaveError};
 use crate::persist::saver::Saver;
 use crate::replication::Replication;
 use crate::shared::pause::PausedFor;
@@ -171,11 +171,14 @@ impl Shutdown {
             tracing::warn!("There is a child saving an .rdb. Killing it!");
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");
-        let saved = self.saver.save_instead().await;
-        let error = match saved {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the saver has ended".to_owned(),
+        let error = loop {
+            match self.saver.save_instead().await {
+                Ok(Ok(_)) => return Ok(()),
+                // The stream of our leader goes on, and a FLUSHALL in it cancels this save too.
+                Ok(Err(SaveError::Cancelled)) => self.go_on()?,
+                Ok(Err(error)) => break error.to_string(),
+                Err(_) => break "the saver has ended".to_owned(),
+            }
         };
         if force {
             tracing::warn!("Error trying to save the DB, but forced to exit: {error}");

@@ -45,6 +45,8 @@ pub struct Saves {
     running: AtomicBool,
     /// Asks the running save to stop; that is no failure.
     pub cancel: AtomicBool,
+    /// Whether no save may replace the file; locked while one does.
+    held: Mutex<bool>,
     /// BGSAVE in a transaction asked for one, which begins when that is over.
     pub scheduled: AtomicBool,
     last_failed: AtomicBool,
@@ -91,14 +93,25 @@ impl Saves {
         begun
     }
 
-    /// Keeps saves from running until `release`. False if one runs.
-    pub fn hold(&self) -> bool {
-        !self.running.swap(true, Ordering::AcqRel)
+    /// Keeps the file as it is until `release`, whatever saves run or begin meanwhile.
+    pub fn hold(&self) {
+        let mut held = self.held.lock();
+        *held = true;
+        self.cancel.store(true, Ordering::Relaxed);
     }
 
+    /// The file may be replaced again, but not by a save that runs.
     pub fn release(&self) {
-        self.running.store(false, Ordering::Release);
-        self.ended.notify_waiters();
+        let mut held = self.held.lock();
+        *held = false;
+        self.cancel.store(true, Ordering::Relaxed);
+    }
+
+    /// Puts a save in the place of the file, unless it is held or the save was cancelled.
+    pub fn may_replace<R>(&self, replace: impl FnOnce() -> R) -> Option<R> {
+        let held = self.held.lock();
+        let may = !*held && !self.cancel.load(Ordering::Relaxed);
+        may.then(replace)
     }
 
     pub fn end(&self, now_ms: i64, succeeded: bool) {
@@ -118,7 +131,8 @@ impl Saves {
         self.last_seconds.store(took_ms / 1000, Ordering::Relaxed);
         let given = self.given_bytes.load(Ordering::Relaxed);
         self.last_given_bytes.store(given, Ordering::Relaxed);
-        self.release();
+        self.running.store(false, Ordering::Release);
+        self.ended.notify_waiters();
     }
 
     #[inline]

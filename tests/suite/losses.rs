@@ -165,6 +165,23 @@ fn what_was_meant_is_done() {
 }
 
 #[test]
+fn what_a_leader_sends_does_not_keep_a_follower_from_ending() {
+    let slow = ["--rdb-key-save-delay", "20000"];
+    let (leader, mut follower) = pair(Server::start(&AT_ONCE), &slow);
+    follower.client().send_cmd(&["SHUTDOWN", "SAVE"]);
+    let file = format!("temp-{}.rdb", follower.pid());
+    wait_until(SOON, "it saves", || follower.folder().join(&file).exists());
+    check(&mut leader.client(), "FLUSHALL", "+OK");
+    assert!(follower.wait_for_exit().success());
+    let log = follower.log();
+    assert!(log.contains("ready to exit"), "{log}");
+    follower.restart();
+    wait_for_link(&follower);
+    wait_for_offset(&leader, &follower);
+    assert_eq!((keys(&follower), stat(&leader, "sync_full")), (0, 1));
+}
+
+#[test]
 fn what_a_leader_sends_during_a_reload_comes_behind_it() {
     let slow = [&AT_ONCE[..], &["--rdb-key-save-delay", "10000"]].concat();
     let (leader, follower) = pair(Server::start(&AT_ONCE), &slow);

@@ -14,7 +14,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
@@ -29,11 +28,6 @@ use crate::oplog::ReplId;
 use crate::persist::load::{Loaded, load_file};
 use crate::shared::{Garbage, Shared};
 use crate::store::locked::{Locked, Locker};
-
-/// How long a running save is waited for after it was told to stop.
-const SAVE_STOPS_WITHIN: Duration = Duration::from_secs(10);
-
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A snapshot that is made ready by another thread.
 pub struct Loading {
@@ -196,40 +190,30 @@ pub(super) fn keep(engine: Arc<Engine>, mut spool: Spool, path: &Path) -> Result
     })
 }
 
-/// No save runs as long as this is there, for one that ended later would put our old data in
-/// the place of the new file.
-struct NoSaves(Option<Arc<Engine>>);
+/// No save replaces our file as long as this is there: it would put our old data in the place
+/// of the leader's.
+struct NoSaves(Arc<Engine>);
 
 impl NoSaves {
     fn begin(engine: Arc<Engine>) -> NoSaves {
         let saves = &engine.shared.jobs.saves;
-        let started = Instant::now();
-        let mut told = false;
-        while !saves.hold() {
-            if !std::mem::replace(&mut told, true) {
-                let pid = std::process::id();
-                LogLine::notice(format!(
-                    "Replica is about to load the RDB file received from the master, but there \
-                     is a pending RDB child running. Killing process {pid} and removing its temp \
-                     file to avoid any race"
-                ))
-                .log();
-            }
-            if started.elapsed() >= SAVE_STOPS_WITHIN {
-                return NoSaves(None);
-            }
-            saves.cancel.store(true, Ordering::Relaxed);
-            std::thread::sleep(LOOK_EVERY);
+        if saves.is_running() {
+            let pid = std::process::id();
+            LogLine::notice(format!(
+                "Replica is about to load the RDB file received from the master, but there is a \
+                 pending RDB child running. Killing process {pid} and removing its temp file to \
+                 avoid any race"
+            ))
+            .log();
         }
-        NoSaves(Some(engine))
+        saves.hold();
+        NoSaves(engine)
     }
 }
 
 impl Drop for NoSaves {
     fn drop(&mut self) {
-        if let Some(engine) = &self.0 {
-            engine.shared.jobs.saves.release();
-        }
+        self.0.shared.jobs.saves.release();
     }
 }
 
