@@ -48,6 +48,13 @@ const READ_BYTES_SLOW: usize = 1 << 10;
 /// The follower's clock is looked at no less often than this.
 const TICK_MS_MAX: u64 = 1000;
 
+/// How often it is looked whether a pause is over.
+const PAUSE_LOOK_MS: u64 = 10;
+
+/// So much of the stream is read ahead while it may not be applied. The rest waits at the
+/// leader's.
+const AHEAD_BYTES_MAX: usize = 64 << 20;
+
 /// A leader that hands over sends nothing new: only one that errs could go on for so long.
 const CATCH_UP_MS_MAX: u64 = 1000;
 
@@ -82,6 +89,8 @@ struct Following {
     connect: Box<dyn Fn(Target) -> Connecting>,
     stream: Option<Stream>,
     input: Input,
+    /// Whether CLIENT PAUSE keeps from being applied what has come.
+    is_held: bool,
     out: Vec<u8>,
     /// The snapshot that comes, and the one that has come and is made ready.
     intake: Option<Intake>,
@@ -180,6 +189,7 @@ impl Following {
             connect: network.connect,
             stream: None,
             input: Input::default(),
+            is_held: false,
             out: Vec::new(),
             intake: None,
             loading: None,
@@ -234,6 +244,7 @@ impl Following {
                     self.go_on_loading(made);
                 }
                 Event::Tick => {
+                    self.look_at_pause();
                     let progress = self.progress();
                     self.link.tick(progress, now_ms(), &mut actions);
                 }
@@ -246,7 +257,12 @@ impl Following {
 
     async fn next(&mut self, requests: &mut mpsc::UnboundedReceiver<RoleRequest>) -> Event {
         let due_ms = self.link.next_tick_ms().unwrap_or(u64::MAX);
-        let wait_ms = due_ms.saturating_sub(now_ms()).min(TICK_MS_MAX);
+        let tick_ms_max = if self.is_held {
+            PAUSE_LOOK_MS
+        } else {
+            TICK_MS_MAX
+        };
+        let wait_ms = due_ms.saturating_sub(now_ms()).min(tick_ms_max);
         let mut tick = pin!(sleep(Duration::from_millis(wait_ms)));
         let facts = self.session.facts.clone();
         let mut poked = pin!(facts.wake.notified());
@@ -284,6 +300,9 @@ impl Following {
             let connected = ready!(connecting.as_mut().poll(cx));
             self.connecting = None;
             return Poll::Ready(Event::Connected(connected));
+        }
+        if self.is_ahead() {
+            return Poll::Pending;
         }
         let Some(stream) = &mut self.stream else {
             return Poll::Pending;
@@ -360,11 +379,36 @@ impl Following {
         self.input.consume(consumed + applied);
     }
 
+    /// Goes on with what was held back, if the pause is over.
+    fn look_at_pause(&mut self) {
+        if self.is_ahead() {
+            // A leader that is not listened to is not silent.
+            self.link.input(&[], now_ms(), &mut Vec::new());
+        }
+        if self.is_held && !self.is_paused() {
+            self.take_input_alone();
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        let pause = &self.engine.shared.pause;
+        pause.is_set() && pause.holds_leader(clock::unix_ms())
+    }
+
+    /// Whether so much is held back that no more is read.
+    fn is_ahead(&self) -> bool {
+        self.is_held && self.input.filled().len() >= AHEAD_BYTES_MAX
+    }
+
     /// Applies what is whole of the stream; returns how much of the input is done with.
     fn apply(&mut self, input: &[u8]) -> usize {
         let mut at = 0;
         loop {
             let rest = input.get(at..).unwrap_or_default();
+            self.is_held = self.is_paused();
+            if self.is_held {
+                return at;
+            }
             if is_blank(rest) {
                 at += 1;
                 continue;
@@ -455,6 +499,7 @@ impl Following {
         self.connecting = None;
         self.stream = None;
         self.input.clear();
+        self.is_held = false;
         self.out.clear();
         self.applier.reset();
         shared.clients.remove(self.session.facts.id);

@@ -127,6 +127,12 @@ impl Pause {
         now_ms < self.writes_until_ms.load(Ordering::Acquire)
     }
 
+    /// Whether a follower is to apply nothing of what its leader sends: CLIENT PAUSE holds that
+    /// as it holds what clients send.
+    pub fn holds_leader(&self, now_ms: i64) -> bool {
+        now_ms < self.holds.lock()[PausedFor::Client as usize].until_ms
+    }
+
     /// Whether replication, too, is to put nothing into the log.
     pub fn stops_log(&self, now_ms: i64) -> bool {
         now_ms < self.log_until_ms.load(Ordering::Acquire)
@@ -170,6 +176,7 @@ mod tests {
         pause.end(PausedFor::Client);
         assert_eq!(pause.holds(false, 1000), None);
         assert!(pause.is_on(3000));
+        assert!(!pause.holds_leader(1000));
         pause.end(PausedFor::Failover);
         assert!(!pause.is_set() && pause.strictest(1000).is_none());
         assert!(!pause.lasts_until(2000));
@@ -178,5 +185,6 @@ mod tests {
         pause.begin(PausedFor::Client, 4000, true, 2000);
         assert_eq!(pause.holds(false, 2500), None);
         assert_eq!(pause.holds(true, 2500), Some(4000));
+        assert!(pause.holds_leader(2500) && !pause.holds_leader(4000));
     }
 }

@@ -207,3 +207,40 @@ fn every_full_sync_has_its_reason() {
         "none"
     );
 }
+
+/// CLIENT PAUSE holds what the leader sends as it holds what clients send: it is read, up to a
+/// bound, and applied when the pause is over.
+#[test]
+fn a_paused_follower_stays_where_it_is() {
+    let leader = start(Kind::Ours, &[]).expect("ours is there");
+    let follower = start_follower(Kind::Ours, leader.port, &[]).expect("ours is there");
+    wait_for_link(&follower);
+    let (mut writer, mut reader) = (leader.client(), follower.client());
+    check(&mut writer, "SET a 1", "+OK");
+    wait_for_offset(&leader, &follower);
+    let offset = |name: &str| -> i64 { field(&follower, "replication", name).parse().unwrap() };
+    let before = offset("slave_repl_offset");
+    check(&mut reader, "CLIENT PAUSE 1000000 WRITE", "+OK");
+    check(&mut writer, "SET a 2", "+OK");
+    let ahead = || offset("slave_read_repl_offset") - before;
+    wait_until(SOON, "the write has come", || ahead() > 30);
+    check(&mut writer, "SET a 3", "+OK");
+    wait_until(SOON, "the next one has come", || ahead() > 60);
+    check(&mut reader, "GET a", "\"1\"");
+    let value = "x".repeat(4 << 20);
+    for number in 0..24 {
+        writer.cmd(&["SET", &format!("b:{number}"), &value]);
+    }
+    wait_until(SOON, "much has been read", || ahead() >= 64 << 20);
+    assert!(ahead() < 72 << 20, "{}", ahead());
+    assert_eq!(offset("slave_repl_offset"), before);
+    check(&mut reader, "CLIENT UNPAUSE", "+OK");
+    wait_for_offset(&leader, &follower);
+    check(&mut reader, "GET a", "\"3\"");
+    assert_eq!(stat(&leader, "sync_full"), 1);
+    // One that ends by itself.
+    check(&mut reader, "CLIENT PAUSE 300", "+OK");
+    check(&mut writer, "SET a 4", "+OK");
+    wait_for_offset(&leader, &follower);
+    check(&mut reader, "GET a", "\"4\"");
+}
