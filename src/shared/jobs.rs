@@ -97,14 +97,20 @@ impl Saves {
     pub fn hold(&self) {
         let mut held = self.held.lock();
         *held = true;
-        self.cancel.store(true, Ordering::Relaxed);
+        self.cancel_running();
     }
 
     /// The file may be replaced again, but not by a save that runs.
     pub fn release(&self) {
         let mut held = self.held.lock();
         *held = false;
-        self.cancel.store(true, Ordering::Relaxed);
+        self.cancel_running();
+    }
+
+    fn cancel_running(&self) {
+        if self.is_running() {
+            self.cancel.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Puts a save in the place of the file, unless it is held or the save was cancelled.
