@@ -383,8 +383,12 @@ fn the_stream_alone_can_be_followed() {
     check(&mut admin, "SET a 1", "+OK");
     let stream = TcpStream::connect(("127.0.0.1", leader.port));
     let mut stream = stream.expect("a connection");
-    let ask = b"REPLCONF capa eof rdb-filter-only \"\"\r\nSYNC\r\n";
+    let ask = b"REPLCONF capa eof rdb-filter-only \"\"\r\n";
     stream.write_all(ask).expect("an open connection");
+    let mut reply = [0; 5];
+    stream.read_exact(&mut reply).expect("an open connection");
+    assert_eq!(&reply, b"+OK\r\n");
+    stream.write_all(b"SYNC\r\n").expect("an open connection");
     wait_until(SOON, "the snapshot is sent", || {
         leader.log().contains("Waiting for REPLCONF ACK")
     });
