@@ -1,9 +1,6 @@
 //! What a follower keeps when others lose: leaders that come back without their memory, ends
 //! of the process and of the link in the middle of a load, a disk that is not there.
 
-use std::io::{BufRead, BufReader, Read};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::support::*;
@@ -198,63 +195,6 @@ fn what_a_leader_sends_during_a_reload_comes_behind_it() {
     assert_eq!(reply.to_string(), "+OK");
     assert!(writes > 0, "while it saved");
     check_same(&leader, &follower);
-}
-
-/// Has every fsync of a server last so long, and tells when that has begun. None, after a word
-/// about it, where processes cannot be traced.
-fn slow_disk(server: &Server, seconds: u32) -> Option<std::process::Child> {
-    let pid = server.pid().to_string();
-    let delay = format!("inject=fsync:delay_enter={seconds}s");
-    let tracing = std::process::Command::new("strace")
-        .args(["-f", "-e", "trace=fsync", "-e", &delay, "-p", &pid])
-        .stderr(std::process::Stdio::piped())
-        .spawn();
-    let mut tracing = tracing
-        .inspect_err(|error| eprintln!("left out: no strace: {error}"))
-        .ok()?;
-    let mut said = String::new();
-    let mut lines = BufReader::new(tracing.stderr.take().expect("a pipe"));
-    while !said.contains("attached") {
-        said.clear();
-        if lines.read_line(&mut said).expect("text") == 0 {
-            eprintln!("left out: strace cannot trace");
-            return None;
-        }
-    }
-    std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-    Some(tracing)
-}
-
-#[test]
-fn the_link_lives_while_the_disk_takes_the_snapshot() {
-    let alive = Arc::new(AtomicUsize::new(0));
-    let counted = alive.clone();
-    let payload = snapshot("REDIS0010", &new_keys(10));
-    let leader = Scripted::new(move |mut asking| {
-        asking.send(&full_resync(ID, 100, &payload));
-        let mut byte = [0];
-        while let Ok(1) = asking.link.read(&mut byte) {
-            counted.fetch_add(usize::from(byte == *b"\n"), Ordering::Relaxed);
-        }
-    });
-    let server = Server::start(&[]);
-    let mut client = server.client();
-    check(&mut client, "SET kept 1", "+OK");
-    let Some(mut tracing) = slow_disk(&server, 4) else {
-        return;
-    };
-    let ask = format!("REPLICAOF 127.0.0.1 {}", leader.port);
-    check(&mut client, &ask, "+OK");
-    // The leader has sent all there is: only the disk is waited for, and the old data is served.
-    wait_until(SOON, "it shows that it is alive", || {
-        alive.load(Ordering::Relaxed) >= 2
-    });
-    check(&mut client, "GET kept", "\"1\"");
-    // A role is not changed in the middle.
-    check(&mut client, "REPLICAOF NO ONE", "+OK");
-    check_all(&mut client, &[("EXISTS kept", ":0"), ("DBSIZE", ":10")]);
-    tracing.kill().expect("it runs");
-    tracing.wait().expect("it has ended");
 }
 
 /// A load that takes some seconds, of what `snapshot` has.
