@@ -40,6 +40,8 @@ pub fn check(text: &[u8]) {
     for (name, value) in config.get(&[b"*"]) {
         let param = Param::named(&name).expect("it was listed");
         match config.set(&[(&name, &value)], &context) {
+            // A small backlog is raised by CONFIG SET, and not in the file.
+            Ok(()) if param == Param::ReplBacklogSize => {}
             Ok(()) => assert_eq!(config.get(&[&name]), [(name, value)]),
             Err(error) => {
                 let refused = param.spec().flags & (flag::IMMUTABLE | flag::PROTECTED) != 0;

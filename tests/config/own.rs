@@ -62,6 +62,8 @@ fn every_directive_has_a_reader() {
             Param::OomScoreAdjValues => &[".oom_scores()"],
             Param::HashMaxListpackEntries | Param::HashMaxListpackValue => &[".type_limits()"],
             Param::ZsetMaxListpackEntries | Param::ZsetMaxListpackValue => &[".type_limits()"],
+            Param::SetMaxIntsetEntries => &[".type_limits()"],
+            Param::SetMaxListpackEntries | Param::SetMaxListpackValue => &[".type_limits()"],
             Param::ListMaxListpackSize => &[".list_limits()"],
             Param::StreamNodeMaxBytes | Param::StreamNodeMaxEntries => &[".stream_limits()"],
             Param::EnableProtectedConfigs => return false,
