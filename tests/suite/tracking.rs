@@ -29,24 +29,35 @@ fn invalidates(key: &str) -> String {
 #[test]
 fn what_a_client_did_itself_is_told_with_the_reply() {
     let server = Server::start(&["--save", "3600 1"]);
-    let mut client = tracking(&server, "");
-    for (change, reply, told) in [
-        ("SET a 2", "+OK", "[\"a\"]"),
-        ("FLUSHDB", "+OK", "_"),
-        ("FLUSHALL", "+OK", "_"),
-        ("LPOP l", "\"x\"", "[\"l\"]"),
-    ] {
-        for _ in 0..20 {
-            client.run("MSET a 1");
-            client.run("RPUSH l x");
-            client.run("GET a");
-            client.run("LLEN l");
-            while client.recv_within(Duration::from_millis(1)).is_some() {}
-            check(&mut client, change, reply);
-            let push = client
-                .recv_within(Duration::ZERO)
-                .map(|push| push.to_string());
-            assert_eq!(push, Some(format!(">[\"invalidate\", {told}]")), "{change}");
+    let (mut client, mut writer) = (tracking(&server, ""), server.client());
+    let all = ">[\"invalidate\", _]".to_owned();
+    for round in 0..20 {
+        // Nobody has read it yet, so that nothing else is told.
+        let key = format!("key:{round}");
+        for (make, read, change, reply, told) in [
+            (
+                "SET",
+                "GET",
+                format!("SET {key} x"),
+                "+OK",
+                invalidates(&key),
+            ),
+            ("SET", "GET", "FLUSHDB".to_owned(), "+OK", all.clone()),
+            ("SET", "GET", "FLUSHALL".to_owned(), "+OK", all.clone()),
+            (
+                "RPUSH",
+                "LLEN",
+                format!("LPOP {key}"),
+                "\"x\"",
+                invalidates(&key),
+            ),
+        ] {
+            writer.run(&format!("{make} {key} x"));
+            client.run(&format!("{read} {key}"));
+            check(&mut client, &change, reply);
+            let push = client.recv_within(Duration::ZERO);
+            let push = push.map(|push| push.to_string());
+            assert_eq!(push, Some(told), "{change}");
         }
     }
 }
