@@ -54,7 +54,8 @@ fn stats(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
     fields.bytes("cluster.links", 0);
     fields.bytes("aof.buffer", 0);
     fields.bytes("lua.caches", 0);
-    fields.bytes("functions.caches", 0);
+    let functions = fields.cx.shared.libraries.lock().bytes();
+    fields.bytes("functions.caches", functions as u64);
     fields.bytes("script.VMs", 0);
     for &(db, table_bytes) in &figures.tables {
         fields.name(&format!("db.{db}"));

@@ -95,6 +95,9 @@ pub mod client;
 /// SUBSCRIBE, PUBLISH, PUBSUB and their kin.
 pub mod pubsub;
 
+/// FUNCTION: libraries that are kept, and not run.
+pub mod function;
+
 /// MONITOR, its lines, and what must not be seen in them.
 pub mod monitor;
 
@@ -149,6 +152,7 @@ pub const FAMILIES: &[&[Spec]] = &[
     cluster::COMMANDS,
     client::COMMANDS,
     pubsub::COMMANDS,
+    function::COMMANDS,
     monitor::COMMANDS,
     config::COMMANDS,
     info::COMMANDS,

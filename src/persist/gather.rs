@@ -15,6 +15,7 @@ use crate::rdb::encode::{self, Access, Encoder, KeyMeta};
 use crate::rdb::format::FileVersion;
 use crate::rdb::value;
 use crate::shared::Shared;
+use crate::shared::libraries::Libraries;
 use crate::store::entry::Entry;
 use crate::store::snapshot::{Giver, Recipient};
 use crate::store::usage::{self, Lfu};
@@ -120,6 +121,13 @@ impl Gatherer {
             told: false,
             encoder: Encoder::new(compression),
             keys: 0,
+        }
+    }
+
+    /// Libraries stand in front of all keys.
+    pub fn put_libraries(&mut self, libraries: &Libraries) {
+        for library in libraries.iter() {
+            self.encoder.put_function(&mut self.out, &library.code);
         }
     }
 

@@ -10,7 +10,7 @@
 
 use super::cursor::{Cursor, Stop};
 use super::encode::{Encoder, version_that_knows};
-use super::format::{Dialect, FileVersion, REDIS_VERSION_MAX, VALKEY_VERSION, type_byte};
+use super::format::{Dialect, FileVersion, REDIS_VERSION_MAX, VALKEY_VERSION, opcode, type_byte};
 use super::frame::{Frame, grammar};
 use super::text::Text;
 use super::value;
@@ -19,6 +19,9 @@ use crate::types::{Limits, Value, ValueRef};
 
 const VERSION_LEN_BYTES: usize = 2;
 const FOOTER_LEN_BYTES: usize = VERSION_LEN_BYTES + 8;
+
+/// The first version whose loaders know function libraries.
+const FUNCTIONS_VERSION: u16 = 10;
 
 /// Why a payload is refused; the texts are RESTORE's replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,10 +62,26 @@ pub fn encode(encoder: &mut Encoder, value: ValueRef<'_>) -> Vec<u8> {
     seal(out, Dialect::Redis)
 }
 
+/// The payload of FUNCTION DUMP: libraries as a file has them, and the footer.
+pub fn encode_functions<'c>(
+    encoder: &mut Encoder,
+    codes: impl Iterator<Item = &'c [u8]>,
+) -> Vec<u8> {
+    let mut out = Vec::new();
+    for code in codes {
+        encoder.put_function(&mut out, code);
+    }
+    seal_as(out, FUNCTIONS_VERSION)
+}
+
 /// Puts the footer behind a type byte and a value.
-pub fn seal(mut body: Vec<u8>, dialect: Dialect) -> Vec<u8> {
+pub fn seal(body: Vec<u8>, dialect: Dialect) -> Vec<u8> {
     let type_byte = body.first().copied().unwrap_or(type_byte::STRING);
-    body.extend_from_slice(&version_that_knows(type_byte, dialect).to_le_bytes());
+    seal_as(body, version_that_knows(type_byte, dialect))
+}
+
+fn seal_as(mut body: Vec<u8>, version: u16) -> Vec<u8> {
+    body.extend_from_slice(&version.to_le_bytes());
     let mut crc = Crc64::new();
     crc.update(&body);
     body.extend_from_slice(&crc.value().to_le_bytes());
@@ -104,10 +123,7 @@ fn read(body: &Body, limits: &Limits) -> Result<Option<Value>, Stop> {
     let mut cursor = Cursor::new(body.bytes, 0, u64::MAX);
     let type_byte = cursor.byte()?;
     if type_byte == type_byte::STRING {
-        let raw = cursor.string()?;
-        let mut text = Text::default();
-        text.load(raw)?;
-        return Ok(Some(Value::String(text.take(raw))));
+        return Ok(Some(Value::String(text(&mut cursor)?)));
     }
     let dialect = match body.version {
         VALKEY_VERSION => Dialect::Valkey,
@@ -120,4 +136,38 @@ fn read(body: &Body, limits: &Limits) -> Result<Option<Value>, Stop> {
     let raw = body.bytes.get(1..end).unwrap_or_default();
     let value = value::decode(type_byte, dialect, raw, limits);
     value.map(Some).map_err(|kind| Stop::Bad(1, kind))
+}
+
+/// Why libraries cannot be read; the texts are FUNCTION RESTORE's replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FunctionsError {
+    #[error("Pre-GA function format not supported")]
+    PreGa,
+    #[error("given type is not a function")]
+    OtherType,
+    #[error("failed loading the given functions payload")]
+    BadCode,
+}
+
+/// Reads the libraries of a body, one after the other.
+pub fn decode_functions(body: &Body) -> Result<Vec<Vec<u8>>, FunctionsError> {
+    let mut cursor = Cursor::new(body.bytes, 0, u64::MAX);
+    let mut codes = Vec::new();
+    while cursor.position() < body.bytes.len() {
+        match cursor.byte() {
+            Ok(opcode::FUNCTION2) => {}
+            Ok(opcode::FUNCTION_PRE_GA) => return Err(FunctionsError::PreGa),
+            _ => return Err(FunctionsError::OtherType),
+        }
+        let code = text(&mut cursor).map_err(|_| FunctionsError::BadCode)?;
+        codes.push(code);
+    }
+    Ok(codes)
+}
+
+fn text(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, Stop> {
+    let raw = cursor.string()?;
+    let mut text = Text::default();
+    text.load(raw)?;
+    Ok(text.take(raw))
 }

@@ -61,12 +61,6 @@ pub fn put_resize_db(out: &mut Vec<u8>, keys: u64, expires: u64) {
     put_len(out, expires);
 }
 
-/// A function library's source.
-pub fn put_function(out: &mut Vec<u8>, code: &[u8]) {
-    out.push(opcode::FUNCTION2);
-    put_string_plain(out, code);
-}
-
 /// Ends the items. The checksum covers everything up to and including this byte.
 pub fn put_end(out: &mut Vec<u8>) {
     out.push(opcode::END);
@@ -195,6 +189,12 @@ impl Encoder {
         if !packed {
             put_string_plain(out, bytes);
         }
+    }
+
+    /// A function library's source.
+    pub fn put_function(&mut self, out: &mut Vec<u8>, code: &[u8]) {
+        out.push(opcode::FUNCTION2);
+        self.put_string(out, code);
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::desk::{Desk, RoleRequest, Waiting};
 use super::feed::express::Express;
 use super::feed::{End, Feed, Source, State};
-use super::full_sync::without_data;
+use super::full_sync::without_keys;
 use super::line::LogLine;
 use super::psync::{Request, Screened, Standing, Verdict, answer, screen};
 use crate::base::clock;
@@ -292,9 +292,8 @@ impl Asked<'_> {
         let (cut, cuts) = oneshot::channel();
         let by_sync = self.request == Request::Sync;
         if self.introduction.exclude_data {
-            let rdb_only = self.introduction.rdb_only;
             // The receiver is in our hands.
-            let _ = cut.send(without_data(by_sync, rdb_only, self.desk));
+            let _ = cut.send(without_keys(by_sync, self.introduction, self.desk));
             return Answered::Begins(Source::Waiting(cuts), Vec::new());
         }
         let mut introduction = self.introduction.clone();

@@ -43,12 +43,13 @@ use crate::exec::Engine;
 use crate::oplog::ReaderKind;
 use crate::persist::spill::GIFTS_BYTES_MAX;
 use crate::persist::stream::{CutFacts, Needs, SnapshotStream};
-use crate::rdb::encode;
+use crate::rdb::encode::{self, Encoder};
 use crate::rdb::format::FileVersion;
 use crate::shared::Shared;
 use crate::shared::delay::Crowd;
 use crate::shared::followers::{Follower, FollowerPhase};
 use crate::shared::introduction::FollowerFacts;
+use crate::shared::libraries::Libraries;
 use crate::shared::progress::Step;
 use crate::store::snapshot::Purpose;
 
@@ -96,9 +97,10 @@ enum Ending {
     Length,
 }
 
-/// A snapshot for who asked for one without keys: there is nothing else in ours yet. The
-/// stream follows it as any other, unless the snapshot was all that was asked for.
-pub fn without_data(by_sync: bool, rdb_only: bool, desk: &Desk) -> Cut {
+/// A snapshot for who asked for one without keys: the function libraries, if at least they
+/// were wanted. The stream follows it as any other, unless the snapshot was all that was asked
+/// for.
+pub fn without_keys(by_sync: bool, introduction: &FollowerFacts, desk: &Desk) -> Cut {
     let mark = Rng::from_entropy().hex_id();
     let mut greeting = Vec::new();
     let shared = &desk.engine.shared;
@@ -107,7 +109,7 @@ pub fn without_data(by_sync: bool, rdb_only: bool, desk: &Desk) -> Cut {
     if !by_sync {
         greeting = fullresync_reply(shared.history.lock().id(), shared.oplog.end_offset());
     }
-    let reader = (!rdb_only).then(|| shared.oplog.reader_at_end(ReaderKind::Follower));
+    let reader = (!introduction.rdb_only).then(|| shared.oplog.reader_at_end(ReaderKind::Follower));
     if reader.is_some() {
         // Who begins here has not seen which database was selected.
         let selected_db = shared.oplog.selected_db();
@@ -116,11 +118,19 @@ pub fn without_data(by_sync: bool, rdb_only: bool, desk: &Desk) -> Cut {
             roles::select(shared, selected_db);
         }
     }
+    let libraries = match introduction.exclude_functions {
+        true => Libraries::default(),
+        false => shared.libraries.lock().clone(),
+    };
     drop(everything);
     put_mark_header(&mut greeting, mark);
     let begin = greeting.len();
     encode::put_header(&mut greeting, FileVersion::Redis10);
     encode::put_aux(&mut greeting, b"redis-ver", REDIS_VERSION.as_bytes());
+    let mut encoder = Encoder::new(shared.config.get_bool(Param::RdbCompression));
+    for library in libraries.iter() {
+        encoder.put_function(&mut greeting, &library.code);
+    }
     encode::put_end(&mut greeting);
     let mut crc = Crc64::new();
     crc.update(greeting.get(begin..).unwrap_or_default());

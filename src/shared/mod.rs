@@ -64,6 +64,9 @@ pub mod role;
 /// Times to live that a writable follower's own clients gave.
 pub mod own_expiries;
 
+/// Function libraries.
+pub mod libraries;
+
 /// Saves and loads: what runs and how the last one ended.
 pub mod jobs;
 
@@ -99,6 +102,8 @@ pub struct Shared {
     pub spikes: spikes::Spikes,
     pub role: role::Role,
     pub own_expiries: own_expiries::OwnExpiries,
+    /// Part of the data: changed while everything is locked.
+    pub libraries: Mutex<libraries::Libraries>,
     pub followers: followers::Followers,
     pub jobs: jobs::Jobs,
     pub pause: pause::Pause,
@@ -166,6 +171,7 @@ impl Shared {
             spikes: spikes::Spikes::default(),
             role: role::Role::default(),
             own_expiries: own_expiries::OwnExpiries::default(),
+            libraries: Mutex::default(),
             followers: followers::Followers::default(),
             jobs: jobs::Jobs::default(),
             pause: pause::Pause::default(),

@@ -219,10 +219,18 @@ fn what_cannot_be_served_is_refused_by_name_and_place() {
         encoder.put_string_entry(out, b"k", b"2", KeyMeta::default());
     });
     check(&twice, "at offset 19: RDB has duplicated key 'k' in DB 4");
-    let function = file(|out, _| encode::put_function(out, b"#!lua name=f"));
+    let function = file(|out, encoder| encoder.put_function(out, b"#!lua name=f"));
     check(
         &function,
-        "at offset 9: a function library, which this server does not support",
+        "at offset 9: Failed creating the library: Invalid library metadata",
+    );
+    let two = file(|out, encoder| {
+        encoder.put_function(out, b"#!lua name=f\n1");
+        encoder.put_function(out, b"#!lua name=f\n2");
+    });
+    check(
+        &two,
+        "at offset 25: Failed creating the library: Library 'f' already exists",
     );
     let database = file(|out, _| encode::put_select_db(out, 16));
     check(

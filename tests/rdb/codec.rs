@@ -25,7 +25,7 @@ pub fn one_of_each(version: FileVersion, compression: bool) -> Vec<u8> {
     encode::put_header(&mut file, version);
     encode::put_aux(&mut file, b"redis-ver", b"8.0.6");
     encode::put_aux_i64(&mut file, b"ctime", 1_700_000_000);
-    encode::put_function(
+    encoder.put_function(
         &mut file,
         b"#!lua name=f\nredis.register_function('f', function() end)",
     );

@@ -265,7 +265,7 @@ fn check_ours_loads(program: &Path, version: FileVersion) {
     let mut encoder = Encoder::new(true);
     let mut file = Vec::new();
     encode::put_header(&mut file, version);
-    encode::put_function(&mut file, FUNCTION);
+    encoder.put_function(&mut file, FUNCTION);
     encode::put_select_db(&mut file, 0);
     let pairs = many_strings();
     encode::put_resize_db(&mut file, pairs.len() as u64, 1);

@@ -92,8 +92,8 @@ fn useless() -> Vec<(Vec<u8>, &'static str)> {
         encoder.put_string_entry(out, b"good", b"1", KeyMeta::default());
         encoder.put_entry_head(out, 99, b"strange\n", KeyMeta::default());
     });
-    let function = snapshot_with("REDIS0010", |out, _| {
-        encode::put_function(out, b"#!lua name=f");
+    let function = snapshot_with("REDIS0010", |out, encoder| {
+        encoder.put_function(out, b"#!lua name=f");
     });
     let database = snapshot_with("REDIS0010", |out, _| encode::put_select_db(out, 16));
     let good = snapshot("REDIS0010", &new_keys(3));
@@ -105,7 +105,7 @@ fn useless() -> Vec<(Vec<u8>, &'static str)> {
     let empty = |header| snapshot(header, &[]);
     let none = b"no snapshot at all".to_vec();
     let a_list = "key 'my list': ";
-    let a_function = "a function library, which this server does not support";
+    let a_function = "Failed creating the library: Invalid library metadata";
     let a_database = "database 16 of a server with more than 16 databases";
     vec![
         (list, a_list),

@@ -49,6 +49,9 @@ pub mod pubsub;
 /// Transactions.
 pub mod transactions;
 
+/// Function libraries.
+pub mod scripting;
+
 /// Clients of several servers.
 pub mod cluster;
 
@@ -70,6 +73,7 @@ pub const GROUPS: &[(&str, &[Doc])] = &[
     ("server", server::DOCS),
     ("pubsub", pubsub::DOCS),
     ("transactions", transactions::DOCS),
+    ("scripting", scripting::DOCS),
     ("cluster", cluster::DOCS),
 ];
 

@@ -124,7 +124,7 @@ pub fn memory(report: &mut Report) {
     report.line("allocator_resident", figures.of_allocator());
     report.line("allocator_muzzy", 0);
     report.bytes("total_system_memory", *SYSTEM_BYTES);
-    no_scripts(report);
+    scripts(report);
     report.bytes(
         "maxmemory",
         report.shared.config.get_bytes(Param::MaxMemory),
@@ -151,18 +151,21 @@ pub fn memory(report: &mut Report) {
     report.counter("lazyfreed_objects", &rare.lazyfreed_objects);
 }
 
-fn no_scripts(report: &mut Report) {
+/// Libraries take memory, though nothing runs them.
+fn scripts(report: &mut Report) {
+    let libraries = report.shared.libraries.lock().clone();
+    let bytes = libraries.bytes() as u64;
     report.line("used_memory_lua", 0);
     report.line("used_memory_vm_eval", 0);
     report.line("used_memory_lua_human", human(0));
     report.line("used_memory_scripts_eval", 0);
     report.line("number_of_cached_scripts", 0);
     report.line("number_of_functions", 0);
-    report.line("number_of_libraries", 0);
+    report.line("number_of_libraries", libraries.iter().len());
     report.line("used_memory_vm_functions", 0);
     report.bytes("used_memory_vm_total", 0);
-    report.line("used_memory_functions", 0);
-    report.bytes("used_memory_scripts", 0);
+    report.line("used_memory_functions", bytes);
+    report.bytes("used_memory_scripts", bytes);
 }
 
 /// How much more is taken than is in use, and by whom. The allocator does not tell what lies

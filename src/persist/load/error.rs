@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::rdb::decode::{DecodeError, DecodeErrorKind};
+use crate::shared::libraries::Refused;
 
 /// What is wrong, and with what: a file's path, or "the leader's snapshot".
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +28,8 @@ pub enum LoadErrorKind {
         offset: u64,
         kind: DecodeErrorKind,
     },
-    #[error("at offset {offset}: a function library, which this server does not support")]
-    Function { offset: u64 },
+    #[error("at offset {offset}: Failed creating the library: {refused}")]
+    Function { offset: u64, refused: Refused },
     #[error(
         "at offset {offset}: RDB has duplicated key '{key}' in DB {db}",
         key = key.escape_ascii()
@@ -46,6 +47,8 @@ pub enum LoadErrorKind {
     },
     #[error("key '{key}' in DB {db} is there already", key = key.escape_ascii())]
     Present { key: Box<[u8]>, db: u32 },
+    #[error("{0}")]
+    FunctionPresent(Refused),
     #[error("cancelled")]
     Cancelled,
 }
@@ -74,9 +77,10 @@ impl LoadErrorKind {
                     .map_or("", |(_, what)| what)
                     .to_owned()
             }
-            LoadErrorKind::Io { .. } | LoadErrorKind::Present { .. } | LoadErrorKind::Cancelled => {
-                self.to_string()
-            }
+            LoadErrorKind::Io { .. }
+            | LoadErrorKind::Present { .. }
+            | LoadErrorKind::FunctionPresent(_)
+            | LoadErrorKind::Cancelled => self.to_string(),
         }
     }
 }
@@ -87,12 +91,13 @@ impl LoadError {
         match &self.kind {
             LoadErrorKind::Decode(error) => Some(error.offset),
             LoadErrorKind::BadValue { offset, .. }
-            | LoadErrorKind::Function { offset }
+            | LoadErrorKind::Function { offset, .. }
             | LoadErrorKind::Duplicate { offset, .. }
             | LoadErrorKind::NoSuchDatabase { offset, .. } => Some(*offset),
-            LoadErrorKind::Io { .. } | LoadErrorKind::Present { .. } | LoadErrorKind::Cancelled => {
-                None
-            }
+            LoadErrorKind::Io { .. }
+            | LoadErrorKind::Present { .. }
+            | LoadErrorKind::FunctionPresent(_)
+            | LoadErrorKind::Cancelled => None,
         }
     }
 

@@ -7,6 +7,7 @@ use super::error::LoadErrorKind;
 use crate::base::number::parse_i64;
 use crate::oplog::ReplId;
 use crate::rdb::decode::{Entry, Value};
+use crate::shared::libraries::{Libraries, Library, Refused};
 use crate::shared::{Garbage, Shared};
 use crate::store::keyspace::{Keyspace, Tables};
 use crate::store::locked::{Expiry, Locked, Locker};
@@ -43,6 +44,7 @@ pub struct Loaded {
     /// Keys without a value, which are left out.
     pub keys_empty: u64,
     pub origin: Origin,
+    libraries: Libraries,
 }
 
 impl Loaded {
@@ -54,7 +56,12 @@ impl Loaded {
             keys_expired: 0,
             keys_empty: 0,
             origin: Origin::default(),
+            libraries: Libraries::default(),
         }
+    }
+
+    pub(super) fn add_library(&mut self, code: &[u8]) -> Result<(), Refused> {
+        self.libraries.add(Library::parse(code)?, false)
     }
 
     /// How many keys the file has.
@@ -71,23 +78,24 @@ impl Loaded {
         })
     }
 
-    /// Puts the databases in the place of those that are served, for whoever holds
-    /// everything. The old ones are freed elsewhere.
+    /// Puts the databases and the libraries in the place of those that are served, for
+    /// whoever holds everything. The old ones are freed elsewhere.
     pub fn install(self, shared: &Shared, locked: &mut Locked) {
         for (db, built) in (0..).zip(self.take_all()) {
             if let Some(old) = locked.install(db, built) {
                 shared.free_elsewhere(Garbage::Tables(old));
             }
         }
+        *shared.libraries.lock() = self.libraries;
         // No commit follows, and who tracks keys is told before anybody can read the new ones.
         shared.tell_replaced(locked);
     }
 
-    /// Adds the keys to those that are served. A key that is there already is replaced if
-    /// `replace` says so.
+    /// Adds the keys and the libraries to those that are served. What is there already is
+    /// replaced if `replace` says so.
     ///
     /// # Errors
-    /// A key is there already; nothing is changed then.
+    /// A key or a library is there already; nothing is changed then.
     pub fn merge(
         self,
         shared: &Shared,
@@ -112,6 +120,8 @@ impl Loaded {
                 }
             }
         }
+        let joined = shared.libraries.lock().join(&self.libraries, replace);
+        joined.map_err(LoadErrorKind::FunctionPresent)?;
         for db in databases {
             built.for_each(db, |entry| {
                 let key = self.keyspace.key(entry.key());

@@ -306,7 +306,12 @@ impl Load {
                     }
                 }
                 Step::End { .. } => self.ended = true,
-                Step::Function(_) => return Err(Stop::Bad(LoadErrorKind::Function { offset })),
+                Step::Function(code) => {
+                    let added = self.loaded.add_library(code);
+                    added.map_err(|refused| {
+                        Stop::Bad(LoadErrorKind::Function { offset, refused })
+                    })?;
+                }
                 Step::Aux { key, value } => self.loaded.note_aux(key, value),
                 Step::SelectDb(db) => self.select(shared, db, offset)?,
                 Step::ResizeDb { keys, .. } => self.prepare(keys)?,

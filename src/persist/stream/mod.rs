@@ -1,7 +1,7 @@
 //! A snapshot as the bytes of an RDB file: what a save writes and what followers are sent.
 //!
 //! ```text
-//!   header, aux fields, sizes of the databases
+//!   header, aux fields, function libraries, sizes of the databases
 //!   { what writers gave meanwhile, then the walker's next step } ...
 //!   end byte, checksum
 //! ```
@@ -27,6 +27,7 @@ use crate::oplog::ReplId;
 use crate::rdb::encode;
 use crate::rdb::format::FileVersion;
 use crate::shared::Shared;
+use crate::shared::libraries::Libraries;
 use crate::store::locked::{Locked, Locker};
 use crate::store::snapshot::Purpose;
 use crate::store::walker::Walker;
@@ -164,6 +165,7 @@ impl SnapshotStream {
             // Who begins here has not seen which database was selected.
             shared.oplog.forget_selected_db();
         }
+        let libraries = shared.libraries.lock().clone();
         let result = at_cut(&facts);
         facts.cut_us = started.elapsed().as_micros() as u64;
         drop(locked);
@@ -185,7 +187,7 @@ impl SnapshotStream {
             summed: 0,
             pace: Pace::default(),
         };
-        stream.put_start();
+        stream.put_start(&libraries);
         stream.sum();
         Some((stream, result))
     }
@@ -355,7 +357,7 @@ impl SnapshotStream {
         self.summed = self.own.out.len();
     }
 
-    fn put_start(&mut self) {
+    fn put_start(&mut self, libraries: &Libraries) {
         let out = &mut self.own.out;
         let facts = &self.facts;
         encode::put_header(out, facts.version);
@@ -372,6 +374,8 @@ impl SnapshotStream {
             encode::put_aux_i64(out, b"repl-offset", facts.offset as i64);
         }
         encode::put_aux_i64(out, b"aof-base", 0);
+        self.own.put_libraries(libraries);
+        let out = &mut self.own.out;
         let databases = self.walker.iter().flat_map(|walker| &walker.databases);
         for &(db, keys, expires) in databases {
             encode::put_select_db(out, db.into());
