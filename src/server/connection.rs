@@ -202,8 +202,11 @@ impl Connection {
                     facts.take_pushes(reply);
                 }
             }),
-            ReplyMode::Off => {}
-            ReplyMode::Skip => self.session.reply_mode = ReplyMode::On,
+            ReplyMode::Off => self.send_pushes(),
+            ReplyMode::Skip => {
+                self.session.reply_mode = ReplyMode::On;
+                self.send_pushes();
+            }
         }
     }
 

@@ -243,7 +243,6 @@ async fn wait_for_keys(connection: &mut Connection, parked: &Parked) -> Result<(
                 connection.session.written_offset = end_offset;
             }
             connection.answer(|out| out.raw(&reply));
-            connection.send_pushes();
         }
         Ended::TimedOut => connection.answer(|reply| write_nothing(reply, parked.nothing)),
         Ended::Unblocked(how) => {
