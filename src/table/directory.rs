@@ -86,23 +86,18 @@ impl Link {
         Tag::new((hash >> (self.0 >> 56)) as u8)
     }
 
-    /// Where an entry of this segment with home `bucket` and `tag` is at home in a segment
-    /// of the same depth with `buckets` buckets, if that and an unchanged tag can be told
-    /// from these alone.
-    pub fn bucket_among(self, bucket: usize, tag: Tag, buckets: usize) -> Option<usize> {
+    /// Which cells are home `bucket`'s, to tell where its entries are at home in a segment of
+    /// the same depth with `buckets` buckets. None if tags are other bits there.
+    #[inline]
+    pub fn cells(self, bucket: usize, buckets: usize) -> Option<Cells> {
         let known = bits_of_bucket(self.buckets());
-        if bits_of_bucket(buckets) != known {
-            return None;
-        }
-        // The bucket is some cells of the segment's `1 << bits`, of which the tag is the
-        // number's end.
         let bits = known + TAG_BITS;
-        let first = (bucket << bits) / self.buckets();
-        let end = ((bucket + 1) << bits).div_ceil(self.buckets());
-        let cell = first + (usize::from(tag.bits()?).wrapping_sub(first) & TAG_MASK);
-        let unique = cell + TAG_MASK + 1 >= end;
-        let home = (cell * buckets) >> bits;
-        (unique && ((cell + 1) * buckets - 1) >> bits == home).then_some(home)
+        (bits_of_bucket(buckets) == known).then(|| Cells {
+            first: (bucket << bits) / self.buckets(),
+            end: ((bucket + 1) << bits).div_ceil(self.buckets()),
+            bits,
+            buckets,
+        })
     }
 
     /// The home bucket of a hash in this segment.
@@ -133,6 +128,29 @@ impl Link {
     pub fn bucket_order(self, order: u64, bucket: usize) -> u64 {
         let offset = (bucket as u64 * self.span()).div_ceil(self.buckets() as u64);
         self.first_order(order) + offset
+    }
+}
+
+/// A bucket as some cells of its segment's `1 << bits`, of which a tag is the number's end.
+#[derive(Clone, Copy)]
+pub(super) struct Cells {
+    first: usize,
+    end: usize,
+    bits: u32,
+    /// Of the segment that entries move to.
+    buckets: usize,
+}
+
+impl Cells {
+    /// Where an entry of these cells with an unchanged `tag` will be at home, if that can be
+    /// told from these alone.
+    #[inline]
+    pub fn home(self, tag: Tag) -> Option<usize> {
+        let cell = self.first + (usize::from(tag.bits()?).wrapping_sub(self.first) & TAG_MASK);
+        let unique = cell + TAG_MASK + 1 >= self.end;
+        let home = (cell * self.buckets) >> self.bits;
+        let last = ((cell + 1) * self.buckets - 1) >> self.bits;
+        (unique && last == home).then_some(home)
     }
 }
 

@@ -113,12 +113,15 @@ impl<S: Slot> Table<S> {
             prefetch_slot::<S>(pointer);
             unsure.push(pointer);
         };
-        old.for_each_placed(|bucket, tag, pointer| {
-            match link.bucket_among(bucket, tag, new.buckets()) {
-                Some(bucket) if segment.place(bucket, tag, pointer) => {}
-                _ => ask(pointer),
-            }
-        });
+        for bucket in 0..old.buckets() {
+            let cells = link.cells(bucket, new.buckets());
+            old.for_each_placed(bucket, |tag, pointer| {
+                match cells.and_then(|cells| cells.home(tag)) {
+                    Some(home) if segment.place(home, tag, pointer) => {}
+                    _ => ask(pointer),
+                }
+            });
+        }
         old.for_each_stashed(ask);
         for pointer in unsure {
             pour(new, hash_of::<S>(pointer, hasher), pointer);

@@ -550,21 +550,20 @@ impl Segment {
         }
     }
 
-    /// Visits the entries that are not in the stash, with their homes and tags.
-    pub fn for_each_placed(&self, mut visit: impl FnMut(usize, Tag, NonNull<u8>)) {
-        for bucket in 0..self.buckets {
-            let (home, next) = (self.line(bucket), self.next(bucket));
-            let guests = if self.buckets == 1 {
-                0
-            } else {
-                self.previous(bucket).guests_sent()
-            };
-            for slot in 1..=home.used().count() - guests {
-                visit(bucket, home.tag(slot), home.pointer(slot));
-            }
-            for slot in next.used().top(home.guests_sent()) {
-                visit(bucket, next.tag(slot), next.pointer(slot));
-            }
+    /// Visits the entries at home in `bucket` that are not in the stash, with their tags.
+    #[inline]
+    pub fn for_each_placed(&self, bucket: usize, mut visit: impl FnMut(Tag, NonNull<u8>)) {
+        let (home, next) = (self.line(bucket), self.next(bucket));
+        let guests = if self.buckets == 1 {
+            0
+        } else {
+            self.previous(bucket).guests_sent()
+        };
+        for slot in 1..=home.used().count() - guests {
+            visit(home.tag(slot), home.pointer(slot));
+        }
+        for slot in next.used().top(home.guests_sent()) {
+            visit(next.tag(slot), next.pointer(slot));
         }
     }
 
