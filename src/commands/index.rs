@@ -29,12 +29,14 @@ struct OnlyKey {
 
 impl OnlyKey {
     fn of<H: Copy>(spec: &Shape<H>) -> Option<OnlyKey> {
-        let argc = spec.arity.unsigned_abs() as usize;
         let is_plain = spec.groups() && !spec.has(flag::PROTECTED);
+        let (at, argc) = spec.only_key().filter(|_| is_plain)?;
+        let arity = spec.arity.unsigned_abs() as usize;
+        let arity_max = if spec.arity < 0 { usize::MAX } else { arity };
         Some(OnlyKey {
-            at: spec.only_key().filter(|_| is_plain)?,
-            argc_min: argc,
-            argc_max: if spec.arity < 0 { usize::MAX } else { argc },
+            at,
+            argc_min: arity.max(*argc.start()),
+            argc_max: arity_max.min(*argc.end()),
         })
     }
 }

@@ -7,6 +7,8 @@
 //! `Shape` leaves open what a handler is, since handlers work with a `Cx`, which can look
 //! commands up; `spec::Spec` is the shape with handlers, and what the tables are made of.
 
+use std::ops::RangeInclusive;
+
 use crate::resp::request::Argv;
 
 /// Command flags, combined with `|`. Names as in COMMAND INFO.
@@ -343,23 +345,30 @@ impl<H: Copy> Shape<H> {
         self.flags & ALONE == 0 && its_keys && self.subcommands.is_empty()
     }
 
-    /// The place of the one key, where that is all there is to know.
-    pub fn only_key(&self) -> Option<usize> {
-        const ONE: Find = Find::Range {
-            last: 0,
-            step: 1,
-            limit: 0,
-        };
-        match self.keys {
-            [
-                KeySpec {
-                    begin: Begin::Index(index),
-                    find,
-                    ..
+    /// The place of the one key, where that is all there is to know, and how many arguments
+    /// a call of a fitting number may have for it to be the only one.
+    pub fn only_key(&self) -> Option<(usize, RangeInclusive<usize>)> {
+        let &[
+            KeySpec {
+                begin: Begin::Index(index),
+                find: Find::Range {
+                    last, step, limit: 0,
                 },
-            ] if *find == ONE && self.keys_from.is_none() => Some(*index),
-            _ => None,
-        }
+                ..
+            },
+        ] = self.keys
+        else {
+            return None;
+        };
+        let argc = match last {
+            0 => index + 1..=usize::MAX,
+            ..0 => {
+                let argc_min = index + last.unsigned_abs() as usize;
+                argc_min..=argc_min + step - 1
+            }
+            _ => return None,
+        };
+        self.keys_from.is_none().then_some((index, argc))
     }
 
     /// Adds the keys of one call to `found`; a call too short to hold them adds none.

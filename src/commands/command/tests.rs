@@ -8,6 +8,7 @@ use crate::commands::docs::{self, GROUPS};
 use crate::commands::registry::Registry;
 use crate::commands::spec::Spec;
 use crate::commands::testing::TestServer;
+use crate::resp::argv::OwnedCommand;
 
 #[test]
 fn every_command_has_docs_and_every_doc_a_command() {
@@ -46,6 +47,35 @@ fn an_argument_names_a_key_spec_of_its_command() {
             arguments.for_each(|arg| check(known, arg));
         }
     }
+}
+
+#[test]
+fn the_only_key_of_a_call_is_where_its_specs_say() {
+    let registry = Registry::new(FAMILIES);
+    for (id, spec) in registry.commands() {
+        for argc in 1..8 {
+            let Some(at) = registry.get(id).only_key(argc) else {
+                continue;
+            };
+            let call = OwnedCommand::from_args(&vec![spec.name; argc]);
+            let mut keys = Vec::new();
+            spec.keys_of(call.argv(), &mut keys);
+            let places: Vec<usize> = keys.iter().map(|key| key.arg).collect();
+            assert_eq!(places, [at], "{} of {argc}", spec.name);
+            assert!(spec.arity_fits(argc) && spec.groups(), "{}", spec.name);
+        }
+    }
+    let only_keys = |name: &str| {
+        let id = registry.find(name.as_bytes()).unwrap();
+        [1, 2, 3, 4].map(|argc| registry.get(id).only_key(argc))
+    };
+    assert_eq!(only_keys("get"), [None, Some(1), None, None]);
+    assert_eq!(only_keys("rpush"), [None, None, Some(1), Some(1)]);
+    assert_eq!(only_keys("del"), [None, Some(1), None, None]);
+    assert_eq!(only_keys("mset"), [None, None, Some(1), None]);
+    assert_eq!(only_keys("rename"), [None; 4]);
+    assert_eq!(only_keys("blpop"), [None; 4]);
+    assert_eq!(only_keys("zunion"), [None; 4]);
 }
 
 #[test]
