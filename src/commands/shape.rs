@@ -351,9 +351,12 @@ impl<H: Copy> Shape<H> {
         let &[
             KeySpec {
                 begin: Begin::Index(index),
-                find: Find::Range {
-                    last, step, limit: 0,
-                },
+                find:
+                    Find::Range {
+                        last,
+                        step,
+                        limit: 0,
+                    },
                 ..
             },
         ] = self.keys
