@@ -135,9 +135,7 @@ impl Applier {
         let (mut at, mut whole, mut in_transaction) = (0, 0, false);
         while at < input.len() {
             let from = self.plan.ranges_len();
-            let parsed = self
-                .parser
-                .parse(&input[at..], &limits, self.plan.ranges_of_next())?;
+            let parsed = self.plan.parse(&mut self.parser, &input[at..], &limits)?;
             let (consumed_bytes, inline) = match parsed {
                 Parsed::Incomplete { .. } => break,
                 // A sign of life between commands is no part of the stream: it ends the

@@ -160,7 +160,7 @@ impl Executor {
                 return (at, Some(Ended::Input));
             }
             let from = self.plan.ranges_len();
-            let parsed = parser.parse(&input[at..], &limits, self.plan.ranges_of_next());
+            let parsed = self.plan.parse(parser, &input[at..], &limits);
             match parsed {
                 Ok(Parsed::Incomplete { .. }) => {
                     return (at, Some(Ended::Input));

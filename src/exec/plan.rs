@@ -12,6 +12,7 @@ use crate::commands::error::CmdError;
 use crate::commands::registry::{CommandId, Known};
 use crate::commands::spec::{KeyRef, Locks, Spec, flag};
 use crate::resp::argv::{ArgRange, Argv, OwnedCommand};
+use crate::resp::request::{Limits, Opening, Parsed, Parser, ProtocolError};
 use crate::resp::template::{QUOTED_MAX, fill, first_of};
 use crate::shared::session::{Origin, Session};
 use crate::store::keyspace::Keyspace;
@@ -67,6 +68,25 @@ pub struct Plan {
     shards: Vec<u16>,
     everything: bool,
     keys: Vec<KeyRef>,
+    /// Of the last request that was looked up and has one key: a client asks mostly the same
+    /// again, with another key.
+    familiar: Option<Familiar>,
+    /// Whether the request that was parsed last begins like that one.
+    is_familiar: bool,
+}
+
+/// How a request began, and what that says of it.
+#[derive(Clone, Copy)]
+struct Familiar {
+    opening: Opening,
+    call: KeyedCall,
+}
+
+/// A call of one key, of which nothing more is to be known before it joins a group.
+#[derive(Clone, Copy)]
+struct KeyedCall {
+    id: CommandId,
+    key_at: usize,
 }
 
 impl Plan {
@@ -101,9 +121,30 @@ impl Plan {
         self.requests.len() >= GROUP_MAX || self.shards.len() >= KEYS_MAX
     }
 
-    /// Where the parser puts the next request's arguments.
-    pub fn ranges_of_next(&mut self) -> &mut Vec<ArgRange> {
-        &mut self.ranges
+    /// Parses the request at the start of `input`, the next one to join.
+    ///
+    /// # Errors
+    /// The stream cannot be read any further.
+    #[inline]
+    pub fn parse(
+        &mut self,
+        parser: &mut Parser,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<Parsed, ProtocolError> {
+        let ranges = &mut self.ranges;
+        let alike = self
+            .familiar
+            .as_ref()
+            .and_then(|familiar| parser.parse_alike(&familiar.opening, input, limits, ranges));
+        self.is_familiar = alike.is_some();
+        match alike {
+            Some(consumed_bytes) => Ok(Parsed::Complete {
+                consumed_bytes,
+                inline: None,
+            }),
+            None => parser.parse(input, limits, ranges),
+        }
     }
 
     pub fn ranges_len(&self) -> usize {
@@ -149,18 +190,23 @@ impl Plan {
             bytes: &input[frame.0..frame.1],
             ranges: &self.ranges[from..],
         };
-        let registry = &planner.engine.registry;
-        let Some(id) = registry.find(argv.get(0)) else {
-            return self.add_any(planner, input, frame, from, None);
-        };
-        // Nearly every call has one key, and no more is to be asked about it.
-        let Some(at) = registry.get(id).only_key(argv.len()) else {
-            return self.add_any(planner, input, frame, from, None);
+        let call = match self.familiar {
+            Some(familiar) if self.is_familiar => familiar.call,
+            _ => match look_up(planner, argv) {
+                Some(call) => {
+                    if let Some(opening) = Opening::of(argv) {
+                        self.familiar = Some(Familiar { opening, call });
+                    }
+                    call
+                }
+                None => return self.add_any(planner, input, frame, from, None),
+            },
         };
         let keyspace = &planner.engine.shared.keyspace;
-        let hash = keyspace.hasher.hash(argv.get(at));
+        let hash = keyspace.hasher.hash(argv.get(call.key_at));
         add_shard(keyspace, hash, &mut self.shards);
-        self.push(frame, from, None, Verdict::Run(id), FirstKey::new(at, hash));
+        let first_key = FirstKey::new(call.key_at, hash);
+        self.push(frame, from, None, Verdict::Run(call.id), first_key);
         match self.is_full() {
             true => Joined::Last,
             false => Joined::Yes,
@@ -329,6 +375,16 @@ fn refuse(error: CmdError, id: CommandId, known: &Known) -> Verdict {
         "exec" => Verdict::Abort(Box::new(error), id),
         _ => Verdict::Reject(Box::new(error), Some(id)),
     }
+}
+
+/// What a call is, if it has one key as nearly every call does, and no more is to be asked
+/// about it.
+#[inline]
+fn look_up(planner: &Planner, argv: Argv) -> Option<KeyedCall> {
+    let registry = &planner.engine.registry;
+    let id = registry.find(argv.get(0))?;
+    let key_at = registry.get(id).only_key(argv.len())?;
+    Some(KeyedCall { id, key_at })
 }
 
 /// Adds the shard of a key to a lock set.
@@ -510,3 +566,6 @@ fn unknown_command(argv: Argv) -> CmdError {
         &[first_of(argv.get(0), QUOTED_MAX), &args],
     )
 }
+
+#[cfg(test)]
+mod tests;

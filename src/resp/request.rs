@@ -30,6 +30,9 @@ pub const UNAUTHENTICATED_BULK_LEN_BYTES_MAX: i64 = 16384;
 /// A short header is within every limit up to this many arguments.
 const SHORT_LEN_MAX: usize = UNAUTHENTICATED_MULTIBULK_LEN_MAX as usize;
 
+/// What a line ends with, and an argument.
+const CRLF_BYTES: usize = 2;
+
 /// The longest inline command, and the longest text of a length.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -96,6 +99,45 @@ pub enum ProtocolError {
     UnbalancedQuotes,
 }
 
+/// How a frame begins, up to the end of its first argument. Mostly the next one begins with
+/// the same bytes, and they need not be understood again.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    bytes: u128,
+    /// Which of the bytes belong to it.
+    mask: u128,
+    name: ArgRange,
+    args_left: usize,
+}
+
+impl Opening {
+    /// That of a frame which was parsed. None if it is long: there is a name then that no
+    /// limit may allow, or more arguments than some may send.
+    pub fn of(frame: Argv) -> Option<Opening> {
+        let bytes = u128::from_le_bytes(*frame.bytes.first_chunk()?);
+        let name = *frame.ranges.first()?;
+        let unused_bytes = size_of::<u128>().checked_sub(name.end + CRLF_BYTES)?;
+        let mask = u128::MAX >> (8 * unused_bytes);
+        (frame.len() <= SHORT_LEN_MAX).then_some(Opening {
+            bytes: bytes & mask,
+            mask,
+            name,
+            args_left: frame.len() - 1,
+        })
+    }
+
+    #[inline]
+    fn begins(&self, input: &[u8]) -> bool {
+        let first = input.first_chunk();
+        first.is_some_and(|first| u128::from_le_bytes(*first) & self.mask == self.bytes)
+    }
+
+    #[inline]
+    fn len_bytes(&self) -> usize {
+        self.name.end + CRLF_BYTES
+    }
+}
+
 /// The parser of one connection. Idle, it owns nothing.
 #[derive(Debug, Default)]
 pub struct Parser {
@@ -133,6 +175,30 @@ impl Parser {
             });
         }
         self.parse_slowly(input, limits, ranges)
+    }
+
+    /// As `parse`, of a frame that is all there and begins with `opening`: gives its length. For
+    /// any other it does nothing.
+    #[inline]
+    pub fn parse_alike(
+        &mut self,
+        opening: &Opening,
+        input: &[u8],
+        limits: &Limits,
+        ranges: &mut Vec<ArgRange>,
+    ) -> Option<usize> {
+        if self.progress.at != 0 || !opening.begins(input) {
+            return None;
+        }
+        let base = ranges.len();
+        ranges.push(opening.name);
+        let (behind, args) = (opening.len_bytes(), opening.args_left);
+        let end = whole_args(input, behind, args, limits, ranges);
+        match end {
+            Some(_) => self.progress.scanned = 0,
+            None => ranges.truncate(base),
+        }
+        end
     }
 
     #[cold]
@@ -389,17 +455,32 @@ fn line_number(line: &[u8]) -> Option<i64> {
 /// A frame that is all there, its headers short: appends its ranges and gives its length.
 #[inline]
 fn whole_frame(input: &[u8], limits: &Limits, ranges: &mut Vec<ArgRange>) -> Option<usize> {
-    let (args, mut at) = short_header(input, 0, b'*')?;
+    let (args, at) = short_header(input, 0, b'*')?;
     if args == 0 || args > SHORT_LEN_MAX {
         return None;
     }
-    for found in 0..args {
-        let Some(range) = whole_arg(input, at, limits) else {
-            ranges.truncate(ranges.len() - found);
-            return None;
-        };
+    let base = ranges.len();
+    let end = whole_args(input, at, args, limits, ranges);
+    if end.is_none() {
+        ranges.truncate(base);
+    }
+    end
+}
+
+/// So many arguments that are all there: appends their ranges and gives the end of the last.
+/// If it is None there may be some of the ranges.
+#[inline(always)]
+fn whole_args(
+    input: &[u8],
+    mut at: usize,
+    args: usize,
+    limits: &Limits,
+    ranges: &mut Vec<ArgRange>,
+) -> Option<usize> {
+    for _ in 0..args {
+        let range = whole_arg(input, at, limits)?;
         ranges.push(range);
-        at = range.end + 2;
+        at = range.end + CRLF_BYTES;
     }
     Some(at)
 }

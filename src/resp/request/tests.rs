@@ -157,3 +157,50 @@ fn what_is_announced_is_known() {
     .concat();
     assert_eq!(announced(&whole), (0, 0));
 }
+
+#[test]
+fn frames_that_begin_alike_are_parsed_alike() {
+    const GET: &[u8] = b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n";
+    let limits = Limits::default();
+    let opening_of = |frame: &[u8]| {
+        let mut ranges = Vec::new();
+        Parser::new().parse(frame, &limits, &mut ranges).unwrap();
+        let ranges = &ranges;
+        Opening::of(Argv {
+            bytes: frame,
+            ranges,
+        })
+    };
+    let check = |input: &[u8], is_alike: bool| {
+        let shown = String::from_utf8_lossy(input);
+        let (mut parser, first) = (Parser::new(), ArgRange { start: 7, end: 9 });
+        let mut ranges = vec![first];
+        let opening = opening_of(GET).unwrap();
+        let alike = parser.parse_alike(&opening, input, &limits, &mut ranges);
+        assert_eq!(alike.is_some(), is_alike, "{shown:?}");
+        let mut expect = vec![first];
+        if let Some(consumed_bytes) = alike {
+            let parsed = Parser::new().parse(input, &limits, &mut expect);
+            let inline = None;
+            let complete = Parsed::Complete {
+                consumed_bytes,
+                inline,
+            };
+            assert_eq!(parsed, Ok(complete), "{shown:?}");
+        }
+        assert_eq!(ranges, expect, "{shown:?}");
+        assert_eq!(parser.announced_bytes(), (0, 0));
+    };
+    check(GET, true);
+    check(b"*2\r\n$3\r\nGET\r\n$12\r\nanother key!\r\n*2\r\n", true);
+    check(b"*2\r\n$3\r\nSET\r\n$3\r\nkey\r\n", false);
+    check(b"*3\r\n$3\r\nGET\r\n$3\r\nkey\r\n$1\r\nx\r\n", false);
+    check(b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r", false);
+    check(b"*2\r\n$3\r\nGET\r\n$3\r\nkeyXX", false);
+    check(b"*2\r\n$3\r\nGET\r\n", false);
+    check(b"", false);
+    // Both would take more room than is compared, or more arguments than are always allowed.
+    assert!(opening_of(b"*2\r\n$7\r\nHGETALL\r\n$3\r\nkey\r\n").is_none());
+    let many = OwnedCommand::from_args(&["DEL"; SHORT_LEN_MAX + 1]);
+    assert!(opening_of(many.argv().bytes).is_none());
+}
