@@ -14,8 +14,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// How long a thread spins before it lets go.
-const SPIN_MAX: Duration = Duration::from_micros(50);
+/// How long a thread spins for a shard before it lets go: a few times what a group of commands
+/// takes. Who holds one for longer has mostly lost its core to another process, and gets it
+/// back no sooner for being waited for.
+pub const SHARD_SPIN_MAX: Duration = Duration::from_micros(5);
+
+/// The same, for a gate. There are few of them, and who wants them all would seldom find each
+/// free at once.
+pub const GATE_SPIN_MAX: Duration = Duration::from_micros(50);
 
 /// What could not be had in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +43,20 @@ impl SpinLock {
         taken.is_ok()
     }
 
-    /// Takes the lock, unless `SPIN_MAX` goes by first.
+    /// Takes the lock, unless `spin_max` goes by first.
     #[inline]
-    pub fn lock(&self, owner: Owner) -> Result<(), Contended> {
+    pub fn lock(&self, owner: Owner, spin_max: Duration) -> Result<(), Contended> {
         match self.try_lock(owner) {
             true => Ok(()),
-            false => self.spin(owner),
+            false => self.spin(owner, spin_max),
         }
     }
 
     #[cold]
-    fn spin(&self, owner: Owner) -> Result<(), Contended> {
-        spin_until(|| self.0.load(Ordering::Relaxed) == 0 && self.try_lock(owner))
+    fn spin(&self, owner: Owner, spin_max: Duration) -> Result<(), Contended> {
+        spin_until(spin_max, || {
+            self.0.load(Ordering::Relaxed) == 0 && self.try_lock(owner)
+        })
     }
 
     /// Whether this thread holds it. Nobody else writes that number here.
@@ -63,8 +71,8 @@ impl SpinLock {
     }
 }
 
-/// Tries until it succeeds or `SPIN_MAX` has gone by.
-pub fn spin_until(mut attempt: impl FnMut() -> bool) -> Result<(), Contended> {
+/// Tries until it succeeds or `spin_max` has gone by.
+pub fn spin_until(spin_max: Duration, mut attempt: impl FnMut() -> bool) -> Result<(), Contended> {
     let mut started = None;
     loop {
         for _ in 0..64 {
@@ -73,7 +81,7 @@ pub fn spin_until(mut attempt: impl FnMut() -> bool) -> Result<(), Contended> {
             }
             std::hint::spin_loop();
         }
-        if started.get_or_insert_with(Instant::now).elapsed() > SPIN_MAX {
+        if started.get_or_insert_with(Instant::now).elapsed() > spin_max {
             return Err(Contended);
         }
     }

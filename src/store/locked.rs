@@ -12,7 +12,7 @@ use std::task::Waker;
 use super::effects::Effects;
 use super::entry::Entry;
 use super::keyspace::{Database, Keyspace, ShardTable, Tables};
-use super::lock::{Contended, Owner, spin_until};
+use super::lock::{Contended, GATE_SPIN_MAX, Gate, Owner, SHARD_SPIN_MAX, spin_until};
 use super::snapshot::OpenSnapshots;
 use super::usage::Lfu;
 use super::watch::Listeners;
@@ -85,7 +85,7 @@ pub struct Locked<'k> {
 
 impl Keyspace {
     /// Takes the locks, or lets go of all and says so when they were not to be had within
-    /// some 50 us. `now_ms` is to be set by the caller afterwards.
+    /// some microseconds. `now_ms` is to be set by the caller afterwards.
     pub fn try_lock<'k>(
         &'k self,
         locker: &'k mut Locker,
@@ -127,7 +127,7 @@ impl Keyspace {
 
     fn lock_set(&self, locker: &mut Locker, shards: &[u16]) -> Result<(), Contended> {
         let gate = &self.gates[locker.gate].0;
-        spin_until(|| {
+        spin_until(GATE_SPIN_MAX, || {
             self.wanting_everything.load(Ordering::Relaxed) == 0 && gate.try_lock(locker.owner)
         })?;
         if self.lock_at_once(locker, shards) {
@@ -161,7 +161,8 @@ impl Keyspace {
         ordered.sort_unstable();
         ordered.dedup();
         for shard in ordered {
-            if self.shards[shard as usize].lock.lock(locker.owner).is_err() {
+            let lock = &self.shards[shard as usize].lock;
+            if lock.lock(locker.owner, SHARD_SPIN_MAX).is_err() {
                 self.unlock(locker);
                 return Err(Contended);
             }
@@ -173,7 +174,8 @@ impl Keyspace {
     fn lock_gates(&self, locker: &mut Locker) -> Result<(), Contended> {
         self.wanting_everything.fetch_add(1, Ordering::Relaxed);
         let mut got = 0;
-        while got < self.gates.len() && self.gates[got].0.lock(locker.owner).is_ok() {
+        let lock = |gate: &Gate| gate.0.lock(locker.owner, GATE_SPIN_MAX).is_ok();
+        while got < self.gates.len() && lock(&self.gates[got]) {
             got += 1;
         }
         self.wanting_everything.fetch_sub(1, Ordering::Relaxed);
