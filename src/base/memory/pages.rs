@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{fs, io};
+use std::{fs, io, thread};
 
 use super::used_bytes;
 
@@ -30,23 +30,28 @@ pub fn begin_with_small_pages() {
 }
 
 /// Allows huge pages once enough is in use, or is about to be, except where what there is
-/// by then lies scattered: in front of the data, since threads start first. True when it is
-/// done.
+/// by then lies scattered: in front of the data, since threads start first. What is full of
+/// data by then is moved to huge pages too, by a thread of its own: it takes some
+/// milliseconds. True when it is done.
 pub fn allow_huge_pages_if_due(coming_bytes: u64) -> bool {
     /// Done once: what is scattered later is what data has left, and will take again.
     static ALLOWED: AtomicBool = AtomicBool::new(false);
     let due = used_bytes() as u64 + coming_bytes >= HUGE_PAGES_FROM_BYTES;
     if due && !ALLOWED.swap(true, Ordering::Relaxed) {
         // Only memory is lost where the system does not tell, or cannot be told.
-        let _ = keep_scattered_small();
+        let dense = keep_scattered_small().unwrap_or_default();
         let _ = rustix::thread::disable_transparent_huge_pages(false);
+        let thread = thread::Builder::new().name("huge-pages".into());
+        // Without it these pages stay small.
+        let _ = thread.spawn(move || dense.into_iter().for_each(collapse));
     }
     due
 }
 
-fn keep_scattered_small() -> io::Result<()> {
+/// Gives the huge pages that are to be, for they are full enough.
+fn keep_scattered_small() -> io::Result<Vec<usize>> {
     let heap = heap_mapping()?;
-    let mut untouched = Vec::new();
+    let (mut untouched, mut dense) = (Vec::new(), Vec::new());
     for page in huge_pages_of(&heap) {
         let resident_percent = resident_percent(page)?;
         if resident_percent == 0 {
@@ -57,11 +62,12 @@ fn keep_scattered_small() -> io::Result<()> {
         for page in untouched.drain(..) {
             keep_small(page)?;
         }
-        if resident_percent < FILL_PERCENT_MIN {
-            keep_small(page)?;
+        match resident_percent < FILL_PERCENT_MIN {
+            true => keep_small(page)?,
+            false => dense.push(page),
         }
     }
-    Ok(())
+    Ok(dense)
 }
 
 /// The mapping that the allocator takes everything from, before there is much of it.
@@ -117,6 +123,15 @@ fn keep_small(huge_page: usize) -> io::Result<()> {
     }
 }
 
+/// Puts what is in small pages there into a huge one. Whoever needs it meanwhile waits for
+/// less than a millisecond.
+fn collapse(huge_page: usize) {
+    let address = std::ptr::without_provenance_mut(huge_page);
+    // SAFETY: it is the allocator's own memory, and its contents stay.
+    let _ = unsafe { libc::madvise(address, HUGE_PAGE_BYTES, libc::MADV_COLLAPSE) };
+    // Systems before Linux 6.1 do not know it, and some have no huge page left.
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +163,9 @@ mod tests {
         memory[scattered - mapping.start + 5] = 1;
         assert_eq!(resident_percent(full).unwrap(), 100);
         assert!(resident_percent(scattered).unwrap() < FILL_PERCENT_MIN);
+        memory[full - mapping.start] = 2;
+        collapse(full);
+        assert_eq!(memory[full - mapping.start..][..3], [2, 1, 1]);
         keep_small(scattered).unwrap();
         resident_percent(0).unwrap_err();
         assert!(!heap_mapping().unwrap().is_empty());
