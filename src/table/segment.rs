@@ -208,6 +208,15 @@ impl Segment {
         })
     }
 
+    /// How many entries of the bucket before lodge in `bucket`.
+    #[inline]
+    fn guests_in(&self, bucket: usize) -> usize {
+        match self.buckets {
+            1 => 0,
+            _ => self.previous(bucket).guests_sent(),
+        }
+    }
+
     fn stash_lines(&self) -> usize {
         let extra = self
             .head()
@@ -437,12 +446,7 @@ impl Segment {
         let home = self.line(bucket);
         match spot.area {
             Area::Home => {
-                let guests = if self.buckets == 1 {
-                    0
-                } else {
-                    self.previous(bucket).guests_sent()
-                };
-                let last = home.used().count() - guests;
+                let last = home.used().count() - self.guests_in(bucket);
                 home.fill_hole(spot.slot, last);
                 let sent = home.guests_sent();
                 if sent != 0 {
@@ -489,23 +493,8 @@ impl Segment {
         is_home: impl Fn(NonNull<u8>) -> bool,
         mut visit: impl FnMut(NonNull<u8>),
     ) {
-        let home = self.line(bucket);
-        let guests = if self.buckets == 1 {
-            0
-        } else {
-            self.previous(bucket).guests_sent()
-        };
-        for slot in 1..=home.used().count() - guests {
-            visit(home.pointer(slot));
-        }
-        if home.all_at_home() {
-            return;
-        }
-        let next = self.next(bucket);
-        for slot in next.used().top(home.guests_sent()) {
-            visit(next.pointer(slot));
-        }
-        if home.has_stashed() {
+        self.for_each_placed(bucket, |_, pointer| visit(pointer));
+        if self.line(bucket).has_stashed() {
             for position in 0..self.stash_len() {
                 let (line, slot) = self.stash_spot(position);
                 let pointer = line.pointer(slot);
@@ -553,17 +542,16 @@ impl Segment {
     /// Visits the entries at home in `bucket` that are not in the stash, with their tags.
     #[inline]
     pub fn for_each_placed(&self, bucket: usize, mut visit: impl FnMut(Tag, NonNull<u8>)) {
-        let (home, next) = (self.line(bucket), self.next(bucket));
-        let guests = if self.buckets == 1 {
-            0
-        } else {
-            self.previous(bucket).guests_sent()
-        };
-        for slot in 1..=home.used().count() - guests {
+        let home = self.line(bucket);
+        for slot in 1..=home.used().count() - self.guests_in(bucket) {
             visit(home.tag(slot), home.pointer(slot));
         }
-        for slot in next.used().top(home.guests_sent()) {
-            visit(next.tag(slot), next.pointer(slot));
+        let sent = home.guests_sent();
+        if sent != 0 {
+            let next = self.next(bucket);
+            for slot in next.used().top(sent) {
+                visit(next.tag(slot), next.pointer(slot));
+            }
         }
     }
 
