@@ -2,12 +2,11 @@
 //! them, so clients can list them, take them away and delete them, and add none: nobody could
 //! tell whether their code is any good, which the followers would find out.
 
-use std::sync::atomic::Ordering;
-
 use super::args::Args;
-use super::cx::{Cx, Outcome};
+use super::cx::{Cx, Handler, Outcome};
 use super::error::CmdError;
 use super::help;
+use super::keyspace::verified;
 use super::spec::flag::{ALLOW_BUSY, DENYOOM, LOADING, NOSCRIPT, STALE, WRITE};
 use super::spec::{Locks, Spec, category};
 use crate::base::glob;
@@ -17,30 +16,19 @@ use crate::rdb::encode::Encoder;
 use crate::shared::libraries::{Libraries, Library, Refused};
 use crate::shared::session::Origin;
 
-const CHANGE: u32 = WRITE | NOSCRIPT;
-const EVERYWHERE: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
-
 pub const COMMANDS: &[Spec] =
     &[Spec::new("function", -2, 0, 0, help::no_subcommand).subcommands(SUBCOMMANDS)];
 
 const SUBCOMMANDS: &[Spec] = &[
-    subcommand("delete", 3, CHANGE, delete)
-        .locks(Locks::Everything)
-        .tips(EVERYWHERE),
+    change("delete", 3, 0, delete),
     subcommand("dump", 2, NOSCRIPT, dump),
-    subcommand("flush", -2, CHANGE, flush)
-        .locks(Locks::Everything)
-        .tips(EVERYWHERE),
+    change("flush", -2, 0, flush),
     subcommand("help", 2, LOADING | STALE, print_help),
     subcommand("kill", 2, NOSCRIPT | ALLOW_BUSY, kill)
         .tips(&["request_policy:all_shards", "response_policy:one_succeeded"]),
     subcommand("list", -2, NOSCRIPT, list).tips(&["nondeterministic_output_order"]),
-    subcommand("load", -3, CHANGE | DENYOOM, load)
-        .locks(Locks::Everything)
-        .tips(EVERYWHERE),
-    subcommand("restore", -3, CHANGE | DENYOOM, restore)
-        .locks(Locks::Everything)
-        .tips(EVERYWHERE),
+    change("load", -3, DENYOOM, load),
+    change("restore", -3, DENYOOM, restore),
     subcommand("stats", 2, NOSCRIPT | ALLOW_BUSY, stats).tips(&[
         "nondeterministic_output",
         "request_policy:all_shards",
@@ -48,13 +36,15 @@ const SUBCOMMANDS: &[Spec] = &[
     ]),
 ];
 
-const fn subcommand(
-    name: &'static str,
-    arity: i32,
-    flags: u32,
-    handler: super::cx::Handler,
-) -> Spec {
+const fn subcommand(name: &'static str, arity: i32, flags: u32, handler: Handler) -> Spec {
     Spec::new(name, arity, flags, category::SCRIPTING, handler)
+}
+
+/// One that changes the libraries.
+const fn change(name: &'static str, arity: i32, flags: u32, handler: Handler) -> Spec {
+    subcommand(name, arity, WRITE | NOSCRIPT | flags, handler)
+        .locks(Locks::Everything)
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
 }
 
 /// Reads a library, which must be one that a leader has run already.
@@ -154,8 +144,9 @@ fn list(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
 fn dump(cx: &mut Cx, _args: Args) -> Result<Outcome, CmdError> {
     let libraries = cx.shared.libraries.lock().clone();
     let mut encoder = Encoder::new(cx.shared.config.get_bool(Param::RdbCompression));
-    let codes = libraries.iter().map(|library| &*library.code);
-    cx.reply.bulk(&dump::encode_functions(&mut encoder, codes));
+    let mut body = Vec::new();
+    libraries.put(&mut encoder, &mut body);
+    cx.reply.bulk(&dump::seal_functions(body));
     Ok(Outcome::Done)
 }
 
@@ -170,8 +161,7 @@ fn restore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
             "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
         ));
     }
-    let check_crc = !cx.shared.jobs.checksums_are_skipped.load(Ordering::Relaxed);
-    let body = dump::verify(payload, check_crc).map_err(CmdError::err)?;
+    let body = verified(cx, payload)?;
     let mut restored = Libraries::default();
     for code in dump::decode_functions(&body).map_err(CmdError::err)? {
         restored.add(taken(cx, &code)?, false).map_err(refused)?;

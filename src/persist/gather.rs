@@ -124,11 +124,8 @@ impl Gatherer {
         }
     }
 
-    /// Libraries stand in front of all keys.
     pub fn put_libraries(&mut self, libraries: &Libraries) {
-        for library in libraries.iter() {
-            self.encoder.put_function(&mut self.out, &library.code);
-        }
+        libraries.put(&mut self.encoder, &mut self.out);
     }
 
     #[inline]

@@ -62,16 +62,9 @@ pub fn encode(encoder: &mut Encoder, value: ValueRef<'_>) -> Vec<u8> {
     seal(out, Dialect::Redis)
 }
 
-/// The payload of FUNCTION DUMP: libraries as a file has them, and the footer.
-pub fn encode_functions<'c>(
-    encoder: &mut Encoder,
-    codes: impl Iterator<Item = &'c [u8]>,
-) -> Vec<u8> {
-    let mut out = Vec::new();
-    for code in codes {
-        encoder.put_function(&mut out, code);
-    }
-    seal_as(out, FUNCTIONS_VERSION)
+/// Puts the footer behind function libraries, as FUNCTION DUMP gives them.
+pub fn seal_functions(body: Vec<u8>) -> Vec<u8> {
+    seal_as(body, FUNCTIONS_VERSION)
 }
 
 /// Puts the footer behind a type byte and a value.

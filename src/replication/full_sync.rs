@@ -128,9 +128,7 @@ pub fn without_keys(by_sync: bool, introduction: &FollowerFacts, desk: &Desk) ->
     encode::put_header(&mut greeting, FileVersion::Redis10);
     encode::put_aux(&mut greeting, b"redis-ver", REDIS_VERSION.as_bytes());
     let mut encoder = Encoder::new(shared.config.get_bool(Param::RdbCompression));
-    for library in libraries.iter() {
-        encoder.put_function(&mut greeting, &library.code);
-    }
+    libraries.put(&mut encoder, &mut greeting);
     encode::put_end(&mut greeting);
     let mut crc = Crc64::new();
     crc.update(greeting.get(begin..).unwrap_or_default());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::rdb::encode::Encoder;
 use crate::resp::inline::split_args;
 use crate::resp::template::fill;
 
@@ -133,6 +134,13 @@ impl Libraries {
     /// In the order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Library> {
         self.0.values()
+    }
+
+    /// Appends them as a file has them, in front of all keys.
+    pub fn put(&self, encoder: &mut Encoder, out: &mut Vec<u8>) {
+        for library in self.iter() {
+            encoder.put_function(out, &library.code);
+        }
     }
 
     /// The memory of them all.

@@ -8,7 +8,7 @@ use crate::commands::cx::{Cx, Outcome};
 use crate::commands::error::CmdError;
 use crate::commands::expiry::is_over;
 use crate::config::Param;
-use crate::rdb::dump;
+use crate::rdb::dump::{self, Body};
 use crate::rdb::encode::Encoder;
 use crate::rdb::format::type_byte;
 use crate::store::effects::event;
@@ -39,6 +39,12 @@ pub fn payload(entry: &Entry, compresses: bool) -> Vec<u8> {
     }
 }
 
+/// What stands in front of a payload's footer, which is in order.
+pub fn verified<'p>(cx: &Cx, payload: &'p [u8]) -> Result<Body<'p>, CmdError> {
+    let check_crc = !cx.shared.jobs.checksums_are_skipped.load(Ordering::Relaxed);
+    dump::verify(payload, check_crc).map_err(CmdError::err)
+}
+
 struct RestoreOptions {
     replace: bool,
     is_absolute: bool,
@@ -59,9 +65,7 @@ pub fn restore(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if ttl_ms < 0 {
         return Err(CmdError::text("ERR Invalid TTL value, must be >= 0"));
     }
-    let jobs = &cx.shared.jobs;
-    let check_crc = !jobs.checksums_are_skipped.load(Ordering::Relaxed);
-    let body = dump::verify(payload, check_crc).map_err(CmdError::err)?;
+    let body = verified(cx, payload)?;
     if body.bytes.first() != Some(&type_byte::STRING) {
         let verified = &cx.shared.stats.rare.payloads_verified;
         verified.fetch_add(1, Ordering::Relaxed);

@@ -21,6 +21,7 @@ mod dump;
 /// MIGRATE.
 pub mod migrate;
 
+pub use dump::verified;
 pub use object::memory_usage;
 
 use super::help;
