@@ -157,6 +157,21 @@ impl Line {
         self.set_byte(slot, tag.byte());
     }
 
+    /// As `set`, without reading what was just written to the slot before.
+    #[inline]
+    pub fn set_fresh(self, slot: usize, tag: Tag, pointer: NonNull<u8>) {
+        let bits = pointer.as_ptr() as usize as u64;
+        assert!(bits >> 48 == 0, "a pointer of more than 48 bits");
+        // SAFETY: the six bytes are the upper ones of the slot's word.
+        unsafe {
+            let bytes = self.word_at(slot).cast::<u8>().add(2);
+            bytes.cast::<u32>().write_unaligned((bits as u32).to_le());
+            let upper = ((bits >> 32) as u16).to_le();
+            bytes.add(4).cast::<u16>().write_unaligned(upper);
+        }
+        self.set_byte(slot, tag.byte());
+    }
+
     /// Changes the pointer of a slot in use.
     #[inline]
     pub fn set_pointer(self, slot: usize, pointer: NonNull<u8>) {

@@ -18,7 +18,7 @@ const FILL_PERCENT_MAX: usize = 92;
 /// A rebuilt segment is given the least class that is not fuller than this.
 const FILL_PERCENT_NEW: usize = 80;
 /// Buckets at most: one bit each of a `given` word.
-const BUCKETS_MAX: usize = 64;
+pub(super) const BUCKETS_MAX: usize = 64;
 
 const _: () = assert!((CLASS_LINES[CLASS_MAX as usize] as usize) <= BUCKETS_MAX);
 

@@ -444,9 +444,7 @@ impl<S: Slot> Table<S> {
         let link = self.link(hash);
         let segment = link.segment();
         let before = segment.bytes();
-        while !segment.place(link.bucket(hash), link.tag(hash), pointer) {
-            segment.add_stash_line();
-        }
+        segment.place_anyway(link.bucket(hash), link.tag(hash), pointer);
         self.count_bytes(segment.bytes(), before);
         self.slots_max = self.slots_max.max(segment.slots() as u32);
     }

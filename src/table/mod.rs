@@ -35,6 +35,8 @@ mod segment;
 
 mod directory;
 
+mod filling;
+
 mod snapshot;
 
 mod resize;

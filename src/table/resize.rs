@@ -4,6 +4,7 @@ use std::ptr::NonNull;
 
 use super::class::{CLASS_MAX, class_for, class_prepared_for, merge_len_max, prepared_len_max};
 use super::directory::{DEPTH_MAX, Link, Table, prefetch_slot};
+use super::filling::Filling;
 use super::segment::Segment;
 use super::slot::{Slot, Snapshots};
 use crate::base::hash::KeyHasher;
@@ -106,7 +107,7 @@ impl<S: Slot> Table<S> {
     fn rebuild(&mut self, hash: u64, link: Link, class: u8, hasher: &KeyHasher) {
         let old = link.segment();
         let new = Link::new(heir_of(old, class), link.depth());
-        let segment = new.segment();
+        let mut filling = Filling::new(new);
         // Most entries need not be read: see `Link`. The others are asked for side by side.
         let mut unsure = Vec::with_capacity(old.len());
         let mut ask = |pointer| {
@@ -117,17 +118,18 @@ impl<S: Slot> Table<S> {
             let cells = link.cells(bucket, new.buckets());
             old.for_each_placed(bucket, |tag, pointer| {
                 match cells.and_then(|cells| cells.home(tag)) {
-                    Some(home) if segment.place(home, tag, pointer) => {}
-                    _ => ask(pointer),
+                    Some(home) => filling.add_home(home, tag, pointer),
+                    None => ask(pointer),
                 }
             });
         }
         old.for_each_stashed(ask);
         for pointer in unsure {
-            pour(new, hash_of::<S>(pointer, hasher), pointer);
+            filling.add(hash_of::<S>(pointer, hasher), pointer);
         }
+        filling.finish();
         self.set_links(hash, new);
-        self.retire(&[old], &[segment]);
+        self.retire(&[old], &[new.segment()]);
     }
 
     fn split(&mut self, hash: u64, link: Link, hasher: &KeyHasher) {
@@ -143,9 +145,11 @@ impl<S: Slot> Table<S> {
         });
         let halves = [entries.len() - upper, upper]
             .map(|len| Link::new(heir_of(old, class_for(len)), depth));
+        let mut fillings = halves.map(Filling::new);
         for (hash, pointer) in entries {
-            pour(halves[usize::from(hash & bit != 0)], hash, pointer);
+            fillings[usize::from(hash & bit != 0)].add(hash, pointer);
         }
+        fillings.into_iter().for_each(Filling::finish);
         self.set_links(hash & !bit, halves[0]);
         self.set_links(hash | bit, halves[1]);
         self.retire(&[old], &halves.map(Link::segment));
@@ -158,9 +162,11 @@ impl<S: Slot> Table<S> {
         let deadline_ms = olds[0].head().deadline_ms.min(olds[1].head().deadline_ms);
         segment.head_mut().deadline_ms = deadline_ms;
         let new = Link::new(segment, links[0].depth() - 1);
+        let mut filling = Filling::new(new);
         for old in olds {
-            old.for_each(|pointer| pour(new, hash_of::<S>(pointer, hasher), pointer));
+            old.for_each(|pointer| filling.add(hash_of::<S>(pointer, hasher), pointer));
         }
+        filling.finish();
         let directory_may_halve = links[0].depth() == self.depth();
         self.set_links(hash, new);
         self.retire(&olds, &[segment]);
@@ -197,11 +203,4 @@ fn heir_of(old: Segment, class: u8) -> Segment {
 fn hash_of<S: Slot>(pointer: NonNull<u8>, hasher: &KeyHasher) -> u64 {
     // SAFETY: the pointers of a table are live slots, borrowed with the table.
     unsafe { S::borrow_raw(&pointer) }.hash(hasher)
-}
-
-fn pour(link: Link, hash: u64, pointer: NonNull<u8>) {
-    let segment = link.segment();
-    while !segment.place(link.bucket(hash), link.tag(hash), pointer) {
-        segment.add_stash_line();
-    }
 }

@@ -235,7 +235,7 @@ impl Segment {
             unreachable!("no such line")
         };
         let line = &extra.lines[index - own];
-        // SAFETY: the line lives in the vector, which grows only in `add_stash_line`.
+        // SAFETY: the line lives in the vector, which grows only in `place_anyway`.
         unsafe { Line::new(NonNull::from(line)) }
     }
 
@@ -247,13 +247,12 @@ impl Segment {
         self.head().stash_len as usize
     }
 
-    /// Makes room for nine more entries that fit nowhere else.
-    pub fn add_stash_line(&self) {
-        self.head_mut()
-            .extra
-            .get_or_insert_default()
-            .lines
-            .push(Bucket::empty());
+    /// As `place`, with a further stash line where every place is taken.
+    pub fn place_anyway(&self, bucket: usize, tag: Tag, pointer: NonNull<u8>) {
+        while !self.place(bucket, tag, pointer) {
+            let extra = self.head_mut().extra.get_or_insert_default();
+            extra.lines.push(Bucket::empty());
+        }
     }
 
     /// Asks for a bucket's line and the next, which has its guests.
