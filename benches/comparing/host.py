@@ -1,5 +1,6 @@
 """What the kernel knows: CPU time, memory, children of a process, and time stolen by the host."""
 
+import mmap
 import os
 from pathlib import Path
 
@@ -30,6 +31,16 @@ def children(pid):
         except (FileNotFoundError, ProcessLookupError):
             pass
     return pids
+
+
+def back_memory(count):
+    """Has the host back so many bytes of the machine's free memory with its own. A host that
+    takes back what is free gives it again at the first touch, for microseconds a page, and these
+    would count as the server's, in one round and not in the next."""
+    with mmap.mmap(-1, count, mmap.MAP_PRIVATE) as memory:
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        for page in range(0, count, PAGE_BYTES):
+            memory[page] = 1
 
 
 class Calm:

@@ -15,6 +15,8 @@ KEYS_SMALL = 1_000_000
 KEYS_BIG = 5_000_000
 KEYS_MEMORY = (3_000_000, 5_000_000, 7_000_000)
 KEYS_APPLY = 2_000_000
+# More than any server takes for one.
+BACKED_BYTES_PER_KEY = 256
 RATE_DURING_BGSAVE = 30_000
 TTL_S = 1_000_000
 
@@ -327,6 +329,7 @@ def apply(session):
             follower.process.send_signal(signal.SIGSTOP)
             try:
                 session.load(False).run(leader, keys=count, pipeline=100, **writes)
+                host.back_memory(count * BACKED_BYTES_PER_KEY)
                 before, began = host.cpu_us(follower.pid), time.monotonic()
             finally:
                 follower.process.send_signal(signal.SIGCONT)
