@@ -18,6 +18,20 @@ use crate::resp::request::{Limits, Parsed, Parser, ProtocolError};
 use crate::shared::session::Session;
 use crate::store::locked::Locker;
 
+/// Why what has come is no stream of commands.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    #[error("Protocol error from master: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// No leader sends a command as a line. What looks like one is the inside of something
+    /// else: the stream and we have lost step, and to go on would be to lose commands.
+    #[error(
+        "WARNING: Receiving inline protocol from master, master stream corruption? Closing the \
+         master connection and discarding the cached master."
+    )]
+    Inline,
+}
+
 /// What applying some of the stream came to.
 #[derive(Debug, Default)]
 pub struct Applied {
@@ -71,7 +85,7 @@ impl Applier {
         engine: &Engine,
         session: &mut Session,
         input: &[u8],
-    ) -> Result<Applied, ProtocolError> {
+    ) -> Result<Applied, StreamError> {
         let planned = self.plan(engine, session, input)?;
         if planned == 0 {
             return Ok(Applied::default());
@@ -125,7 +139,7 @@ impl Applier {
         engine: &Engine,
         session: &Session,
         input: &[u8],
-    ) -> Result<usize, ProtocolError> {
+    ) -> Result<usize, StreamError> {
         self.plan.clear();
         if !self.transaction_is_whole(input)? {
             return Ok(0);
@@ -136,7 +150,7 @@ impl Applier {
         while at < input.len() {
             let from = self.plan.ranges_len();
             let parsed = self.plan.parse(&mut self.parser, &input[at..], &limits)?;
-            let (consumed_bytes, inline) = match parsed {
+            let consumed_bytes = match parsed {
                 Parsed::Incomplete { .. } => break,
                 // A sign of life between commands is no part of the stream: it ends the
                 // group, and whoever calls takes it off the front of what is left.
@@ -149,12 +163,12 @@ impl Applier {
                     continue;
                 }
                 Parsed::Complete {
-                    consumed_bytes,
-                    inline,
-                } => (consumed_bytes, inline),
+                    inline: Some(_), ..
+                } => return Err(StreamError::Inline),
+                Parsed::Complete { consumed_bytes, .. } => consumed_bytes,
             };
             let frame = (at, at + consumed_bytes);
-            self.plan.add_always(&planner, input, frame, from, inline);
+            self.plan.add_always(&planner, input, frame, from);
             at += consumed_bytes;
             match self.plan.last_name(input) {
                 name if name.eq_ignore_ascii_case(b"multi") => in_transaction = true,
@@ -181,7 +195,7 @@ impl Applier {
 
     /// False if the input begins with a transaction whose end is not there yet. Only what is
     /// new of it is looked at, however many reads it arrives in; whole, it is planned once.
-    fn transaction_is_whole(&mut self, input: &[u8]) -> Result<bool, ProtocolError> {
+    fn transaction_is_whole(&mut self, input: &[u8]) -> Result<bool, StreamError> {
         let Some(mut at) = self.open_until.take() else {
             return Ok(true);
         };
@@ -193,13 +207,11 @@ impl Applier {
                 Parsed::Incomplete { .. } => break,
                 Parsed::Empty { consumed_bytes } => (consumed_bytes, false),
                 Parsed::Complete {
-                    consumed_bytes,
-                    inline,
-                } => {
+                    inline: Some(_), ..
+                } => return Err(StreamError::Inline),
+                Parsed::Complete { consumed_bytes, .. } => {
                     let (bytes, ranges) = (frame, &ranges[..]);
-                    let argv = inline
-                        .as_ref()
-                        .map_or(Argv { bytes, ranges }, |inline| inline.argv());
+                    let argv = Argv { bytes, ranges };
                     (consumed_bytes, argv.get(0).eq_ignore_ascii_case(b"exec"))
                 }
             };

@@ -289,19 +289,13 @@ impl Plan {
         input: &[u8],
         frame: (usize, usize),
         from: usize,
-        inline: Option<Box<OwnedCommand>>,
     ) {
-        // Alone in its group any request joins.
-        let alone = |plan: &mut Plan, inline| {
-            let earlier = std::mem::take(&mut plan.requests);
-            plan.add(planner, input, frame, from, inline);
-            let added = std::mem::replace(&mut plan.requests, earlier);
-            plan.requests.extend(added);
-        };
-        if inline.is_some() {
-            alone(self, inline);
-        } else if self.add(planner, input, frame, from, None) == Joined::No {
-            alone(self, None);
+        if self.add(planner, input, frame, from, None) == Joined::No {
+            // Alone in its group any request joins.
+            let earlier = std::mem::take(&mut self.requests);
+            self.add(planner, input, frame, from, None);
+            let added = std::mem::replace(&mut self.requests, earlier);
+            self.requests.extend(added);
         }
     }
 

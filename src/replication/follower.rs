@@ -426,9 +426,8 @@ impl Following {
                     // What was received is no stream of commands: to go on from here would
                     // be to guess.
                     self.resumes = false;
-                    let why = format!("Protocol error from master: {error}");
                     let mut actions = Vec::new();
-                    self.link.broken(&why, now_ms(), &mut actions);
+                    self.link.broken(&error.to_string(), now_ms(), &mut actions);
                     self.perform(actions);
                     return at;
                 }

@@ -35,6 +35,8 @@ const RETRY_MS: [u64; 3] = [250, 500, 1000];
 const REFUSED_RETRY_MS: u64 = 1000;
 const REFUSED_RETRY_MS_MAX: u64 = 30_000;
 
+const LOST: &str = "Connection with master lost.";
+
 /// A link that stood this long starts counting its failures anew.
 const PROVEN_MS: u64 = 1000;
 
@@ -98,12 +100,12 @@ pub struct LinkStatus {
     pub is_up: bool,
     /// A snapshot is promised, coming, or being loaded.
     pub syncing: bool,
-    /// Of the snapshot; None if the leader does not know it.
+    /// Of the snapshot; None before it is announced, 0 if the leader does not know it.
     pub payload_total_bytes: Option<u64>,
     pub payload_read_bytes: u64,
     /// When the leader was heard last; of no meaning before the first connection.
     pub heard_at_ms: u64,
-    /// Since when the link is down; None while it is up.
+    /// Since when the link is down; None while it is up, and until it was up once.
     pub down_since_ms: Option<u64>,
 }
 
@@ -206,11 +208,13 @@ impl Link {
 
     /// Follows `target` from now on, whomever it followed before.
     pub fn follow(&mut self, target: Target, now_ms: u64, out: &mut Vec<Action<'_>>) {
+        if matches!(self.state, State::Connected { .. }) {
+            self.down_since_ms = Some(now_ms);
+        }
         self.close(out);
         self.target = Some(target);
         self.has_led = false;
         (self.failures, self.refusals) = (0, 0);
-        self.down_since_ms = Some(now_ms);
         self.connect("Connecting to MASTER", "", now_ms, out);
     }
 
@@ -309,11 +313,12 @@ impl Link {
         }
     }
 
-    /// The stream cannot be applied: it is closed and asked for again.
+    /// The stream cannot be applied: it is closed, and nothing of it is to be gone on with.
     pub fn broken(&mut self, why: &str, now_ms: u64, out: &mut Vec<Action<'_>>) {
         if matches!(self.state, State::Connected { .. }) {
             out.push(Action::Log(LogLine::warning(why)));
-            self.drop_stream(now_ms, out);
+            out.push(Action::Log(LogLine::notice(LOST)));
+            self.end_stream(now_ms, out);
         }
     }
 
@@ -420,7 +425,7 @@ impl Link {
                 }
                 Step::Payload(framing) => {
                     self.payload_total_bytes = match framing {
-                        Framing::Mark(_) => None,
+                        Framing::Mark(_) => Some(0),
                         Framing::LengthBytes(bytes) => Some(bytes),
                     };
                     self.state = State::Receiving(Payload::new(framing));
@@ -453,13 +458,17 @@ impl Link {
     }
 
     fn drop_stream(&mut self, now_ms: u64, out: &mut Vec<Action<'_>>) {
+        out.extend(connection_lost_lines().map(Action::Log));
+        self.end_stream(now_ms, out);
+    }
+
+    fn end_stream(&mut self, now_ms: u64, out: &mut Vec<Action<'_>>) {
         if let State::Connected { since_ms } = self.state
             && now_ms.saturating_sub(since_ms) >= PROVEN_MS
         {
             self.failures = 0;
         }
         self.down_since_ms = Some(now_ms);
-        out.extend(connection_lost_lines().map(Action::Log));
         self.set_back(Setback::Broken, now_ms, out);
     }
 
@@ -530,10 +539,7 @@ impl Link {
 /// What is logged when a link ends that was up.
 #[must_use]
 pub fn connection_lost_lines() -> [LogLine; 2] {
-    let lines = [
-        "Connection with master lost.",
-        "Caching the disconnected master state.",
-    ];
+    let lines = [LOST, "Caching the disconnected master state."];
     lines.map(LogLine::notice)
 }
 

@@ -277,3 +277,41 @@ fn without_a_disk_the_snapshot_comes_through_the_socket() {
         );
     }
 }
+
+/// Whoever takes the inside of a value for a command has lost step with its leader: it must not
+/// go on, nor come back for what follows the place where it stands.
+#[test]
+fn a_stream_out_of_step_is_given_up_with_all_that_is_known_of_it() {
+    let set = |key: &str| format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n$1\r\n1\r\n", key.len());
+    let torn = set("torn").split_off(8);
+    let multi = "*1\r\n$5\r\nMULTI\r\n".to_owned();
+    let inline = "Receiving inline protocol from master, master stream corruption?";
+    let length = "Protocol error from master: Protocol error: invalid bulk length";
+    for (stream, line) in [
+        (set("first") + &torn + &set("second"), inline),
+        (multi + &set("first") + &torn, inline),
+        ("*2\r\n$-1\r\n".to_owned(), length),
+    ] {
+        let leader = Scripted::new(move |mut asking| {
+            let payload = snapshot("REDIS0010", &new_keys(3));
+            asking.send(&full_resync(ID, 100, &payload));
+            if asking.attempt == 0 {
+                asking.send(stream.as_bytes());
+            }
+            asking.listen();
+        });
+        let server = Server::start(&["--replicaof", "127.0.0.1", &leader.port.to_string()]);
+        wait_until(SOON, "it begins anew", || {
+            leader.asked().len() == 2 && field(&server, "replication", "slave_repl_offset") == "100"
+        });
+        wait_for_link(&server);
+        assert_eq!(leader.asked()[1], "? -1");
+        assert_eq!(keys(&server), 3);
+        let log = server.log();
+        assert!(log.contains(line), "{log}");
+        assert!(
+            !log.contains("Caching the disconnected master state."),
+            "{log}"
+        );
+    }
+}
