@@ -314,7 +314,9 @@ impl Handshake {
     fn full_resync(&mut self, rest: &[u8], steps: &mut Vec<Step>) {
         let mut words = rest.split(|byte| *byte == b' ').skip(1);
         let id = words.next().and_then(ReplId::parse);
+        // So far nobody has ever come, and what would follow could not be counted.
         let offset = words.next().and_then(parse_u64);
+        let offset = offset.filter(|offset| i64::try_from(*offset).is_ok());
         let from = id.zip(offset);
         steps.push(Step::Log(match from {
             Some((id, offset)) => {

@@ -66,13 +66,14 @@ fn leader(report: &mut Report, link: &LinkFacts) {
     report.line("replica_full_sync_buffer_peak", 0);
     if syncing {
         let read = link.sync_read_bytes;
-        // -1 while unknown.
+        // -1 before it is announced, 0 if it is announced without a length.
         let total = u64::try_from(link.sync_total_bytes).unwrap_or(0);
         let elapsed_ms = now_ms - link.sync_started_ms;
         let (bytes_per_second, eta_seconds) = pace(read, total, elapsed_ms);
         report.line("master_sync_total_bytes", link.sync_total_bytes);
         report.line("master_sync_read_bytes", read);
-        report.line("master_sync_left_bytes", total.saturating_sub(read));
+        let left = link.sync_total_bytes.saturating_sub_unsigned(read);
+        report.line("master_sync_left_bytes", left);
         report.line("master_sync_perc", format!("{:.2}", percent(read, total)));
         let last_io_seconds = seconds_since(link.sync_last_io_ms);
         report.line("master_sync_last_io_seconds_ago", last_io_seconds);

@@ -227,13 +227,16 @@ fn a_snapshot_must_be_announced_properly() {
          ERR BGSAVE failed, replication can't continue\nfailed TryLater"
     );
     check(&plain(), None, &script, &expect);
-    let script = "+PONG\r\n+OK\r\n+OK\r\n+FULLRESYNC short 9\r\nHTTP/1.1 400\r\n^";
-    let expect = format!(
-        "{begun}\n! Master replied with wrong +FULLRESYNC syntax.\nfull\n\
+    let beyond = 1_u64 << 63;
+    for from in ["short 9".to_owned(), format!("{ID} {beyond}")] {
+        let script = format!("+PONG\r\n+OK\r\n+OK\r\n+FULLRESYNC {from}\r\nHTTP/1.1 400\r\n^");
+        let expect = format!(
+            "{begun}\n! Master replied with wrong +FULLRESYNC syntax.\nfull\n\
          ! Bad protocol from MASTER, the first byte is not '$' (we received 'HTTP/1.1 400'), \
          are you sure the host and port are right?\nfailed TryLater"
-    );
-    check(&plain(), None, script, &expect);
+        );
+        check(&plain(), None, &script, &expect);
+    }
 }
 
 #[test]
