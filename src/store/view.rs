@@ -255,8 +255,9 @@ impl<'k> Locked<'k> {
         self.locker.effects.event(event::NEW, "new", db, key.bytes);
     }
 
-    /// Puts an entry in, whatever was there.
+    /// Puts an entry in, whatever was there: what was due is first dealt with as such.
     pub fn put(&mut self, db: u32, key: Key, entry: Entry) {
+        self.drop_if_due(db, key);
         if let Some(old) = self.remove_silently(db, key) {
             entry.set_access(self.access_of_next(old.access()));
             self.locker.effects.discard(old);
