@@ -13,6 +13,7 @@ use crate::commands::typed::TypedStore;
 use crate::resp::reply::ReplyBuf;
 use crate::store::fields::Sight;
 use crate::store::keyspace::Key;
+use crate::store::locked::Locked;
 use crate::types::Hash;
 use crate::types::hash::Field;
 use crate::types::listpack::Item;
@@ -27,10 +28,7 @@ pub fn hrandfield(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     let key = args.key();
     let mut rng = Rng::from_entropy();
     if args.is_empty() {
-        end_due(cx, key)?;
-        let sight = cx.store.sight();
-        let hash = cx.store.read_as::<Hash>(cx.session.db, key)?;
-        let fields = hash.map(|hash| Fields::of(hash, sight));
+        let fields = seen(cx.store, cx.session.db, key)?;
         match fields.as_ref().and_then(|fields| fields.random(&mut rng)) {
             Some((name, _)) => put_item(cx.reply, name),
             None => cx.reply.null(),
@@ -50,10 +48,7 @@ pub fn hrandfield(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(CmdError::text("ERR value is out of range"));
     }
-    end_due(cx, key)?;
-    let sight = cx.store.sight();
-    let hash = cx.store.read_as::<Hash>(cx.session.db, key)?;
-    let Some(fields) = hash.map(|hash| Fields::of(hash, sight)) else {
+    let Some(fields) = seen(cx.store, cx.session.db, key)? else {
         cx.reply.array(0);
         return Ok(Outcome::Done);
     };
@@ -70,15 +65,16 @@ pub fn hrandfield(cx: &mut Cx, mut args: Args) -> Result<Outcome, CmdError> {
     Ok(Outcome::Done)
 }
 
-/// Draws are from what is there: what is due goes first.
-fn end_due(cx: &mut Cx, key: Key) -> Result<(), CmdError> {
-    let db = cx.session.db;
-    let sight = cx.store.sight();
-    let hash = cx.store.peek_as::<Hash>(db, key)?;
+/// What to draw from, if there is such a key. The key is looked up as it was found: only then
+/// does what is due go.
+fn seen<'s>(store: &'s mut Locked, db: u32, key: Key) -> Result<Option<Fields<'s>>, CmdError> {
+    let sight = store.sight();
+    let hash = store.read_as::<Hash>(db, key)?;
     if hash.is_some_and(|hash| !sight.sees_all(hash)) {
-        cx.store.end_due_fields(db, key, ENDED_MAX);
+        store.end_due_fields(db, key, ENDED_MAX);
     }
-    Ok(())
+    let hash = store.peek_as::<Hash>(db, key)?;
+    Ok(hash.map(|hash| Fields::of(hash, sight)))
 }
 
 /// The fields that are seen.

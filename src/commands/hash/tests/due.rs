@@ -75,12 +75,9 @@ fn the_key_goes_with_its_last_field() {
         };
         let events = &["hexpired h", "del h"][..];
         check("HGET h a", "nil", &["HDEL h a"], events);
-        check(
-            "HRANDFIELD h",
-            "nil",
-            &["HDEL h a"],
-            &["hexpired h", "del h", "keymiss h"],
-        );
+        // The hash was there when it was asked for: no miss, though it ends by that.
+        check("HRANDFIELD h", "nil", &["HDEL h a"], events);
+        check("HRANDFIELD h 2", "[]", &["HDEL h a"], events);
         check("HGETDEL h FIELDS 1 a", "[nil]", &["HDEL h a"], events);
         check(
             "HINCRBY h a 5",
