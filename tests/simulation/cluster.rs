@@ -133,10 +133,7 @@ impl Cluster {
         };
         self.tell(|| format!("node {id} stops at {}, saves: {saves}", node.end_offset()));
         self.past_full_syncs += node.full_syncs();
-        let saves = saves && !node.is_loading();
-        if saves {
-            node.save();
-        }
+        let saves = saves && !node.is_loading() && node.save();
         node.kill().await;
         // What a leader has lost is known when it comes back.
         if !saves && id != self.leader {

@@ -171,15 +171,20 @@ impl Node {
         self.set("rdb-key-save-delay", &us_per_key.to_string());
     }
 
-    /// SAVE. Returns the end offset at the cut.
-    pub fn save(&mut self) -> u64 {
+    /// SAVE. False if the file is a leader's snapshot that is about to be loaded from it: how
+    /// far that is, is for threads in real time.
+    pub fn save(&mut self) -> bool {
         // It would sleep in real time.
         self.set("rdb-key-save-delay", "0");
         let shared = &self.engine.shared;
         let path = shared.config.dir().join("dump.rdb");
-        save::save_to(shared, &mut self.locker, &path, &mut |_| {}).expect("a file system");
+        let saved = match save::save_to(shared, &mut self.locker, &path, &mut |_| {}) {
+            Ok(_) => true,
+            Err(save::SaveError::Cancelled) => false,
+            Err(error) => panic!("a file system: {error}"),
+        };
         self.slow_snapshots(self.snapshot_us_per_key);
-        self.end_offset()
+        saved
     }
 
     /// Runs one client's commands and returns the replies.

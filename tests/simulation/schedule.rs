@@ -285,8 +285,10 @@ impl Schedule {
         let id = self.draw(self.cluster.nodes.len() as u64) as usize;
         let node = self.cluster.nodes[id].as_mut();
         if let Some(node) = node.filter(|node| node.serves()) {
-            let end = node.save();
-            self.cluster.tell(|| format!("node {id} saves at {end}"));
+            let saved = node.save();
+            let end = node.end_offset();
+            self.cluster
+                .tell(|| format!("node {id} saves at {end}: {saved}"));
         }
     }
 
