@@ -258,19 +258,29 @@ fn reload(connection: &Connection, reload: Reload) -> Result<String, JobError> {
 
 /// DEBUG RESTART and CRASH-AND-RECOVER: the process becomes a new one of itself.
 async fn restart(services: &Services, crash: bool, delay_ms: u64) -> Result<String, JobError> {
-    use std::os::unix::process::CommandExt;
-    if !crash {
-        let saved = services.saver.save_instead().await;
-        if !matches!(saved, Ok(Ok(_))) {
-            return Err("ERR failed to restart the server. Check server logs.".into());
-        }
+    let failed = "ERR failed to restart the server. Check server logs.";
+    if crash {
+        become_anew(delay_ms);
+        return Err(failed.into());
     }
+    // From here on nobody is told OK for what the file would not hold. Followers are not waited
+    // for: they come again, and find what they lack.
+    let _ = services.replication.shutdown_wait(Duration::ZERO).await;
+    if matches!(services.saver.save_instead().await, Ok(Ok(_))) {
+        become_anew(delay_ms);
+    }
+    services.shutdown.resume_writes();
+    Err(failed.into())
+}
+
+/// Returns only if there is no way.
+fn become_anew(delay_ms: u64) {
+    use std::os::unix::process::CommandExt;
     std::thread::sleep(Duration::from_millis(delay_ms));
     let mut args = process::arguments().iter();
     let program = args.next().cloned().unwrap_or_default();
     let error = std::process::Command::new(program).args(args).exec();
     tracing::warn!("Could not start anew: {error}");
-    Err("ERR failed to restart the server. Check server logs.".into())
 }
 
 /// Hands the connection to the thread that serves followers.

@@ -79,11 +79,15 @@ impl Shutdown {
             Ok(never) => match never {},
             Err(refused) => refused,
         };
-        // Writes were held back.
-        self.engine.shared.pause.end(PausedFor::Shutdown);
+        self.resume_writes();
         *self.phase.lock() = Phase::None;
         self.over.notify_waiters();
         Err(refused)
+    }
+
+    /// The end of the process, for which writes were held back, does not come.
+    pub fn resume_writes(&self) {
+        self.engine.shared.pause.end(PausedFor::Shutdown);
     }
 
     /// SHUTDOWN ABORT. False if there is nothing to abort any more.

@@ -206,3 +206,37 @@ fn exists_a(port: u16) -> io::Result<[u8; 4]> {
     stream.read_exact(&mut reply)?;
     Ok(reply)
 }
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_restart() {
+    let (server, mut client) = start(&["--io-threads", "4"]);
+    let port = server.port;
+    let writers = [0, 1, 2, 3, 4, 5].map(|writer| {
+        std::thread::spawn(move || {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a server");
+            let request = format!("INCR counter:{writer}\r\n");
+            let (mut acknowledged, mut reply) = (0, [0; 64]);
+            while stream.write_all(request.as_bytes()).is_ok()
+                && matches!(stream.read(&mut reply), Ok(1..))
+            {
+                acknowledged += 1;
+            }
+            acknowledged
+        })
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    client.send_cmd(&["DEBUG", "RESTART", "300"]);
+    let acknowledged = writers.map(|writer| writer.join().expect("no panic"));
+    wait_until(SOON, "it is there again", || {
+        Client::try_connect(("127.0.0.1", port)).is_ok()
+    });
+    let mut client = server.client();
+    for (writer, acknowledged) in acknowledged.into_iter().enumerate() {
+        let found = client.run(&format!("GET counter:{writer}")).text();
+        let found: u64 = found.parse().expect("a number");
+        assert!(
+            acknowledged > 0 && found >= acknowledged,
+            "{found} of {acknowledged}"
+        );
+    }
+}
