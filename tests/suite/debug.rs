@@ -224,11 +224,15 @@ fn what_was_acknowledged_is_there_after_a_restart() {
             acknowledged
         })
     });
-    std::thread::sleep(Duration::from_millis(100));
+    wait_until(SOON, "all of them write", || {
+        // Twice: so the first reply was read.
+        (0..6).all(|writer| client.run(&format!("INCRBY counter:{writer} 0")).integer() > 1)
+    });
     client.send_cmd(&["DEBUG", "RESTART", "300"]);
     let acknowledged = writers.map(|writer| writer.join().expect("no panic"));
     wait_until(SOON, "it is there again", || {
-        Client::try_connect(("127.0.0.1", port)).is_ok()
+        Client::try_connect(("127.0.0.1", port))
+            .is_ok_and(|mut client| client.run("PING").text() == "PONG")
     });
     let mut client = server.client();
     for (writer, acknowledged) in acknowledged.into_iter().enumerate() {
