@@ -65,12 +65,6 @@ pub fn park(
     parked
 }
 
-/// A client waits no more, served or not.
-pub fn end_wait(engine: &Engine, parked: &Parked) {
-    engine.shared.clients.count_blocked(-1);
-    parked.facts.end_wait();
-}
-
 /// Notes a command whose wait has ended without its being run again.
 pub fn note_unserved(
     engine: &Engine,
@@ -108,6 +102,8 @@ pub fn give_up(engine: &Engine, locker: &mut Locker, parked: &Parked) -> bool {
     if !parked.give_up() {
         return false;
     }
+    parked.facts.end_wait();
+    engine.shared.clients.count_blocked(-1);
     engine.shared.parked.remove(parked.ticket);
     let shard_of = |key: &WantedKey| engine.shared.keyspace.shard_of(key.hash) as u16;
     let shards: Vec<u16> = parked.keys.iter().map(shard_of).collect();
@@ -139,6 +135,7 @@ pub fn serve_ready(engine: &Engine, locked: &mut Locked) {
             let key = engine.shared.keyspace.key(&key);
             if locked.holds(engine.shared.keyspace.shard_of(key.hash)) {
                 serve_line(engine, locked, db, key);
+                locked.effects().forget_ready(db, key.bytes);
             }
         }
     }
@@ -166,6 +163,9 @@ fn serve_line(engine: &Engine, locked: &mut Locked, db: u32, key: Key) {
 /// Runs a parked command again. It stays parked if it still finds nothing.
 fn serve(engine: &Engine, locked: &mut Locked, parked: &Parked) {
     let Some(claim) = parked.claim() else {
+        return;
+    };
+    let Some(wait) = parked.facts.hold_wait() else {
         return;
     };
     let mut session = Session::new(parked.facts.clone(), Origin::Client);
@@ -205,6 +205,8 @@ fn serve(engine: &Engine, locked: &mut Locked, parked: &Parked) {
         stats.count_error(stats.thread(gate), &error.message());
     }
     claim.served(reply.bytes().to_vec());
+    wait.end();
+    engine.shared.clients.count_blocked(-1);
     leave_lines(locked, parked);
     locked.effects().served.push(parked.ticket);
 }

@@ -227,7 +227,6 @@ async fn wait_for_keys(connection: &mut Connection, parked: &Parked) -> Result<(
     let engine = connection.worker.engine.clone();
     note_parked(connection, parked.request_bytes());
     let ended = keys_or_end(connection, parked).await;
-    serve::end_wait(&engine, parked);
     note_parked(connection, 0);
     if let Ended::TimedOut | Ended::Unblocked(_) = &ended {
         let gate = connection.worker.executor.borrow().locker.gate();
@@ -290,9 +289,11 @@ async fn keys_or_end(connection: &mut Connection, parked: &Parked) -> Ended {
             is_due.then_some(Ended::TimedOut)
         };
         if let Some(end) = end {
-            let worker = connection.worker.clone();
-            let locker = &mut worker.executor.borrow_mut().locker;
-            if serve::give_up(&worker.engine, locker, parked) {
+            if give_up(connection, parked) {
+                // Those behind it in the lines count on its look.
+                if parked.take_nudge() {
+                    look_again(connection, parked).await;
+                }
                 return end;
             }
         } else if parked.take_nudge() {
@@ -306,6 +307,12 @@ async fn keys_or_end(connection: &mut Connection, parked: &Parked) -> Ended {
             () = gone(connection), if !is_over => is_over = true,
         }
     }
+}
+
+fn give_up(connection: &Connection, parked: &Parked) -> bool {
+    let worker = &connection.worker;
+    let locker = &mut worker.executor.borrow_mut().locker;
+    serve::give_up(&worker.engine, locker, parked)
 }
 
 /// Sends messages to one who waits. From when it is served they belong behind its reply: they

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::Notify;
 
 use super::client_memory::{ClientMemory, Ledger};
@@ -139,6 +139,20 @@ enum Wait {
     Ended(Unblock),
 }
 
+/// A wait that nobody else can end meanwhile.
+pub struct HeldWait<'a> {
+    facts: &'a ClientFacts,
+    wait: MutexGuard<'a, Wait>,
+}
+
+impl HeldWait<'_> {
+    /// The client was served, and waits no more.
+    pub fn end(mut self) {
+        *self.wait = Wait::None;
+        self.facts.set(client_flag::BLOCKED, false);
+    }
+}
+
 impl ClientFacts {
     /// A connection that has just come, to whom the default user's rights are open.
     pub fn new(id: u64, address: String, local_address: String, now_ms: i64) -> ClientFacts {
@@ -213,6 +227,13 @@ impl ClientFacts {
     pub fn end_wait(&self) {
         *self.wait.lock() = Wait::None;
         self.set(client_flag::BLOCKED, false);
+    }
+
+    /// Keeps `unblock` waiting while the client is served; None if its wait was ended before:
+    /// whoever did was told so.
+    pub fn hold_wait(&self) -> Option<HeldWait<'_>> {
+        let wait = self.wait.lock();
+        (*wait == Wait::Open).then_some(HeldWait { facts: self, wait })
     }
 
     /// Ends the client's wait. False if it does not wait, or its wait is being ended already.

@@ -236,6 +236,12 @@ impl Effects {
         !self.ready.is_empty()
     }
 
+    /// A key's line was served to its end: what that did to the key is no news for it.
+    pub fn forget_ready(&mut self, db: u32, key: &[u8]) {
+        self.ready
+            .retain(|ready| ready.db != db || *ready.key != *key);
+    }
+
     pub fn take_ready(&mut self) -> Vec<Ready> {
         std::mem::take(&mut self.ready)
     }

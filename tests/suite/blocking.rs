@@ -281,3 +281,56 @@ fn what_ends_a_wait() {
     drop(waiting);
     server.wait_for_exit();
 }
+
+/// Keys are served in the order in which they came to be, whatever was taken from them before.
+#[test]
+fn keys_are_served_in_the_order_they_were_made() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let waiting = [
+        "BLPOP one 0",
+        "BRPOPLPUSH one two 0",
+        "BLMOVE other one LEFT LEFT 0",
+        "BLMOVE two end RIGHT RIGHT 0",
+        "BLMOVE one end RIGHT RIGHT 0",
+    ];
+    let waiters: Vec<Client> = (1..)
+        .zip(waiting)
+        .map(|(count, command)| {
+            let mut waiter = server.client();
+            waiter.send(format!("{command}\r\n").as_bytes());
+            wait_until(SOON, command, || blocked(&server) == count.to_string());
+            waiter
+        })
+        .collect();
+    for command in ["MULTI", "RPUSH one 1 2", "LPUSH other 3", "EXEC"] {
+        client.run(command);
+    }
+    wait_until(SOON, "all are served", || blocked(&server) == "0");
+    check(&mut client, "LRANGE end 0 -1", r#"["2", "3"]"#);
+    drop(waiters);
+}
+
+/// Who was served waits no more, and whose wait was ended gets nothing: UNBLOCK says which.
+#[test]
+fn a_wait_is_ended_or_served() {
+    let server = Server::start(&["--io-threads", "2"]);
+    let (mut client, mut waiter) = (server.client(), server.client());
+    let id = waiter.run("CLIENT ID").integer();
+    let (push, unblock) = ("RPUSH key 1".to_owned(), format!("CLIENT UNBLOCK {id}"));
+    for round in 0..200 {
+        waiter.send_cmd(&["BLPOP", "key", "0"]);
+        wait_until(SOON, "it waits", || blocked(&server) == "1");
+        if round % 2 == 0 {
+            client.run(&push);
+            assert_eq!(client.run(&unblock).integer(), 0, "it was served");
+            assert_eq!(blocked(&server), "0");
+            assert_eq!(waiter.recv().to_string(), r#"["key", "1"]"#);
+        } else {
+            assert_eq!(client.run(&unblock).integer(), 1);
+            client.run(&push);
+            assert_eq!(waiter.recv().to_string(), "nil*");
+            assert_eq!(client.run("DEL key").integer(), 1, "nobody took it");
+        }
+    }
+}
