@@ -366,11 +366,13 @@ impl<'k> Locked<'k> {
     #[cold]
     fn tell_listeners(&mut self, db: u32, key: Key) {
         let is_there = self.presence(db, key) != Presence::Absent;
+        let held = self.peek(db, key).map(|entry| entry.kind());
         let Some(listeners) = self.listeners(self.shard(key)) else {
             return;
         };
         listeners.watch.touch(db, key.bytes, is_there);
-        if !listeners.waiting.line(db, key.bytes).is_empty() {
+        let line = listeners.waiting.line(db, key.bytes);
+        if line.iter().any(|waiter| waiter.is_concerned(held)) {
             let key = key.bytes.into();
             self.locker.effects.ready(Ready { db, key });
         }
