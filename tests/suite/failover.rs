@@ -164,7 +164,10 @@ fn who_takes_over_has_read_what_it_was_sent() {
     let mut link = link.recv().expect("it asks");
     wait_for_link(&server);
     server.signal("STOP");
-    let write = |n: usize| format!("SET key:{n} {n:01000}\r\n");
+    let write = |n: usize| {
+        let key = format!("key:{n:03}");
+        format!("*3\r\n$3\r\nSET\r\n$7\r\n{key}\r\n$1000\r\n{n:01000}\r\n")
+    };
     let writes: String = (0..60).map(write).collect();
     link.send(writes.as_bytes());
     client.send(format!("PSYNC {ID} 101 FAILOVER\r\n").as_bytes());

@@ -222,3 +222,37 @@ fn parts_of_what_is_sorted() {
         assert!(!is_certain || chosen == whole[part]);
     }
 }
+
+/// A result takes the place of a key that is due: that one expires first, as others hear.
+#[test]
+fn a_due_destination_expires_first() {
+    for (line, event) in [
+        ("BITOP OR due s", "set due"),
+        ("SUNIONSTORE due set", "sunionstore due"),
+        ("ZUNIONSTORE due 1 z", "zunionstore due"),
+        ("ZRANGESTORE due z 0 -1", "zrangestore due"),
+        (
+            "GEOSEARCHSTORE due g FROMMEMBER a BYRADIUS 1 m",
+            "geosearchstore due",
+        ),
+        ("SORT l STORE due", "sortstore due"),
+    ] {
+        let mut server = TestServer::new();
+        for fill in [
+            "SET s 1",
+            "SADD set 1",
+            "ZADD z 1 a",
+            "GEOADD g 1 1 a",
+            "RPUSH l 1",
+        ] {
+            server.run(fill);
+        }
+        server.run("SET due 1 PX 10");
+        server.advance_ms(20);
+        server.log();
+        server.events();
+        server.run(line);
+        server.check_log(&["MULTI", "DEL due", line, "EXEC"]);
+        assert_eq!(server.events(), ["expired due", "new due", event], "{line}");
+    }
+}
