@@ -157,29 +157,20 @@ impl Line {
         self.set_byte(slot, tag.byte());
     }
 
-    /// As `set`, without reading what was just written to the slot before.
+    /// Changes the pointer of a slot in use. What surrounds it in its word is not read: as a
+    /// line is filled, that was written just before, and the processor would wait for it.
     #[inline]
-    pub fn set_fresh(self, slot: usize, tag: Tag, pointer: NonNull<u8>) {
+    pub fn set_pointer(self, slot: usize, pointer: NonNull<u8>) {
         let bits = pointer.as_ptr() as usize as u64;
         assert!(bits >> 48 == 0, "a pointer of more than 48 bits");
-        // SAFETY: the six bytes are the upper ones of the slot's word.
+        // SAFETY: the six bytes are the upper ones of the slot's word, which is inside the
+        // line, and `Line` promises it may be written.
         unsafe {
             let bytes = self.word_at(slot).cast::<u8>().add(2);
             bytes.cast::<u32>().write_unaligned((bits as u32).to_le());
             let upper = ((bits >> 32) as u16).to_le();
             bytes.add(4).cast::<u16>().write_unaligned(upper);
         }
-        self.set_byte(slot, tag.byte());
-    }
-
-    /// Changes the pointer of a slot in use.
-    #[inline]
-    pub fn set_pointer(self, slot: usize, pointer: NonNull<u8>) {
-        let bits = pointer.as_ptr() as usize as u64;
-        assert!(bits >> 48 == 0, "a pointer of more than 48 bits");
-        let word = (self.word(slot) & 0xffff) | bits << 16;
-        // SAFETY: `word_at` is inside the line, and `Line` promises it may be written.
-        unsafe { self.word_at(slot).write_unaligned(word.to_le()) }
     }
 
     #[inline]

@@ -39,7 +39,7 @@ impl Filling {
         }
         *count += 1;
         let line = self.link.segment().line(bucket);
-        line.set_fresh(usize::from(*count), tag, pointer);
+        line.set(usize::from(*count), tag, pointer);
     }
 
     /// Finds places for what found its home full; only now is the segment one.
