@@ -102,7 +102,6 @@ pub fn give_up(engine: &Engine, locker: &mut Locker, parked: &Parked) -> bool {
     if !parked.give_up() {
         return false;
     }
-    parked.facts.end_wait();
     engine.shared.clients.count_blocked(-1);
     engine.shared.parked.remove(parked.ticket);
     let shard_of = |key: &WantedKey| engine.shared.keyspace.shard_of(key.hash) as u16;
@@ -165,9 +164,6 @@ fn serve(engine: &Engine, locked: &mut Locked, parked: &Parked) {
     let Some(claim) = parked.claim() else {
         return;
     };
-    let Some(wait) = parked.facts.hold_wait() else {
-        return;
-    };
     let mut session = Session::new(parked.facts.clone(), Origin::Client);
     session.db = parked.db;
     session.no_touch = parked.no_touch;
@@ -205,7 +201,6 @@ fn serve(engine: &Engine, locked: &mut Locked, parked: &Parked) {
         stats.count_error(stats.thread(gate), &error.message());
     }
     claim.served(reply.bytes().to_vec());
-    wait.end();
     engine.shared.clients.count_blocked(-1);
     leave_lines(locked, parked);
     locked.effects().served.push(parked.ticket);

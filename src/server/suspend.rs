@@ -224,17 +224,17 @@ enum Ended {
 /// BLPOP and its like: waits until who made a key ready has run the command, the time is over
 /// or somebody ends it.
 async fn wait_for_keys(connection: &mut Connection, parked: &Parked) -> Result<(), Gone> {
-    let engine = connection.worker.engine.clone();
     note_parked(connection, parked.request_bytes());
     let ended = keys_or_end(connection, parked).await;
     note_parked(connection, 0);
     if let Ended::TimedOut | Ended::Unblocked(_) = &ended {
-        let gate = connection.worker.executor.borrow().locker.gate();
+        let worker = &connection.worker;
+        let gate = worker.executor.borrow().locker.gate();
         let failed = !matches!(
             &ended,
             Ended::TimedOut | Ended::Unblocked(Unblock::TimedOut)
         );
-        serve::note_unserved(&engine, &connection.session, gate, parked, failed);
+        serve::note_unserved(&worker.engine, &connection.session, gate, parked, failed);
     }
     match ended {
         Ended::Served(Delivery { reply, end_offset }) => {

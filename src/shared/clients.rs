@@ -146,7 +146,7 @@ pub struct HeldWait<'a> {
 }
 
 impl HeldWait<'_> {
-    /// The client was served, and waits no more.
+    /// The client waits no more.
     pub fn end(mut self) {
         *self.wait = Wait::None;
         self.facts.set(client_flag::BLOCKED, false);
@@ -225,8 +225,8 @@ impl ClientFacts {
     }
 
     pub fn end_wait(&self) {
-        *self.wait.lock() = Wait::None;
-        self.set(client_flag::BLOCKED, false);
+        let wait = self.wait.lock();
+        HeldWait { facts: self, wait }.end();
     }
 
     /// Keeps `unblock` waiting while the client is served; None if its wait was ended before:

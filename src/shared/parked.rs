@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::clients::ClientFacts;
+use super::clients::{ClientFacts, HeldWait};
 use crate::resp::argv::OwnedCommand;
 
 /// A key that a client waits for, with its hash.
@@ -62,13 +62,17 @@ enum State {
     Over,
 }
 
-/// The right to serve a ticket.
-pub struct Claim<'a>(MutexGuard<'a, State>);
+/// The right to serve a ticket, whose client nobody can unblock meanwhile.
+pub struct Claim<'a> {
+    state: MutexGuard<'a, State>,
+    wait: HeldWait<'a>,
+}
 
 impl Claim<'_> {
-    /// The command has run, with this reply.
+    /// The command has run, with this reply: the client waits no more.
     pub fn served(mut self, reply: Vec<u8>) {
-        *self.0 = State::Served(reply);
+        *self.state = State::Served(reply);
+        self.wait.end();
     }
 }
 
@@ -105,7 +109,11 @@ impl Parked {
     /// The right to serve it, unless its wait is over.
     pub fn claim(&self) -> Option<Claim<'_>> {
         let state = self.state.lock();
-        matches!(*state, State::Waiting).then_some(Claim(state))
+        if !matches!(*state, State::Waiting) {
+            return None;
+        }
+        let wait = self.facts.hold_wait()?;
+        Some(Claim { state, wait })
     }
 
     /// Whether nobody has served it yet.
@@ -142,6 +150,7 @@ impl Parked {
         let waits = matches!(*state, State::Waiting);
         if waits {
             *state = State::Over;
+            self.facts.end_wait();
         }
         waits
     }
