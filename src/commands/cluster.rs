@@ -10,7 +10,7 @@ use crate::shared::clients::client_flag;
 
 pub const COMMANDS: &[Spec] = &[
     // No subcommand does more than another.
-    Spec::new("cluster", -2, 0, 0, disabled),
+    Spec::new("cluster", -2, STALE, 0, disabled),
     Spec::new("asking", 1, FAST, category::CONNECTION, disabled),
     Spec::new(
         "readonly",

@@ -75,6 +75,8 @@ fn stale_data_is_served_or_not() {
         "ECHO a",
         "DBSIZE",
         "EXISTS a",
+        "CLUSTER INFO",
+        "ASKING",
         "SELECT 1",
         "CLIENT GETNAME",
         "CONFIG GET replica-serve-stale-data",
