@@ -28,7 +28,8 @@ QUIET_S = 3
 
 
 def throttled_sync(session):
-    """Writes that never end, at half of what the link carries."""
+    """Writes that never end, at half of what the link carries. Another server beside it takes
+    the same and no part in the sync: what its clients wait for is the machine."""
     keys = session.scaled(KEYS)
     title = f"{keys / 1e6:g}M keys over {LINK_BYTES_PER_S / 1e6:g} MB/s, {RATE} SET/s"
     measures = {
@@ -38,12 +39,18 @@ def throttled_sync(session):
         "growth": session.measure(f"{title}: memory added", "MB"),
         "quiet_p99": session.measure(f"{title}: p99 without a follower", "ms"),
         "p99": session.measure(f"{title}: p99 until caught up", "ms"),
+        "beside_p99": session.measure(f"{title}: p99 of a server beside it then", "ms"),
+        "p99_ratio": session.measure(f"{title}: p99 to that of the server beside it", "x"),
     }
     how = {"mode": "set", "keys": keys, "rate": RATE, "seconds": 1000}
-    with session.running(session.plain_kinds, keys=keys) as servers:
+    kinds = session.plain_kinds
+    with (
+        session.running(kinds, keys=keys) as servers,
+        session.running(kinds, keys=keys) as others,
+    ):
 
         def visit(name):
-            return sync_under_load(session, servers[name], how, limit_s=40)
+            return sync_under_load(session, servers[name], how, limit_s=40, beside=others[name])
 
         session.paired(title, servers, visit, measures)
 
@@ -69,38 +76,71 @@ def throttled_sync_big(session):
             measure.rounds[-1][kind.name] = result[key]
 
 
-def sync_under_load(session, leader, how, limit_s):
+def sync_under_load(session, leader, how, limit_s, beside=None):
     """One follower's way through the link. Where it does not end, the limit is the result."""
     leader.client.try_config("repl-diskless-sync-delay", "0")
     leader.client.try_config("client-output-buffer-limit", OUTPUT_LIMIT)
     syncs = int(leader.client.info("stats")["sync_full"])
-    load = session.load(False)
-    quiet = load.run(leader, **{**how, "seconds": QUIET_S, "ops": None})
-    process = load.begin(leader, **how)
-    try:
+    written_to = [leader] if beside is None else [leader, beside]
+    with writers(session, written_to, {**how, "seconds": QUIET_S, "ops": None}) as quiet:
+        quiet.end()
+    with writers(session, written_to, how) as busy:
         with Link(leader.port, LINK_BYTES_PER_S) as link, Server(leader.kind) as follower:
             before = host.rss_bytes(leader.pid)
             with Peak(leader.pid) as peak:
                 began, start = time.monotonic(), offset_of(leader)
-                process.send_signal(signal.SIGUSR1)
+                busy.begin_anew()
                 follower.client("REPLICAOF", "127.0.0.1", link.port)
                 wait_near(leader, follower, began + limit_s)
                 seconds = time.monotonic() - began
             written = offset_of(leader) - start
-            figures = load.end(process, stop=True)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+            busy.end(stop=True)
     data = snapshot_bytes(leader)
-    return {
+    result = {
         "seconds": seconds,
         "ratio": seconds / ((data + written) / LINK_BYTES_PER_S),
         "attempts": int(leader.client.info("stats")["sync_full"]) - syncs,
         "growth": (peak.bytes - before) / 1e6,
-        "quiet_p99": quiet["p99_us"] / 1000,
-        "p99": figures["p99_us"] / 1000,
+        "quiet_p99": quiet.p99_ms[0],
+        "p99": busy.p99_ms[0],
     }
+    if beside is not None:
+        result["beside_p99"] = busy.p99_ms[1]
+        result["p99_ratio"] = busy.p99_ms[0] / busy.p99_ms[1]
+    return result
+
+
+@contextlib.contextmanager
+def writers(session, servers, how):
+    writers = Writers(session.load(False), servers, how)
+    try:
+        yield writers
+    finally:
+        writers.kill()
+
+
+class Writers:
+    """The same load on several servers."""
+
+    def __init__(self, load, servers, how):
+        self.load = load
+        self.processes = [load.begin(server, **how) for server in servers]
+        self.p99_ms = []
+
+    def begin_anew(self):
+        """Forgets the figures so far."""
+        for process in self.processes:
+            process.send_signal(signal.SIGUSR1)
+
+    def end(self, stop=False):
+        figures = [self.load.end(process, stop) for process in self.processes]
+        self.p99_ms = [line["p99_us"] / 1000 for line in figures]
+
+    def kill(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 def snapshot_bytes(server):

@@ -477,6 +477,9 @@ async fn next_chunk(desk: &Desk, pass: &mut Pass) -> io::Result<Option<Bytes>> {
                 absorb(desk, pass);
             }
             chunk => {
+                // Whoever serves clients may wait for this core: until there is room no more
+                // it would be many chunks, some milliseconds.
+                std::thread::yield_now();
                 tokio::task::yield_now().await;
                 return Ok(chunk);
             }
