@@ -82,9 +82,10 @@ def sync_under_load(session, leader, how, limit_s, beside=None):
     leader.client.try_config("client-output-buffer-limit", OUTPUT_LIMIT)
     syncs = int(leader.client.info("stats")["sync_full"])
     written_to = [leader] if beside is None else [leader, beside]
-    with writers(session, written_to, {**how, "seconds": QUIET_S, "ops": None}) as quiet:
+    load = session.load(False)
+    with Writers(load, written_to, {**how, "seconds": QUIET_S, "ops": None}) as quiet:
         quiet.end()
-    with writers(session, written_to, how) as busy:
+    with Writers(load, written_to, how) as busy:
         with Link(leader.port, LINK_BYTES_PER_S) as link, Server(leader.kind) as follower:
             before = host.rss_bytes(leader.pid)
             with Peak(leader.pid) as peak:
@@ -110,15 +111,6 @@ def sync_under_load(session, leader, how, limit_s, beside=None):
     return result
 
 
-@contextlib.contextmanager
-def writers(session, servers, how):
-    writers = Writers(session.load(False), servers, how)
-    try:
-        yield writers
-    finally:
-        writers.kill()
-
-
 class Writers:
     """The same load on several servers."""
 
@@ -136,7 +128,10 @@ class Writers:
         figures = [self.load.end(process, stop) for process in self.processes]
         self.p99_ms = [line["p99_us"] / 1000 for line in figures]
 
-    def kill(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         for process in self.processes:
             if process.poll() is None:
                 process.kill()

@@ -21,6 +21,9 @@ pub mod long_double;
 /// What the system says of this process: processor time, memory.
 pub mod process;
 
+/// The system's errors in its own words.
+pub mod os_error;
+
 /// The process's title.
 pub mod title;
 

@@ -8,8 +8,8 @@ use super::cli::Launch;
 use super::settings::{Config, Line, Rename};
 use super::spec::flag;
 use super::table::Param;
-use super::value::{Value, as_os_str, os_reason};
-use crate::base::glob;
+use super::value::{Value, as_os_str};
+use crate::base::{glob, os_error};
 use crate::resp::inline::split_args;
 use std::ffi::OsStr;
 use std::io::Read;
@@ -41,7 +41,7 @@ impl LoadError {
     fn open(path: &Path, error: &std::io::Error) -> LoadError {
         LoadError::Open {
             path: path.into(),
-            reason: os_reason(error),
+            reason: os_error::words(error),
         }
     }
 }
@@ -267,6 +267,6 @@ fn check_log_file(config: &Config) -> Result<(), LoadError> {
         .open(path);
     opened.map(drop).map_err(|error| LoadError::Bad {
         line: None,
-        reason: format!("Can't open the log file: {}", os_reason(&error)),
+        reason: format!("Can't open the log file: {}", os_error::words(&error)),
     })
 }

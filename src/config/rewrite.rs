@@ -10,7 +10,8 @@ use super::quote::append_quoted;
 use super::settings::Config;
 use super::spec::Kind;
 use super::table::Param;
-use super::value::{Value, os_reason};
+use super::value::Value;
+use crate::base::os_error;
 use crate::resp::inline::split_args;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -51,7 +52,7 @@ impl Config {
             read => read,
         };
         old.and_then(|old| replace_file(path, &self.rewritten(&old, force)))
-            .map_err(|error| RewriteError::Io(os_reason(&error)))
+            .map_err(|error| RewriteError::Io(os_error::words(&error)))
     }
 
     /// The text `old` with the values in force.

@@ -5,7 +5,7 @@ use super::spec::{Kind, Names};
 use super::table::Param;
 use super::template::expand;
 use crate::base::number::{parse_f64, parse_i64, parse_memory};
-use crate::base::process;
+use crate::base::{os_error, process};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -329,7 +329,7 @@ fn parse_directory(word: &[u8], current: &Value) -> Result<Value, String> {
     // Asking for something inside tells directories from files and wants the right to enter.
     let entered = entered.and_then(|path| path.join(".").metadata().map(|_| path));
     entered.map_or_else(
-        |error| Err(os_reason(&error)),
+        |error| Err(os_error::words(&error)),
         |path| Ok(Value::Directory(path.into())),
     )
 }
@@ -337,15 +337,6 @@ fn parse_directory(word: &[u8], current: &Value) -> Result<Value, String> {
 /// Bytes from a configuration file or a socket as the file system takes them.
 pub(super) fn as_os_str(bytes: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
-}
-
-/// The operating system's own words for an error, without Rust's additions.
-pub(super) fn os_reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match (error.raw_os_error(), text.rfind(" (os error ")) {
-        (Some(_), Some(end)) => text[..end].into(),
-        _ => text,
-    }
 }
 
 /// A number as C's `strtoll` takes it when all of the word must be used up. An empty word

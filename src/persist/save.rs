@@ -14,6 +14,7 @@ use super::giving_way::GivingWay;
 use super::pace::Rest;
 use super::spill::GIFTS_BYTES_MAX;
 use super::stream::{SnapshotStream, lowest_version};
+use crate::base::os_error;
 use crate::config::Param;
 use crate::shared::Shared;
 use crate::store::locked::Locker;
@@ -51,7 +52,7 @@ pub struct SaveReport {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
-    #[error("cannot {what} {path}: {error}", path = path.display())]
+    #[error("cannot {what} {path}: {}", os_error::words(error), path = path.display())]
     File {
         what: &'static str,
         path: PathBuf,

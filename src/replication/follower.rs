@@ -29,8 +29,8 @@ use super::link::{Action, Link, LinkStatus, Progress, Target};
 use super::presence::{introduction, leader_session, phase_named, timeout_ms};
 use super::roles;
 use super::trouble::{self, Disk};
-use crate::base::clock;
 use crate::base::rng::Rng;
+use crate::base::{clock, os_error};
 use crate::config::{Config, Param};
 use crate::exec::Engine;
 use crate::exec::apply::{Applied, Applier, is_blank};
@@ -233,7 +233,7 @@ impl Following {
                     self.link.connected(resume, now_ms(), &mut actions);
                 }
                 Event::Connected(Err(error)) => {
-                    let why = plain(&error);
+                    let why = os_error::words(&error);
                     self.link.connect_failed(&why, now_ms(), &mut actions);
                 }
                 Event::Read => self.take_input_alone(),
@@ -289,7 +289,7 @@ impl Following {
 
     fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         if let Poll::Ready(error) = self.poll_out(cx) {
-            return Poll::Ready(Event::Lost(plain(&error)));
+            return Poll::Ready(Event::Lost(os_error::words(&error)));
         }
         if let Some(loading) = &mut self.loading {
             // What comes meanwhile waits in the socket; and if the link broke, a new one
@@ -321,7 +321,7 @@ impl Following {
                 stats.fetch_add(read_bytes as u64, Ordering::Relaxed);
                 Event::Read
             }
-            Err(error) => Event::Lost(plain(&error)),
+            Err(error) => Event::Lost(os_error::words(&error)),
         })
     }
 
@@ -556,13 +556,4 @@ impl Following {
 
 fn now_ms() -> u64 {
     clock::monotonic_us() / 1000
-}
-
-/// An error in the system's words, without the number that the library puts behind them.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
-    }
 }

@@ -35,9 +35,9 @@ use super::psync::fullresync_reply;
 use super::relay::Relay;
 use super::roles;
 use super::versions;
-use crate::base::clock;
 use crate::base::hash::Crc64;
 use crate::base::rng::Rng;
+use crate::base::{clock, os_error};
 use crate::config::{Param, REDIS_VERSION};
 use crate::exec::Engine;
 use crate::oplog::ReaderKind;
@@ -393,7 +393,8 @@ async fn send_stream(transfer: Transfer, waiting: Vec<Waiting>, mark: [u8; 40]) 
     pass.stream.close(shared, &mut desk.locker.borrow_mut());
     if let Err(error) = made {
         // The relay ends with this, and with it the members' links.
-        LogLine::warning(format!("Background transfer error: {error}")).log();
+        let why = os_error::words(&error);
+        LogLine::warning(format!("Background transfer error: {why}")).log();
         return;
     }
     pass.relay.finish();
@@ -533,10 +534,9 @@ async fn send_file(desk: &Rc<Desk>, waiting: Vec<Waiting>) {
         }
         // The relay ends with this, and with it the members' links.
         Err(error) => {
-            LogLine::warning(format!(
-                "SYNC failed. BGSAVE child returned an error: {error}"
-            ))
-            .log();
+            let why = os_error::words(&error);
+            let line = format!("SYNC failed. BGSAVE child returned an error: {why}");
+            LogLine::warning(line).log();
         }
     }
 }

@@ -26,6 +26,7 @@ pub use loading::{Loading, Made};
 
 use super::line::LogLine;
 use super::spool::Spool;
+use crate::base::os_error;
 use crate::config::DisklessLoad;
 use crate::exec::Engine;
 use crate::persist::load::{Load, LoadError, LoadOptions};
@@ -189,7 +190,8 @@ impl Intake {
                 Err(error) => {
                     LogLine::warning(format!(
                         "Opening the temp file needed for MASTER <-> REPLICA synchronization: \
-                         {error}. Loading from the socket instead"
+                         {}. Loading from the socket instead",
+                        os_error::words(&error)
                     ))
                     .log();
                     plan = plan.without_disk();

@@ -25,6 +25,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 
 use super::line::LogLine;
+use crate::base::os_error;
 use crate::persist::spill::SpillFile;
 
 /// So far ahead of the fastest follower the pass may be.
@@ -228,7 +229,8 @@ impl Pieces {
         let next = match state.next(self.member) {
             Ok(next) => next,
             Err(error) => {
-                LogLine::warning(format!("Read error sending DB to replica: {error}")).log();
+                let why = os_error::words(&error);
+                LogLine::warning(format!("Read error sending DB to replica: {why}")).log();
                 return Poll::Ready(None);
             }
         };

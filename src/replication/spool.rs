@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::base::clock;
+use crate::base::{clock, os_error};
 
 /// So much is written before it is forced to the disk.
 const UNFORCED_BYTES_MAX: u64 = 32 << 20;
@@ -99,7 +99,8 @@ impl Spool {
             let name = path.display();
             format!(
                 "Failed trying to rename the temp DB into {name} in MASTER <-> REPLICA \
-                 synchronization: {error}"
+                 synchronization: {}",
+                os_error::words(&error)
             )
         })?;
         self.kept = true;
@@ -146,7 +147,8 @@ impl Drop for Spool {
 fn write_error(error: &io::Error) -> String {
     format!(
         "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA \
-         synchronization: {error}"
+         synchronization: {}",
+        os_error::words(error)
     )
 }
 
