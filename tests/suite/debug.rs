@@ -194,17 +194,20 @@ fn a_crash_loses_what_was_not_saved() {
     client.send_cmd(&["DEBUG", "CRASH-AND-RECOVER", "20"]);
     assert_eq!(client.recv_to_end(), b"");
     wait_until(Duration::from_secs(10), "it is there again", || {
-        exists_a(server.port).is_ok_and(|reply| reply == *b":1\r\n")
+        replies(server.port, "EXISTS a", ":1\r\n")
     });
 }
 
-/// Asks a server that may end at any moment.
-fn exists_a(port: u16) -> io::Result<[u8; 4]> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.write_all(b"EXISTS a\r\n")?;
-    let mut reply = [0; 4];
-    stream.read_exact(&mut reply)?;
-    Ok(reply)
+/// Whether a server that may end at any moment, with its connections, gives this reply.
+fn replies(port: u16, request: &str, reply: &str) -> bool {
+    let ask = || -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        write!(stream, "{request}\r\n")?;
+        let mut received = vec![0; reply.len()];
+        stream.read_exact(&mut received)?;
+        Ok(received)
+    };
+    ask().is_ok_and(|received| received == reply.as_bytes())
 }
 
 #[test]
@@ -231,8 +234,7 @@ fn what_was_acknowledged_is_there_after_a_restart() {
     client.send_cmd(&["DEBUG", "RESTART", "300"]);
     let acknowledged = writers.map(|writer| writer.join().expect("no panic"));
     wait_until(SOON, "it is there again", || {
-        Client::try_connect(("127.0.0.1", port))
-            .is_ok_and(|mut client| client.run("PING").text() == "PONG")
+        replies(port, "PING", "+PONG\r\n")
     });
     let mut client = server.client();
     for (writer, acknowledged) in acknowledged.into_iter().enumerate() {
