@@ -116,7 +116,7 @@ fn sizes_of_keys_are_those_that_redis_counts() {
 fn others_are_served_while_keys_are_counted() {
     let server = Server::start(&["--io-threads", "1", "--enable-debug-command", "yes"]);
     let (mut client, mut other) = (server.client(), server.client());
-    check(&mut client, "DEBUG POPULATE 300000 key 10", "+OK");
+    check(&mut client, "DEBUG POPULATE 1500000 key 10", "+OK");
     client.send_cmd(&["INFO", "keysizes"]);
     let mut answered = 0;
     let counted = loop {
@@ -127,7 +127,8 @@ fn others_are_served_while_keys_are_counted() {
         }
     };
     assert!(counted.text().contains("_sizes:"), "{counted}");
-    assert!(answered > 3, "{answered}");
+    // One may come before the count, and one just behind it.
+    assert!(answered > 2, "{answered}");
 }
 
 #[test]
