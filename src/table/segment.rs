@@ -512,9 +512,15 @@ impl Segment {
             _ => bucket + LINES_AHEAD,
         };
         for bucket in first..(bucket + LINES_AHEAD + 1).min(self.buckets) {
-            let line = self.line(bucket);
-            line.used().for_each(|slot| ask(line.pointer(slot)));
+            self.ask_for(bucket, &ask);
         }
+    }
+
+    /// Has the entries placed in `bucket` asked for.
+    #[inline]
+    pub fn ask_for(&self, bucket: usize, ask: impl Fn(NonNull<u8>)) {
+        let line = self.line(bucket);
+        line.used().for_each(|slot| ask(line.pointer(slot)));
     }
 
     /// Visits every entry once, asking for the memory of those ahead.

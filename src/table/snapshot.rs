@@ -41,7 +41,9 @@ impl<S: Slot> Table<S> {
         } else {
             let bucket = link.bucket_of_order(order);
             segment.ask_ahead(bucket, prefetch_slot::<S>);
-            give_one(link, bucket, place, number, hasher, snaps);
+            if mark_given(link, bucket, place, number) {
+                give_home(link, bucket, place, hasher, snaps);
+            }
             link.bucket_order(order, bucket + 1)
         };
         (next >> ORDER_BITS == 0).then_some(next)
@@ -85,33 +87,35 @@ fn give_to_all<S: Slot>(
     snaps: &mut impl Snapshots<S>,
 ) {
     for (place, number) in numbers.into_iter().enumerate() {
-        give_one(link, bucket, place, number, hasher, snaps);
+        if number != 0 && mark_given(link, bucket, place, number) {
+            // Nobody has asked for them, unlike on the walker's way.
+            link.segment().ask_for(bucket, prefetch_slot::<S>);
+            give_home(link, bucket, place, hasher, snaps);
+        }
     }
 }
 
-fn give_one<S: Slot>(
-    link: Link,
-    bucket: usize,
-    place: usize,
-    number: u32,
-    hasher: &KeyHasher,
-    snaps: &mut impl Snapshots<S>,
-) {
-    if number == 0 {
-        return;
-    }
+/// True if it was not given yet.
+fn mark_given(link: Link, bucket: usize, place: usize, number: u32) -> bool {
     let segment = link.segment();
     let header = segment.head_mut();
     if header.snapshot[place] != number {
         header.snapshot[place] = number;
         header.given[place] = 0;
     }
-    let bit = 1 << bucket;
-    if header.given[place] & bit != 0 {
-        return;
-    }
-    header.given[place] |= bit;
-    segment.for_home(
+    let before = header.given[place];
+    header.given[place] |= 1 << bucket;
+    header.given[place] != before
+}
+
+fn give_home<S: Slot>(
+    link: Link,
+    bucket: usize,
+    place: usize,
+    hasher: &KeyHasher,
+    snaps: &mut impl Snapshots<S>,
+) {
+    link.segment().for_home(
         bucket,
         // SAFETY: the pointers of a table are live slots, borrowed with the table.
         |pointer| link.bucket(unsafe { S::borrow_raw(&pointer) }.hash(hasher)) == bucket,
