@@ -36,6 +36,17 @@ pub fn give_back() {
     unsafe { libmimalloc_sys::mi_collect(true) }
 }
 
+/// An empty buffer whose memory is in use by the system's reckoning, too. Whoever fills it under
+/// a lock waits for no new page then: a huge one can take milliseconds where the machine is
+/// virtual and its host has to find the memory first.
+pub fn touched_buffer(capacity_bytes: usize) -> Vec<u8> {
+    // No zeros: new pages hold them already and would be left alone.
+    let mut buffer = vec![1; capacity_bytes];
+    // Or what nobody reads might never be written.
+    std::hint::black_box(&mut buffer).clear();
+    buffer
+}
+
 /// What the allocator tells of itself, for people.
 pub fn report() -> String {
     let mut text = String::new();

@@ -54,6 +54,7 @@ pub use shelf::{Place, Shelf, Volume};
 pub use spiller::Spiller;
 pub use state::BACKLOG_SIZE_BYTES_MIN;
 
+use crate::base::memory;
 use segment::SEGMENT_BYTES;
 use state::{Seat, State, Wakers};
 
@@ -323,6 +324,18 @@ impl Oplog {
     #[must_use]
     pub fn cannot_spill(&self) -> bool {
         self.shared.spill_fails.load(Ordering::Relaxed)
+    }
+
+    /// Fills the pool of a log that is active or about to be. To be called by a thread that
+    /// serves no clients, now and then while more is kept than before: who appends to a growing
+    /// log would take new memory into use, under the locks of its keys and the log's.
+    pub fn stock_up(&self) {
+        let missing = self.shared.state.lock().missing_buffers();
+        if missing > 0 {
+            let buffers = (0..missing).map(|_| memory::touched_buffer(SEGMENT_BYTES));
+            let mut buffers = buffers.collect();
+            self.shared.state.lock().refill_pool(&mut buffers);
+        }
     }
 
     /// Frees what the log dropped. Readers do it as they go; for a log without readers

@@ -91,7 +91,10 @@ impl Spiller {
         // Those that a reader holds it frees when it goes on.
         let free = batch.into_iter().filter_map(Arc::into_inner);
         let mut buffers: Vec<Vec<u8>> = free.map(Segment::into_buffer).collect();
-        self.shared.state.lock().refill_pool(&mut buffers);
+        let mut state = self.shared.state.lock();
+        if state.is_active() {
+            state.refill_pool(&mut buffers);
+        }
     }
 }
 

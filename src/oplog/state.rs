@@ -477,9 +477,14 @@ impl State {
         self.take_wakers(lost)
     }
 
+    /// How many more buffers the pool would take.
+    pub(super) fn missing_buffers(&self) -> usize {
+        SPARE_BUFFERS_MAX.saturating_sub(self.spare.len())
+    }
+
     /// Takes buffers into the pool as long as there is room.
     pub(super) fn refill_pool(&mut self, buffers: &mut Vec<Vec<u8>>) {
-        while self.spare.len() < SPARE_BUFFERS_MAX && self.is_active() {
+        while self.missing_buffers() > 0 {
             let Some(buffer) = buffers.pop() else { return };
             if buffer.capacity() == SEGMENT_BYTES {
                 self.spare.push(buffer);

@@ -414,6 +414,26 @@ fn concurrent_writers_and_readers_agree() {
     assert_eq!(next, [GROUPS; 2]);
 }
 
+#[test]
+fn a_log_that_grows_takes_what_was_stocked_up() {
+    let log = Oplog::new(1 << 20);
+    log.stock_up();
+    log.activate_backlog();
+    let memory_bytes = log.stats().memory_bytes;
+    assert!(memory_bytes >= 4 * SEGMENT_BYTES as u64);
+    let mut records = Records::new();
+    for _ in 0..4 {
+        records.raw(Some(0), Audience::All, &[b'x'; SEGMENT_BYTES - 100]);
+        log.append(&mut records, &[]);
+    }
+    assert_eq!(log.stats().memory_bytes, memory_bytes);
+    log.stock_up();
+    let stocked = log.stats().memory_bytes - memory_bytes;
+    assert_eq!(stocked, 4 * SEGMENT_BYTES as u64);
+    log.free_backlog();
+    assert_eq!(log.stats().memory_bytes, 0);
+}
+
 /// `cargo test --release append_costs -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement"]

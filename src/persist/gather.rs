@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
+use crate::base::memory;
 use crate::rdb::encode::{self, Access, Encoder, KeyMeta};
 use crate::rdb::format::FileVersion;
 use crate::rdb::value;
@@ -75,11 +76,19 @@ const MANY_BYTES: usize = 512 << 10;
 const SMALL_BYTES: usize = 32 << 10;
 const LARGE_BYTES: usize = MANY_BYTES + (64 << 10);
 
+/// Where so many times its room is in use, a new buffer gets it at once.
+const USED_PER_ROOM: usize = 32;
+
 /// More than writers are likely to be in the middle of giving at the same time.
 const PLACES: usize = 4;
 
 /// A buffer that grew beyond this is not kept: there are seven of them for a snapshot.
 pub const KEPT_BYTES_MAX: usize = 2 * MANY_BYTES;
+
+/// Room for what is gathered under locks, where there may be much of it.
+pub fn new_buffer() -> Vec<u8> {
+    memory::touched_buffer(LARGE_BYTES.min(memory::used_bytes() / USED_PER_ROOM))
+}
 
 pub struct Gatherer {
     /// Encoded entries.
@@ -109,12 +118,13 @@ struct Long {
 }
 
 impl Gatherer {
-    pub fn new(compression: bool, usage: Usage) -> Gatherer {
+    /// `out` is what it gathers in.
+    pub fn new(compression: bool, usage: Usage, out: Vec<u8>) -> Gatherer {
         Gatherer {
             usage,
             version: FileVersion::Redis10,
             refused: None,
-            out: Vec::new(),
+            out,
             selected_db: None,
             long: Vec::new(),
             long_bytes: 0,
@@ -274,7 +284,7 @@ pub struct Gifts {
 
 impl Gifts {
     pub fn new(compression: bool, usage: Usage) -> Gifts {
-        let place = |_| Mutex::new(Gatherer::new(compression, usage));
+        let place = |_| Mutex::new(Gatherer::new(compression, usage, new_buffer()));
         Gifts {
             places: std::array::from_fn(place),
             entry_bytes: AtomicU64::new(0),
@@ -319,8 +329,12 @@ impl Recipient for Gifts {
     fn receive(&self, db: u32, entry: &Entry) {
         let bytes = entry.heap_bytes() as u64;
         self.entry_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let free = self.places.iter().find_map(Mutex::try_lock);
-        let mut place = free.unwrap_or_else(|| self.places[0].lock());
+        let free = || self.places.iter().filter_map(Mutex::try_lock);
+        // One that has much already would grow, if the taker is late.
+        let roomy = free().find(|place| !place.told);
+        let mut place = roomy
+            .or_else(|| free().next())
+            .unwrap_or_else(|| self.places[0].lock());
         place.take(db, entry);
         if place.has_much_now() {
             self.many.notify_one();
@@ -336,7 +350,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_place_that_is_held() {
         let gifts = Gifts::new(false, Usage::Untold);
-        let mut taken = Gatherer::new(false, Usage::Untold);
+        let mut taken = Gatherer::new(false, Usage::Untold, Vec::new());
         let mut spare = Vec::new();
         let entry = |key: &str| Entry::string(key.as_bytes(), b"value", None);
         gifts.receive(0, &entry("first"));
@@ -350,5 +364,16 @@ mod tests {
         let has = |key: &[u8]| taken.out.windows(key.len()).any(|bytes| bytes == key);
         assert!(has(b"first") && has(b"second"));
         assert!(gifts.entry_bytes() > 0);
+    }
+
+    #[test]
+    fn where_there_is_much_nothing_is_added_as_long_as_there_is_room_elsewhere() {
+        let gifts = Gifts::new(false, Usage::Untold);
+        let large = Entry::string(b"key", &[b'x'; MANY_BYTES], None);
+        let keys = || gifts.places.each_ref().map(|place| place.lock().keys);
+        (0..PLACES).for_each(|_| gifts.receive(0, &large));
+        assert_eq!(keys(), [1; PLACES]);
+        gifts.receive(0, &large);
+        assert_eq!(keys().iter().sum::<u64>(), PLACES as u64 + 1);
     }
 }

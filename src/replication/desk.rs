@@ -150,6 +150,7 @@ impl Desk {
     }
 
     pub fn ensure_backlog(&self) {
+        self.engine.shared.oplog.stock_up();
         roles::ensure_backlog(&self.engine.shared, &mut self.locker.borrow_mut());
     }
 

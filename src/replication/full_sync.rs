@@ -453,6 +453,7 @@ fn estimated_total(stream: &SnapshotStream, made_bytes: u64) -> u64 {
 /// Waits until a member wants more. What writers give meanwhile is put away.
 async fn wait_for_room(desk: &Desk, pass: &mut Pass) {
     let gifts = pass.stream.gifts();
+    desk.engine.shared.oplog.stock_up();
     loop {
         pass.relay.hurry(!desk.waiting.borrow().is_empty());
         tokio::select! {

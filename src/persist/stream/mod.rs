@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::gather::{Gatherer, Gifts, KEPT_BYTES_MAX, Usage};
+use super::gather::{Gatherer, Gifts, KEPT_BYTES_MAX, Usage, new_buffer};
 use super::pace::{Pace, Rest};
 use super::spill::SpillQueue;
 use crate::base::hash::Crc64;
@@ -143,8 +143,9 @@ impl SnapshotStream {
     ) -> Option<(SnapshotStream, T)> {
         let compression = shared.config.get_bool(Param::RdbCompression);
         let usage = Usage::of(shared, clock::unix_ms());
-        let mut own = Gatherer::new(compression, usage);
+        let mut own = Gatherer::new(compression, usage, new_buffer());
         let gifts = Arc::new(Gifts::new(compression, usage));
+        let (spare, pending) = (new_buffer(), new_buffer());
         let mut locked = shared.keyspace.lock_everything(locker);
         let started = Instant::now();
         let version = version(Needs::of(&locked, shared.keyspace.database_count()))?;
@@ -178,10 +179,10 @@ impl SnapshotStream {
             stage: Stage::Walk,
             walker: Some(walker),
             gifts,
-            spare: Vec::new(),
+            spare,
             own,
             spill: None,
-            pending: Vec::new(),
+            pending,
             pending_given: 0,
             crc: checksum.then(Crc64::new),
             summed: 0,
