@@ -8,9 +8,14 @@ use std::path::Path;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::base::os_error;
+
 /// A bind directive that could not be followed.
 #[derive(Debug, thiserror::Error)]
-#[error("Could not create server TCP listening socket {address}:{port}: {error}")]
+#[error(
+    "Could not create server TCP listening socket {address}:{port}: {}",
+    os_error::words(.error)
+)]
 pub struct BindError {
     pub address: String,
     pub port: u16,

@@ -106,6 +106,8 @@ struct Following {
     /// Told whether the one whom we hand our leadership to took it; None when we hand it to
     /// nobody.
     hand_over: Option<oneshot::Sender<bool>>,
+    /// The last snapshot was lost because the disk did not take it.
+    is_disk_full: bool,
     disk: Disk,
 }
 
@@ -198,6 +200,7 @@ impl Following {
             offset_tells: restored.is_none(),
             resumes: restored.is_some(),
             hand_over: None,
+            is_disk_full: false,
             disk: Disk::default(),
             engine,
         };

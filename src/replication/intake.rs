@@ -101,13 +101,14 @@ impl Plan {
         !self.to_disk
     }
 
-    /// The same where no file can be made: beside the old data.
-    fn without_disk(self) -> Plan {
+    /// The same where a file cannot be made or filled: beside the old data.
+    #[must_use]
+    pub fn without_disk(self) -> Plan {
         Plan {
             to_disk: false,
             builds: true,
-            old: match self.builds {
-                true => Old::Served,
+            old: match self.builds || !self.to_disk {
+                true => self.old,
                 false => Old::ServedAside,
             },
         }
@@ -127,7 +128,17 @@ pub struct Trouble {
     /// The same words whenever the same thing happens again.
     pub reason: String,
     line: String,
-    error: Option<LoadError>,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    /// It is not wanted.
+    Offer,
+    /// It cannot be loaded.
+    Data(LoadError),
+    /// It cannot be kept in a file.
+    Disk,
 }
 
 impl Trouble {
@@ -136,12 +147,15 @@ impl Trouble {
         Trouble {
             reason,
             line,
-            error: None,
+            cause: Cause::Offer,
         }
     }
 
     fn disk(line: String) -> Trouble {
-        Trouble::new(line.clone(), line)
+        Trouble {
+            cause: Cause::Disk,
+            ..Trouble::new(line.clone(), line)
+        }
     }
 
     fn load(error: LoadError, medium: &str) -> Trouble {
@@ -151,12 +165,17 @@ impl Trouble {
                 "Failed trying to load the MASTER synchronization DB from {medium}: {reason}"
             ),
             reason,
-            error: Some(error),
+            cause: Cause::Data(error),
         }
     }
 
+    #[must_use]
+    pub fn is_of_disk(&self) -> bool {
+        matches!(self.cause, Cause::Disk)
+    }
+
     pub fn log(&self) {
-        if let Some(error) = &self.error {
+        if let Cause::Data(error) = &self.cause {
             error.report();
         }
         LogLine::warning(&self.line).log();
@@ -243,9 +262,17 @@ impl Intake {
             let mut locked = shared.keyspace.lock_everything(locker);
             drop_old(shared, &mut locked);
         }
-        match &mut self.spool {
-            Some(spool) => spool.write(bytes).map_err(Trouble::disk),
-            None => Ok(()),
+        let Some(spool) = &mut self.spool else {
+            return Ok(());
+        };
+        match spool.write(bytes) {
+            Err(error) if self.plan.builds => {
+                LogLine::warning(format!("{error}. Loading from the socket alone")).log();
+                self.spool = None;
+                self.plan = self.plan.without_disk();
+                Ok(())
+            }
+            written => written.map_err(Trouble::disk),
         }
     }
 
@@ -359,5 +386,9 @@ mod tests {
         let empty = plan(false).without_disk();
         assert_eq!((empty.builds, empty.old), (true, Old::Served));
         assert!(full.is_diskless() && !plan(true).is_diskless());
+        for choice in [DisklessLoad::SwapDb, DisklessLoad::FlushBeforeLoad] {
+            let plan = Plan::choose(choice, now(true));
+            assert_eq!(plan.without_disk(), plan);
+        }
     }
 }

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::crew::Crew;
+use crate::base::os_error;
 use crate::config::{Config, Param};
 use crate::exec::Engine;
 use crate::net::listen;
@@ -296,6 +297,7 @@ fn refuse(stream: Stream, line: &[u8]) {
 }
 
 async fn report(error: &std::io::Error) {
-    tracing::warn!("Error accepting a client connection: {error}");
+    let why = os_error::words(error);
+    tracing::warn!("Error accepting a client connection: {why}");
     tokio::time::sleep(AFTER_ERROR).await;
 }

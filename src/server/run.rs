@@ -21,7 +21,7 @@ use super::supervisor::{self, State};
 use super::worker;
 use super::{appliers, background, courier, cron, evictor, garbage, staffing};
 use crate::base::hash::KeyHasher;
-use crate::base::{clock, memory};
+use crate::base::{clock, memory, os_error};
 use crate::commands::FAMILIES;
 use crate::commands::cx::Shutdown as ShutdownOptions;
 use crate::commands::registry::Registry;
@@ -276,7 +276,8 @@ fn write_pid_file(config: &Config) {
     let written =
         std::fs::File::create(&path).and_then(|mut file| writeln!(file, "{}", std::process::id()));
     if let Err(error) = written {
-        tracing::warn!("Failed to write PID file {}: {error}", path.display());
+        let why = os_error::words(&error);
+        tracing::warn!("Failed to write PID file {}: {why}", path.display());
     }
 }
 
@@ -284,6 +285,9 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    /// Heard of so that it does not end the server: a file that may not grow is an error of who
+    /// writes it.
+    _file_limit: Signal,
 }
 
 impl Signals {
@@ -292,6 +296,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate()).context("SIGTERM")?,
             interrupt: signal(SignalKind::interrupt()).context("SIGINT")?,
             hang_up: signal(SignalKind::hangup()).context("SIGHUP")?,
+            _file_limit: signal(SignalKind::from_raw(libc::SIGXFSZ)).context("SIGXFSZ")?,
         })
     }
 

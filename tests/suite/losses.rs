@@ -1,6 +1,7 @@
 //! What a follower keeps when others lose: leaders that come back without their memory, ends
 //! of the process and of the link in the middle of a load, a disk that is not there.
 
+use std::process::Command;
 use std::time::Duration;
 
 use super::support::*;
@@ -275,6 +276,33 @@ fn without_a_disk_the_snapshot_comes_through_the_socket() {
             log.contains("Opening the temp file needed for MASTER"),
             "{log}"
         );
+    }
+}
+
+#[test]
+fn a_disk_that_takes_no_more_costs_one_sync_at_most() {
+    for (kept, full_syncs) in [(true, 2), (false, 1)] {
+        let leader = Server::start(&[&AT_ONCE[..], &["--rdbcompression", "no"]].concat());
+        check(&mut leader.client(), "DEBUG POPULATE 3000 key 1000", "+OK");
+        let follower = Server::start(&["--enable-debug-command", "yes"]);
+        let mut client = follower.client();
+        if kept {
+            check(&mut client, "SET kept 1", "+OK");
+        }
+        let pid = follower.pid().to_string();
+        let limited = Command::new("prlimit")
+            .args(["--fsize=1000000", "--pid", &pid])
+            .status();
+        assert!(limited.expect("prlimit runs").success());
+        let ask = format!("REPLICAOF 127.0.0.1 {}", leader.port);
+        check(&mut client, &ask, "+OK");
+        wait_for_link(&follower);
+        check_all(&mut client, &[("EXISTS kept", ":0"), ("DBSIZE", ":3000")]);
+        check_same(&leader, &follower);
+        assert_eq!(stat(&leader, "sync_full"), full_syncs);
+        assert_eq!(field(&follower, "replication", "master_sync_refusals"), "");
+        let log = follower.log();
+        assert!(log.contains("synchronization: File too large"), "{log}");
     }
 }
 

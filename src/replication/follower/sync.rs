@@ -132,6 +132,7 @@ impl Following {
 
     /// The snapshot is of no use. The log is told why once, INFO as long as it is so.
     fn refuse(&mut self, trouble: &Trouble) {
+        self.is_disk_full = trouble.is_of_disk();
         {
             let mut facts = self.engine.shared.role.link.lock();
             if facts.refusal != trouble.reason {
@@ -147,6 +148,7 @@ impl Following {
 
     pub fn forget_refusals(&mut self) {
         self.offset_tells = true;
+        self.is_disk_full = false;
         let mut facts = self.engine.shared.role.link.lock();
         facts.refusal.clear();
         facts.refusals = 0;
@@ -162,7 +164,12 @@ impl Following {
             same_history: self.full_from.is_some_and(|(id, _)| id == held.ids[0]),
             in_doubt: held.doubts(self.full_from) && !accepts,
         };
-        Plan::choose(config.choice::<DisklessLoad>(Param::ReplDisklessLoad), now)
+        let plan = Plan::choose(config.choice::<DisklessLoad>(Param::ReplDisklessLoad), now);
+        match self.is_disk_full {
+            // Or this one would be lost like the last one, and so on.
+            true => plan.without_disk(),
+            false => plan,
+        }
     }
 
     fn held(&mut self) -> Held {
