@@ -82,13 +82,14 @@ impl Following {
         });
         match result {
             Ok(loaded) => {
+                // First: whoever sees that the link is up must not see these any more.
+                self.forget_refusals();
                 let from = self.full_from.take();
                 self.resumes = from.is_some();
                 // If it broke meanwhile, the stream is asked for again from here.
                 let link_is_up = self.link.is_loading();
                 let locker = self.applier.locker();
                 self.session.db = loading.install(shared, locker, *loaded, from, link_is_up);
-                self.forget_refusals();
                 if link_is_up {
                     self.begin_stream();
                     let mut actions = Vec::new();
