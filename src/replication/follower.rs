@@ -474,10 +474,10 @@ impl Following {
                 Action::Payload(bytes) => self.take_payload(bytes),
                 Action::PayloadEnds => self.end_payload(),
                 Action::Continue(id) => {
+                    self.forget_refusals();
                     let locker = self.applier.locker();
                     roles::adopt_continue(&self.engine.shared, locker, id);
                     self.begin_stream();
-                    self.forget_refusals();
                     self.handed_over(true);
                 }
                 Action::FailoverRejected => {

@@ -10,6 +10,9 @@
 //!   flush-before-load built on the way in the place of the old data: LOADING
 //! ```
 //!
+//! Where a file cannot be made or filled it is built beside the old data, too: at once, or the
+//! next time if all that came was to be checked only.
+//!
 //! Whatever goes wrong before the old data makes way leaves it as it was. With
 //! `flush-before-load` that is when the header has been read and found good, otherwise when
 //! the last byte has been, checksum included. From the moment that a file takes the name of
