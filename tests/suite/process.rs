@@ -299,7 +299,9 @@ fn a_burst_of_connections_does_not_pass_the_limit() {
     wait_until(SOON, "all are accepted or refused", || {
         admin.info("stats")["rejected_connections"] == "16"
     });
-    assert_eq!(admin.info("clients")["connected_clients"], "5");
+    wait_until(SOON, "those accepted have come to their workers", || {
+        admin.info("clients")["connected_clients"] == "5"
+    });
     drop(streams);
     wait_until(SOON, "there is room again", || {
         admin.info("clients")["connected_clients"] == "1"
