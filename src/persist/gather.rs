@@ -118,13 +118,12 @@ struct Long {
 }
 
 impl Gatherer {
-    /// `out` is what it gathers in.
-    pub fn new(compression: bool, usage: Usage, out: Vec<u8>) -> Gatherer {
+    pub fn new(compression: bool, usage: Usage) -> Gatherer {
         Gatherer {
             usage,
             version: FileVersion::Redis10,
             refused: None,
-            out,
+            out: new_buffer(),
             selected_db: None,
             long: Vec::new(),
             long_bytes: 0,
@@ -284,7 +283,7 @@ pub struct Gifts {
 
 impl Gifts {
     pub fn new(compression: bool, usage: Usage) -> Gifts {
-        let place = |_| Mutex::new(Gatherer::new(compression, usage, new_buffer()));
+        let place = |_| Mutex::new(Gatherer::new(compression, usage));
         Gifts {
             places: std::array::from_fn(place),
             entry_bytes: AtomicU64::new(0),
@@ -350,7 +349,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_place_that_is_held() {
         let gifts = Gifts::new(false, Usage::Untold);
-        let mut taken = Gatherer::new(false, Usage::Untold, Vec::new());
+        let mut taken = Gatherer::new(false, Usage::Untold);
         let mut spare = Vec::new();
         let entry = |key: &str| Entry::string(key.as_bytes(), b"value", None);
         gifts.receive(0, &entry("first"));

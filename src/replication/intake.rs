@@ -110,7 +110,7 @@ impl Plan {
         Plan {
             to_disk: false,
             builds: true,
-            old: match self.builds || !self.to_disk {
+            old: match self.builds {
                 true => self.old,
                 false => Old::ServedAside,
             },

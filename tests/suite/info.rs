@@ -128,7 +128,7 @@ fn others_are_served_while_keys_are_counted() {
     };
     assert!(counted.text().contains("_sizes:"), "{counted}");
     // One may come before the count, and one just behind it.
-    assert!(answered > 2, "{answered}");
+    assert!(answered > 3, "{answered}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What a follower keeps when others lose: leaders that come back without their memory, ends
 //! of the process and of the link in the middle of a load, a disk that is not there.
 
-use std::process::Command;
 use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::support::*;
 
@@ -289,11 +290,12 @@ fn a_disk_that_takes_no_more_costs_one_sync_at_most() {
         if kept {
             check(&mut client, "SET kept 1", "+OK");
         }
-        let pid = follower.pid().to_string();
-        let limited = Command::new("prlimit")
-            .args(["--fsize=1000000", "--pid", &pid])
-            .status();
-        assert!(limited.expect("prlimit runs").success());
+        let bytes_max = Rlimit {
+            current: Some(1_000_000),
+            maximum: Some(1_000_000),
+        };
+        let pid = Pid::from_raw(follower.pid() as i32);
+        prlimit(pid, Resource::Fsize, bytes_max).expect("a process of ours");
         let ask = format!("REPLICAOF 127.0.0.1 {}", leader.port);
         check(&mut client, &ask, "+OK");
         wait_for_link(&follower);

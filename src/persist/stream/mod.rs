@@ -143,7 +143,7 @@ impl SnapshotStream {
     ) -> Option<(SnapshotStream, T)> {
         let compression = shared.config.get_bool(Param::RdbCompression);
         let usage = Usage::of(shared, clock::unix_ms());
-        let mut own = Gatherer::new(compression, usage, new_buffer());
+        let mut own = Gatherer::new(compression, usage);
         let gifts = Arc::new(Gifts::new(compression, usage));
         let (spare, pending) = (new_buffer(), new_buffer());
         let mut locked = shared.keyspace.lock_everything(locker);
